@@ -1,0 +1,25 @@
+import type { BackendLost } from '../base/errors.ts'
+
+/**
+ * Takes the answer to one request (everything up to its ReadyForQuery). Called synchronously from the
+ * socket's read callback; `chunk` is the connection's read buffer: copy what must outlive the call.
+ * Nothing per row is allocated on this way.
+ */
+export interface ResponseSink {
+  /**
+   * true: each DataRow and CopyData arrives whole through message(). false: they arrive through rows(),
+   * as runs of bytes that may begin or end inside a message.
+   */
+  readonly wholeRows: boolean
+  /**
+   * A run of DataRow or CopyData bytes, in order. Return true when `chunk` is still referenced after the call
+   * (for instance queued in a socket): the connection then reads on into a new buffer.
+   */
+  rows(chunk: Buffer, start: number, end: number): boolean
+  /** One whole message; `start` is at the type byte, `end` after its last byte. ReadyForQuery never comes here. */
+  message(type: number, chunk: Buffer, start: number, end: number): void
+  /** ReadyForQuery ended the request; `status` is its byte: I, T or E. The connection may already serve another. */
+  ready(status: number): void
+  /** The connection died before ReadyForQuery. Called at most once, instead of ready(). */
+  lost(error: BackendLost): void
+}

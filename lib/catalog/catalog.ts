@@ -1,0 +1,95 @@
+/**
+ * The map of one database's cluster: immutable, built once by control/catalog-loader, shared by all sessions,
+ * replaced whole. Everything here is plain frozen data; look-ups are in catalog-lookup.ts and shard-map.ts.
+ */
+export type ClusterNode = {
+  readonly nodeId: number
+  /** 0 is the coordinator. */
+  readonly groupId: number
+  readonly host: string
+  readonly port: number
+  readonly isActive: boolean
+  readonly shouldHaveShards: boolean
+}
+
+export type Column = {
+  readonly name: string
+  readonly attributeNumber: number
+  readonly typeOid: number
+  readonly typeModifier: number
+  /** format_type(oid, typmod), for example `numeric(20,10)` */
+  readonly typeName: string
+  /** Qualified and quoted, only where it differs from the type's own. */
+  readonly collation: string | undefined
+  readonly isNotNull: boolean
+  /** Has a DEFAULT, an identity or is generated. */
+  readonly hasDefault: boolean
+  readonly isGenerated: boolean
+}
+
+export type Shard = {
+  readonly shardId: number
+  /** Position within its group, 0 based, ascending by minHash; equal for all tables of the group. */
+  readonly index: number
+  /** Inclusive bounds of the 32-bit signed hash. */
+  readonly minHash: number
+  readonly maxHash: number
+  readonly nodeId: number
+  /** The physical schema (unquoted name) in which this shard's table, of the same name as the user's, lives. */
+  readonly schema: string
+}
+
+type TableBase = {
+  /** OID of the user's table (the shell) on the coordinator. */
+  readonly oid: number
+  readonly schema: string
+  readonly name: string
+  readonly columns: readonly Column[]
+  readonly colocationId: number
+  /** Names of the primary key's columns in order; empty without one. */
+  readonly primaryKey: readonly string[]
+  readonly hasTriggers: boolean
+}
+
+export type DistributedTable = TableBase & {
+  readonly kind: 'distributed'
+  readonly distributionColumn: Column
+  /** Ascending by minHash; equal bounds and nodes for all tables of one colocationId. */
+  readonly shards: readonly Shard[]
+}
+
+export type ReferenceTable = TableBase & {
+  readonly kind: 'reference'
+  readonly shardId: number
+}
+
+/** Every other table is local: it lives on the coordinator and isn't in the catalog. */
+export type ClusterTable = DistributedTable | ReferenceTable
+
+export type Catalog = {
+  readonly database: string
+  /** Grows with every change of the metadata; a plan is valid for one version only. */
+  readonly version: number
+  /** false: this database has no metadata schema; everything is local. */
+  readonly isInstalled: boolean
+  /** All nodes, the coordinator first. Always at least the coordinator. */
+  readonly nodes: readonly ClusterNode[]
+  /** Key: tableKey(schema, name). */
+  readonly tables: ReadonlyMap<string, ClusterTable>
+  /** Key: tableKey(schema, name) of local relations that bear the name of a cluster table in another schema. */
+  readonly shadowingRelations: ReadonlySet<string>
+  /** Key `nodeId/oid of a shard's table on that node` -> OID of the shell on the coordinator. */
+  readonly shellOids: ReadonlyMap<string, number>
+}
+
+export function tableKey(schema: string, name: string): string {
+  return `${schema}\0${name}`
+}
+
+/** How control/ gives the current snapshot to everyone else. */
+export interface CatalogSource {
+  /** The newest snapshot in memory; never waits. */
+  current(): Catalog
+  /** Reads the metadata again now, and returns a snapshot at least as new as the call. */
+  refresh(): Promise<Catalog>
+}

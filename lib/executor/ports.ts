@@ -1,0 +1,97 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import type { DdlPlan, FunctionPlan } from '../planner/plan.ts'
+
+/** What the executor asks of the client's side. Implemented by session/client-output.ts. */
+export interface ClientPort {
+  /**
+   * Whole messages, or a run of DataRow/CopyData bytes, for the client. Small pieces are copied and leave with
+   * the others of this event-loop turn; for a large one the answer is 'kept' while the socket still refers to `chunk`.
+   */
+  write(chunk: Buffer, start: number, end: number): 'taken' | 'kept'
+  /** true: too much is waiting for the client; pause the sources and go on in whenDrained. */
+  readonly isCongested: boolean
+  /** Calls back once, when the client's socket has drained (or the client is gone). */
+  whenDrained(resume: () => void): void
+  /** Messages of the COPY the client is sending: each CopyData's body, then undefined at CopyDone. Throws on CopyFail. */
+  copyData(): AsyncIterable<Buffer>
+  /** CopyInResponse has just been written: from now on the client's CopyData belong to copyData(). */
+  readonly log: { readonly sessionId: number }
+}
+
+/** The values of one execution. */
+export type Parameters = {
+  /** Type OIDs as declared in Parse; 0 = unspecified. Shorter than values: the rest is 0. */
+  readonly types: readonly number[]
+  /** As in Bind: none = all text, one = for all, else one each. */
+  readonly formats: readonly number[]
+  /** undefined = NULL */
+  readonly values: readonly (Buffer | undefined)[]
+}
+
+/** One run of one statement. */
+export type Execution = {
+  /** The statement's own text (a single statement of a script), UTF-8. */
+  readonly text: Buffer
+  readonly parameters: Parameters
+  /** As in Bind: none = all text, one = for all, else one each. */
+  readonly resultFormats: readonly number[]
+  /** true: the client must get RowDescription first (simple protocol). */
+  readonly sendsRowDescription: boolean
+  /** 0: all rows. Else PortalSuspended after so many; only where `PortalRun.resume` can go on. */
+  readonly maxRows: number
+}
+
+/**
+ * What a statement may use of its session's world: the client's transaction, its settings and its cancel signal.
+ * Implemented by executor/statement-context.ts over executor/transaction.ts.
+ */
+export interface StatementContext {
+  readonly catalog: Catalog
+  readonly client: ClientPort
+  /** Aborted when the client cancels, is gone, or a time-out strikes; its reason is a RouterError. */
+  readonly signal: AbortSignal
+  /** Inside a transaction block (explicit, or implicit for a script). */
+  readonly isInTransaction: boolean
+  /**
+   * The connection of this session's transaction to a node, settings applied: BEGIN (and savepoints) have been
+   * queued on it when it joined. Outside a transaction: one borrowed until the statement ends, in autocommit.
+   * 'write' marks the node as a writer of the transaction.
+   */
+  connection(nodeId: number, access: 'read' | 'write'): Promise<BackendConnection>
+  /** A connection outside the client's transaction, settings applied, given back when the statement ends. */
+  sideConnection(nodeId: number): Promise<BackendConnection>
+  /**
+   * Runs `work` so that all its writes on all nodes commit together or not at all: in the client's transaction if
+   * there is one, else in one of its own, committed by two-phase commit where more than one node wrote.
+   */
+  atomically<T>(work: () => Promise<T>): Promise<T>
+  /** The value of now() in this transaction, as text of timestamptz in ISO form; asked of the coordinator once. */
+  transactionTime(): Promise<string>
+}
+
+/** Cluster functions (create_distributed_table …) and DDL; implemented in control/, plugged in by router.ts. */
+export interface ClusterCommands {
+  /** Evaluated arguments in the function's declared order, undefined where the default is to be used. */
+  callFunction(plan: FunctionPlan, context: StatementContext, execution: Execution): Promise<FunctionResult>
+  runDdl(plan: DdlPlan, context: StatementContext, execution: Execution): Promise<CommandTag>
+  /** Brings the sizes that citus_shards and citus_tables show up to date. */
+  refreshSizes(context: StatementContext): Promise<void>
+}
+
+export type FunctionResult = {
+  readonly columns: readonly { readonly name: string; readonly typeOid: number; readonly typeSize: number }[]
+  /** Text form. */
+  readonly rows: readonly (readonly (string | undefined)[])[]
+}
+
+/** For example `UPDATE 3`. */
+export type CommandTag = string
+
+/** Optional; each method is called at most once a statement, never per row. */
+export interface QueryObserver {
+  queryDone(tier: QueryTier, durationMs: number): void
+  queryFailed(sqlState: string): void
+}
+
+export type QueryTier = 'local' | 'router' | 'scatter' | 'combine' | 'reference' | 'command'

@@ -1,0 +1,280 @@
+import type { DistributedTable, ReferenceTable } from '../catalog/catalog.ts'
+
+/**
+ * Plans are frozen values: cached, shared by all sessions, valid for one catalog version. What belongs to one
+ * execution (parameters, literals of the text at hand, session settings) rides on the call, never on the plan.
+ */
+export type Plan =
+  | LocalPlan
+  | SelectPlan
+  | ModifyPlan
+  | InsertRowsPlan
+  | InsertThroughScratchPlan
+  | ReferenceWritePlan
+  | CopyPlan
+  | DdlPlan
+  | FunctionPlan
+  | ExplainPlan
+  | SessionPlan
+  | RefusalPlan
+
+/** A byte range of the statement's own text, [start, end). */
+export type TextRange = { readonly start: number; readonly end: number }
+
+/**
+ * A text with holes for the shard's schema, as alternating pieces: pieces[0] schema pieces[1] schema … pieces[n].
+ * The executor puts the quoted schema name into each hole. UTF-8.
+ */
+export type ShardText = {
+  readonly pieces: readonly Buffer[]
+  /** For each hole: which user schema it stands for (a group has one physical schema per shard and user schema). */
+  readonly holeTables: readonly DistributedTable[]
+}
+
+/**
+ * Where the text of a *cached* statement is spliced, relative to the literals of the text at hand:
+ * `literal` = how many literals lie before; `delta` = bytes from the end of the last of these (or from the start).
+ * `length` bytes are replaced by the quoted schema and `.name AS alias` or what `suffix` says.
+ */
+export type Splice = {
+  readonly literal: number
+  readonly delta: number
+  readonly length: number
+  readonly table: DistributedTable
+  /** What follows the quoted schema, for example `.events` or `.events AS events`. */
+  readonly suffix: Buffer
+}
+
+/** Where a value of the distribution column comes from when the statement is run. */
+export type KeySource =
+  /** n-th literal of the statement text, as the lexer counts them. `negative`: a minus sign stands before it. */
+  | { readonly kind: 'literal'; readonly ordinal: number; readonly negative: boolean }
+  /** $n */
+  | { readonly kind: 'parameter'; readonly number: number }
+  /** NULL, or a contradiction: no row can match. */
+  | { readonly kind: 'nothing' }
+
+/** The values that one table occurrence is pinned to (`=` one, `IN` several). undefined: not pinned. */
+export type Pin = { readonly table: DistributedTable; readonly values: readonly KeySource[] | undefined }
+
+/** Runs verbatim on the coordinator. Also reference tables read there. */
+export type LocalPlan = {
+  readonly kind: 'local'
+  /** Names to replace in the text first (metadata views, catalog lenses), or none. In text order. */
+  readonly replacements: readonly Replacement[]
+  /** Sizes shown by the metadata views must be refreshed first. */
+  readonly refreshesSizes: boolean
+  /** Creates or changes objects, so that the catalog snapshot may have changed. */
+  readonly changesCatalog: boolean
+  /** May run on any connection in autocommit: no session state is left behind. Else the reason of the pin. */
+  readonly pin: PinReason | undefined
+  /** Provably writes nothing (plain SELECT without row locks or unknown functions). */
+  readonly isReadOnly: boolean
+  /** true if every literal may differ without changing this plan: cacheable by shape. */
+  readonly isShapeStable: boolean
+}
+
+export type Replacement = TextRange & { readonly text: string }
+
+export type PinReason =
+  | 'temporary table'
+  | 'advisory lock'
+  | 'listen'
+  | 'cursor with hold'
+  | 'session setting'
+
+export type RoutedStatement = {
+  /** Every occurrence of a distributed table at any depth. */
+  readonly pins: readonly Pin[]
+  readonly splices: readonly Splice[]
+  /** Literal values do not matter: cacheable by shape. */
+  readonly isShapeStable: boolean
+  readonly isReadOnly: boolean
+}
+
+/**
+ * When all pins are one shard: splice and relay (`routed`). Otherwise `multi`, on the shards that
+ * every pin allows (or all of the group).
+ */
+export type SelectPlan = {
+  readonly kind: 'select'
+  readonly routed: RoutedStatement
+  /** Built lazily by the planner: most statements never need it. Pure; may be called any number of times. */
+  readonly multi: () => ScatterSelect | RefusalPlan
+}
+
+export type ScatterSelect = {
+  readonly kind: 'scatter'
+  /** The table whose shards are visited, and the pins that restrict them. */
+  readonly table: DistributedTable
+  readonly pins: readonly Pin[]
+  readonly worker: ShardText
+  /** undefined: the shards' rows are the answer, in any order (no ORDER BY, LIMIT …). */
+  readonly combine: CombineQuery | undefined
+  /**
+   * Parameters of the original statement that `worker` uses, in the order of its own $1…; likewise
+   * `combine.parameters`.
+   */
+  readonly parameters: readonly number[]
+  /** At most this many rows are wanted of all together; the executor may stop the shards then. */
+  readonly rowLimit: number | undefined
+  /** now() and its kin were replaced by this parameter placeholder: the executor supplies one value for all. */
+  readonly usesTransactionTime: boolean
+}
+
+/**
+ * SQL for the coordinator over the gathered rows. `text(source)` puts in the row source: a FROM item that the
+ * executor makes, whose columns are named c1, c2 … in the worker query's order and have its types.
+ */
+export type CombineQuery = {
+  readonly text: (source: string) => string
+  readonly parameters: readonly number[]
+  /** Partial aggregates that would be inexact if column n (0 based) were of one of these types: gather instead. */
+  readonly inexactTypes: readonly { readonly column: number; readonly typeOids: readonly number[] }[]
+  /** The exact alternative for that case: ships plain rows and aggregates them on the coordinator. */
+  readonly gathered: (() => ScatterSelect | RefusalPlan) | undefined
+}
+
+/** UPDATE, DELETE, and INSERT … SELECT between colocated tables. */
+export type ModifyPlan = {
+  readonly kind: 'modify'
+  readonly routed: RoutedStatement
+  /** The same statement on every allowed shard; command tags are summed, RETURNING rows concatenated. */
+  readonly multi: () => ScatterModify | RefusalPlan
+}
+
+export type ScatterModify = {
+  readonly kind: 'scatter-modify'
+  readonly table: DistributedTable
+  readonly pins: readonly Pin[]
+  readonly worker: ShardText
+  readonly parameters: readonly number[]
+  readonly usesTransactionTime: boolean
+}
+
+/** INSERT … VALUES with constant or parameter keys. One row or many on one shard: `routed`. */
+export type InsertRowsPlan = {
+  readonly kind: 'insert-rows'
+  readonly table: DistributedTable
+  readonly routed: RoutedStatement
+  /** Byte range of each row `( … )` in the text, in order, and its key; undefined when the text cannot be split. */
+  readonly rows: readonly { readonly range: TextRange; readonly key: KeySource }[]
+  readonly hasReturning: boolean
+  readonly hasOnConflict: boolean
+  /** Sequence defaults and volatile functions are evaluated by the shard's node. */
+  readonly isShapeStable: boolean
+}
+
+/**
+ * INSERT whose keys are known only to Postgres (INSERT … SELECT from elsewhere, expressions, DEFAULT):
+ * the user's statement runs on the coordinator into a scratch table of the target's shape, whose rows are then
+ * copied to the shards, all in the client's transaction.
+ */
+export type InsertThroughScratchPlan = {
+  readonly kind: 'insert-through-scratch'
+  readonly table: DistributedTable
+  /** Where the target's name stands in the text. */
+  readonly target: TextRange
+  /** What to put there besides the scratch table's name, e.g. ` AS events`. */
+  readonly targetSuffix: string
+  /** When the source itself reads distributed tables: its plan, whose rows are first gathered. */
+  readonly source: ScatterSource | undefined
+}
+
+/** `text(source)` is an INSERT into a relation named by `target`, reading the gathered rows of `select`. */
+export type ScatterSource = {
+  readonly select: SelectPlan
+  readonly selectText: TextRange
+}
+
+/** The same text on every node, in one order (coordinator first). */
+export type ReferenceWritePlan = {
+  readonly kind: 'reference-write'
+  readonly table: ReferenceTable
+}
+
+export type CopyPlan = {
+  readonly kind: 'copy'
+  readonly table: DistributedTable | ReferenceTable
+  readonly direction: 'from' | 'to'
+  /** Where the table's name stands in the text. */
+  readonly target: TextRange
+  readonly format: 'text' | 'csv' | 'binary'
+  readonly hasHeader: boolean
+}
+
+/** DDL on cluster tables: carried out by control/ on the shells, the shards and the metadata. */
+export type DdlPlan = {
+  readonly kind: 'ddl'
+  readonly command: DdlCommand
+  readonly tables: readonly (DistributedTable | ReferenceTable)[]
+  /** Spliced for a shard: every cluster table's name in the text (target and others). */
+  readonly splices: readonly (TextRange & { readonly table: DistributedTable | ReferenceTable })[]
+}
+
+export type DdlCommand =
+  | 'CREATE INDEX'
+  | 'DROP INDEX'
+  | 'ALTER TABLE'
+  | 'DROP TABLE'
+  | 'TRUNCATE TABLE'
+  | 'COMMENT'
+  | 'GRANT'
+  | 'ANALYZE'
+  | 'VACUUM'
+
+/** A call of a cluster function that only the proxy can carry out: SELECT f(…) or SELECT … FROM f(…). */
+export type FunctionPlan = {
+  readonly kind: 'function'
+  readonly name: string
+  /** Each argument as a text that the coordinator evaluates, and its name when it was given by name. */
+  readonly arguments: readonly { readonly name: string | undefined; readonly text: string }[]
+  readonly parameters: readonly number[]
+  /** `SELECT * FROM f(…)` instead of `SELECT f(…)`. */
+  readonly inFrom: boolean
+}
+
+export type ExplainPlan = {
+  readonly kind: 'explain'
+  readonly analyzes: boolean
+  /** Options other than ANALYZE as written, e.g. `VERBOSE, COSTS OFF`. */
+  readonly options: string
+  readonly format: 'text' | 'json' | 'xml' | 'yaml'
+  readonly statement: Plan
+  /** The explained statement's own text inside the text. */
+  readonly statementText: TextRange
+}
+
+/** Statements about the session itself, carried out by session/. */
+export type SessionPlan = {
+  readonly kind: 'session'
+  readonly command: SessionCommand
+}
+
+export type SessionCommand =
+  | { readonly kind: 'begin'; readonly options: string }
+  | { readonly kind: 'commit'; readonly chain: boolean }
+  | { readonly kind: 'rollback'; readonly chain: boolean }
+  | { readonly kind: 'savepoint'; readonly name: string }
+  | { readonly kind: 'release'; readonly name: string }
+  | { readonly kind: 'rollback-to'; readonly name: string }
+  | { readonly kind: 'prepare-transaction'; readonly gid: string }
+  /** SET [LOCAL|SESSION] name = … ; SET TIME ZONE … ; SET TRANSACTION … is its own kind. `value` undefined: DEFAULT. */
+  | { readonly kind: 'set'; readonly name: string; readonly isLocal: boolean; readonly value: string | undefined }
+  | { readonly kind: 'reset'; readonly name: string }
+  | { readonly kind: 'reset-all' }
+  | { readonly kind: 'set-transaction'; readonly isSession: boolean }
+  | { readonly kind: 'show'; readonly name: string }
+  | { readonly kind: 'discard'; readonly what: 'all' | 'plans' | 'sequences' | 'temp' }
+  | { readonly kind: 'prepare'; readonly name: string; readonly types: readonly string[]; readonly statement: TextRange }
+  | { readonly kind: 'execute'; readonly name: string; readonly arguments: readonly string[] }
+  | { readonly kind: 'deallocate'; readonly name: string | undefined }
+
+export type RefusalPlan = {
+  readonly kind: 'refusal'
+  /** Key of planner/refusals.ts */
+  readonly id: string
+  readonly detail?: string
+  /** Byte offset in the statement of what is refused, where known. */
+  readonly offset?: number
+}
