@@ -37,7 +37,8 @@ function violations(): string[] {
     const file = join(LIB, name)
     for (const [, specifier = ''] of readFileSync(file, 'utf8').matchAll(IMPORT)) {
       const target = resolve(dirname(file), specifier)
-      const sameFolder = dirname(file) === LIB ? dirname(target) === LIB : folderOf(file) === folderOf(target)
+      const sameFolder =
+        dirname(file) === LIB ? dirname(target) === LIB : folderOf(file) === folderOf(target)
       if (!sameFolder && floorOf(target) >= floorOf(file)) {
         found.push(`${relative(LIB, file)} -> ${relative(LIB, target)}`)
       }

@@ -73,14 +73,22 @@ export interface StatementContext {
 /** Cluster functions (create_distributed_table …) and DDL; implemented in control/, plugged in by router.ts. */
 export interface ClusterCommands {
   /** Evaluated arguments in the function's declared order, undefined where the default is to be used. */
-  callFunction(plan: FunctionPlan, context: StatementContext, execution: Execution): Promise<FunctionResult>
+  callFunction(
+    plan: FunctionPlan,
+    context: StatementContext,
+    execution: Execution,
+  ): Promise<FunctionResult>
   runDdl(plan: DdlPlan, context: StatementContext, execution: Execution): Promise<CommandTag>
   /** Brings the sizes that citus_shards and citus_tables show up to date. */
   refreshSizes(context: StatementContext): Promise<void>
 }
 
 export type FunctionResult = {
-  readonly columns: readonly { readonly name: string; readonly typeOid: number; readonly typeSize: number }[]
+  readonly columns: readonly {
+    readonly name: string
+    readonly typeOid: number
+    readonly typeSize: number
+  }[]
   /** Text form. */
   readonly rows: readonly (readonly (string | undefined)[])[]
 }

@@ -55,7 +55,10 @@ export type KeySource =
   | { readonly kind: 'nothing' }
 
 /** The values that one table occurrence is pinned to (`=` one, `IN` several). undefined: not pinned. */
-export type Pin = { readonly table: DistributedTable; readonly values: readonly KeySource[] | undefined }
+export type Pin = {
+  readonly table: DistributedTable
+  readonly values: readonly KeySource[] | undefined
+}
 
 /** Runs verbatim on the coordinator. Also reference tables read there. */
 export type LocalPlan = {
@@ -130,7 +133,10 @@ export type CombineQuery = {
   readonly text: (source: string) => string
   readonly parameters: readonly number[]
   /** Partial aggregates that would be inexact if column n (0 based) were of one of these types: gather instead. */
-  readonly inexactTypes: readonly { readonly column: number; readonly typeOids: readonly number[] }[]
+  readonly inexactTypes: readonly {
+    readonly column: number
+    readonly typeOids: readonly number[]
+  }[]
   /** The exact alternative for that case: ships plain rows and aggregates them on the coordinator. */
   readonly gathered: (() => ScatterSelect | RefusalPlan) | undefined
 }
@@ -260,13 +266,23 @@ export type SessionCommand =
   | { readonly kind: 'rollback-to'; readonly name: string }
   | { readonly kind: 'prepare-transaction'; readonly gid: string }
   /** SET [LOCAL|SESSION] name = … ; SET TIME ZONE … ; SET TRANSACTION … is its own kind. `value` undefined: DEFAULT. */
-  | { readonly kind: 'set'; readonly name: string; readonly isLocal: boolean; readonly value: string | undefined }
+  | {
+      readonly kind: 'set'
+      readonly name: string
+      readonly isLocal: boolean
+      readonly value: string | undefined
+    }
   | { readonly kind: 'reset'; readonly name: string }
   | { readonly kind: 'reset-all' }
   | { readonly kind: 'set-transaction'; readonly isSession: boolean }
   | { readonly kind: 'show'; readonly name: string }
   | { readonly kind: 'discard'; readonly what: 'all' | 'plans' | 'sequences' | 'temp' }
-  | { readonly kind: 'prepare'; readonly name: string; readonly types: readonly string[]; readonly statement: TextRange }
+  | {
+      readonly kind: 'prepare'
+      readonly name: string
+      readonly types: readonly string[]
+      readonly statement: TextRange
+    }
   | { readonly kind: 'execute'; readonly name: string; readonly arguments: readonly string[] }
   | { readonly kind: 'deallocate'; readonly name: string | undefined }
 
