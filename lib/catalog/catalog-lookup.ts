@@ -1,0 +1,53 @@
+import { type Catalog, type ClusterNode, type ClusterTable, tableKey } from './catalog.ts'
+
+/**
+ * The cluster table that Postgres would find for this name, or undefined: it is local, temporary, a system
+ * relation, or unknown. `searchPath` is expanded (see expandSearchPath), without the implicit pg_temp and pg_catalog.
+ */
+export function resolveTable(
+  catalog: Catalog,
+  searchPath: readonly string[],
+  schema: string | undefined,
+  name: string,
+  temporaryNames: ReadonlySet<string> | undefined = undefined,
+): ClusterTable | undefined {
+  if (schema !== undefined) return catalog.tables.get(tableKey(schema, name))
+  if (temporaryNames?.has(name) === true && !searchPath.includes('pg_temp')) return undefined
+  if (!searchPath.includes('pg_catalog') && isShadowed(catalog, 'pg_catalog', name)) {
+    return undefined
+  }
+  for (const candidate of searchPath) {
+    if (candidate === 'pg_temp' && temporaryNames?.has(name) === true) return undefined
+    const table = catalog.tables.get(tableKey(candidate, name))
+    if (table !== undefined) return table
+    if (isShadowed(catalog, candidate, name)) return undefined
+  }
+  return undefined
+}
+
+function isShadowed(catalog: Catalog, schema: string, name: string): boolean {
+  return catalog.shadowingRelations.has(tableKey(schema, name))
+}
+
+/**
+ * The value of search_path as a list of schema names: quotes removed, unquoted ones folded to lower case,
+ * `$user` replaced by the role's name. A malformed value gives what was readable before the mistake.
+ */
+export function expandSearchPath(setting: string, user: string): string[] {
+  const schemas: string[] = []
+  const element = /\s*(?:"((?:[^"]|"")*)"|([^\s,"]+))\s*(,|$)/y
+  while (element.lastIndex < setting.length) {
+    const match = element.exec(setting)
+    if (match === null) break
+    const [, quoted, plain = ''] = match
+    const name = quoted === undefined ? plain.toLowerCase() : quoted.replaceAll('""', '"')
+    schemas.push(name === '$user' ? user : name)
+  }
+  return schemas
+}
+
+export function coordinatorOf(catalog: Catalog): ClusterNode {
+  const node = catalog.nodes.find(({ groupId }) => groupId === 0)
+  if (node === undefined) throw new Error('the catalog has no coordinator')
+  return node
+}
