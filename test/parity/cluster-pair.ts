@@ -1,0 +1,80 @@
+import { readFileSync } from 'node:fs'
+import { DevCluster } from '../support/pgloom-process.ts'
+import { projectPath } from '../support/project.ts'
+import { RawClient } from '../support/raw-client.ts'
+import { type StockPostgres, startStockPostgres } from '../support/stock-postgres.ts'
+
+/** A line of a script that only a cluster understands. */
+const CLUSTER_ONLY = /^SELECT create_(?:distributed|reference)_table\(.*\);$/gm
+
+/** What a session of a real program sets, so that settings have to reach every server. */
+const SESSION = `SET TimeZone = 'Europe/Amsterdam'; SET DateStyle = 'ISO, DMY'; SET IntervalStyle = 'postgres_verbose'; SET extra_float_digits = 1`
+
+const FIXTURES = ['scenarios/saas.sql', 'scenarios/adtech.sql', 'parity/fixture.sql']
+
+/** The same data in one stock Postgres and behind a proxy. */
+export class ClusterPair {
+  readonly stock: RawClient
+  readonly proxy: RawClient
+  readonly #stockServer: StockPostgres
+  readonly #cluster: DevCluster | undefined
+  readonly stockUrl: string
+  readonly proxyUrl: string
+
+  private constructor(
+    stockServer: StockPostgres,
+    cluster: DevCluster | undefined,
+    proxyUrl: string,
+    clients: readonly [RawClient, RawClient],
+  ) {
+    this.#stockServer = stockServer
+    this.#cluster = cluster
+    this.stockUrl = stockServer.url
+    this.proxyUrl = proxyUrl
+    this.stock = clients[0]
+    this.proxy = clients[1]
+  }
+
+  /**
+   * Starts both, without data. PGLOOM_TEST_PROXY and PGLOOM_TEST_STOCK (URLs of empty databases) take the place
+   * of servers of our own, for instance to run a suite against a proxy under a debugger.
+   */
+  static async start(workers: number): Promise<ClusterPair> {
+    const stockServer = await startStockPostgres()
+    const { PGLOOM_TEST_PROXY: running } = process.env
+    const cluster = running === undefined ? await DevCluster.start(workers) : undefined
+    const proxyUrl = running ?? cluster?.url ?? ''
+    const clients = await Promise.all([
+      RawClient.connect(stockServer.url),
+      RawClient.connect(proxyUrl),
+    ])
+    return new ClusterPair(stockServer, cluster, proxyUrl, clients)
+  }
+
+  /** Loads both scenarios and the fixture, then sets both sessions up. */
+  async loadFixtures(): Promise<void> {
+    for (const file of FIXTURES) {
+      const script = readFileSync(projectPath('test', file), 'utf8')
+      await this.stock.run(stockScript(script))
+      for (const statement of scriptStatements(script)) await this.proxy.run(statement)
+    }
+    await Promise.all([this.stock.run(SESSION), this.proxy.run(SESSION)])
+  }
+
+  async stop(): Promise<void> {
+    this.stock.close()
+    this.proxy.close()
+    await Promise.all([this.#stockServer.stop(), this.#cluster?.remove()])
+  }
+}
+
+export function stockScript(script: string): string {
+  return script.replaceAll(CLUSTER_ONLY, '')
+}
+
+/** Our scripts end every statement at the end of a line: psql would send them one by one, too. */
+function scriptStatements(script: string): string[] {
+  return script
+    .split(/;$/m)
+    .filter((statement) => statement.replaceAll(/^--.*$/gm, '').trim() !== '')
+}

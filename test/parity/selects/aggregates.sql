@@ -1,0 +1,123 @@
+-- # Aggregates over all shards.
+SELECT count(*) FROM tenants;
+SELECT count(*) AS n, count(1), count(plan), count(NULL) FROM tenants;
+SELECT count(*) FROM empty_table;
+SELECT count(v), sum(k), min(v), max(k), avg(k), bool_and(k > 1), string_agg(v, ','), array_agg(k) FROM empty_table;
+SELECT k, count(*) FROM empty_table GROUP BY k;
+SELECT count(*) FROM samples WHERE false;
+SELECT sum(total), avg(total), min(total), max(total), count(total) FROM orders;
+SELECT sum(total) / count(*) AS mean, sum(total) * 2 + 1, round(avg(total), 3), -max(total) FROM orders;
+SELECT sum(small), sum(id), sum(big), sum(ratio), sum(weight), sum(price), sum(span) FROM samples WHERE ratio < 100;
+SELECT avg(small), avg(id), avg(big), avg(weight), avg(price), avg(span) FROM samples;
+SELECT avg(amount), sum(amount) FROM samples;
+SELECT avg(amount), sum(amount) FROM samples WHERE amount <> 'NaN';
+SELECT min(small), min(id), min(big), min(ratio), min(weight), min(price), min(amount), min(label), min(code), min(fixed), min(born), min(clock), min(zoned), min(seen), min(logged), min(span), min(ip) FROM samples;
+SELECT max(small), max(id), max(big), max(ratio), max(weight), max(price), max(amount), max(label), max(code), max(fixed), max(born), max(clock), max(zoned), max(seen), max(logged), max(span), max(ip) FROM samples;
+SELECT max(nums), min(tags) FROM samples;
+SELECT min(label COLLATE "C"), max(label COLLATE "C"), max(label COLLATE "und-x-icu") FROM samples;
+SELECT bool_and(flag), bool_or(flag), every(id > 0), bool_and(id > 10) FROM samples;
+SELECT bit_and(id), bit_or(small::int), bit_xor(id) FROM samples;
+SELECT count(DISTINCT k), count(DISTINCT label), count(DISTINCT flag), sum(DISTINCT small), avg(DISTINCT small), max(DISTINCT small) FROM samples;
+SELECT count(DISTINCT tenant_id) FROM events;
+SELECT count(DISTINCT event_type), count(*) FROM events;
+SELECT count(DISTINCT (k, small)) FROM samples;
+SELECT count(DISTINCT lower(label)) FROM samples;
+SELECT count(DISTINCT amount), count(DISTINCT ratio), count(DISTINCT tags), count(DISTINCT doc) FROM samples;
+SELECT count(*) FILTER (WHERE flag), sum(id) FILTER (WHERE NOT flag), avg(price) FILTER (WHERE id > 1000), count(DISTINCT k) FILTER (WHERE small > 0) FROM samples;
+SELECT stddev(id), stddev_pop(price), variance(small), var_samp(price), var_pop(small) FROM samples;
+SELECT corr(id, small), regr_slope(id, small), regr_count(id, small), covar_pop(small, small) IS NOT NULL FROM samples WHERE id < 5;
+SELECT string_agg(name, ', ' ORDER BY name) FROM tenants WHERE tenant_id < 12;
+SELECT string_agg(DISTINCT plan, '/' ORDER BY plan DESC) FROM tenants;
+SELECT array_agg(tenant_id ORDER BY tenant_id DESC) FROM tenants;
+SELECT array_agg(DISTINCT plan ORDER BY plan) FROM tenants;
+SELECT array_agg(label ORDER BY label COLLATE "C" NULLS FIRST, id) FROM samples;
+SELECT json_agg(name ORDER BY tenant_id), jsonb_agg(tenant_id ORDER BY name) FROM tenants;
+SELECT jsonb_object_agg(tenant_id, plan) FROM tenants;
+SELECT json_object_agg(tenant_id, plan ORDER BY tenant_id) FROM tenants;
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY total), percentile_disc(0.9) WITHIN GROUP (ORDER BY total) FROM orders;
+SELECT percentile_cont(ARRAY[0.1, 0.5]) WITHIN GROUP (ORDER BY weight) FROM samples;
+SELECT mode() WITHIN GROUP (ORDER BY plan), rank(25) WITHIN GROUP (ORDER BY tenant_id) FROM tenants;
+SELECT sum(tenant_id + 1), max(length(name)), min(upper(plan)), avg(tenant_id * 1.5) FROM tenants;
+SELECT count(*) > 10, coalesce(sum(total), 0), CASE WHEN max(total) > 99 THEN 'y' ELSE 'n' END FROM orders;
+SELECT max(created_at) - min(created_at), date_trunc('day', max(created_at)), extract(epoch FROM min(created_at)) FROM events;
+SELECT sum(total)::int, avg(total)::numeric(10,2), sum(total)::text || ' EUR', max(total)::float8 FROM orders;
+SELECT count(*)::int % 7 FROM orders WHERE total > 30;
+SELECT sum(quality), avg(quality), max(quality), min(value), sum(value) FROM readings;
+SELECT (SELECT count(*) FROM tenants), 5;
+SELECT 'x' AS constant, count(*) FROM tenants;
+SELECT sum(1), sum(NULL::int), max('a'::text), count('x') FROM tenants;
+SELECT count(*) FROM tenants HAVING count(*) > 10;
+SELECT count(*) FROM tenants HAVING count(*) > 1000;
+SELECT 1 FROM tenants HAVING max(tenant_id) = 50;
+SELECT any_value(plan) FROM tenants WHERE plan = 'pro';
+SELECT range_agg(int4range(tenant_id, tenant_id + 1)) FROM tenants WHERE tenant_id < 20;
+-- # groups
+-- unordered
+SELECT plan, count(*) FROM tenants GROUP BY plan;
+SELECT plan, count(*) FROM tenants GROUP BY plan ORDER BY plan;
+SELECT plan AS p, count(*) AS c FROM tenants GROUP BY p ORDER BY c DESC, p;
+SELECT plan, count(*) FROM tenants GROUP BY 1 ORDER BY 2, 1 DESC;
+SELECT count(*), plan FROM tenants GROUP BY plan ORDER BY max(tenant_id);
+SELECT plan FROM tenants GROUP BY plan ORDER BY plan;
+SELECT plan FROM tenants GROUP BY plan ORDER BY count(*) DESC, plan LIMIT 1;
+SELECT plan FROM tenants GROUP BY plan HAVING count(*) > 16 ORDER BY 1;
+SELECT plan, sum(tenant_id) FROM tenants GROUP BY plan HAVING avg(tenant_id) > 25 ORDER BY plan;
+SELECT plan, sum(tenant_id) FROM tenants GROUP BY plan HAVING plan <> 'free' AND min(tenant_id) >= 1 ORDER BY plan;
+SELECT tenant_id, count(*), sum(total) FROM orders GROUP BY tenant_id ORDER BY tenant_id;
+SELECT tenant_id, count(*), sum(total) FROM orders GROUP BY tenant_id ORDER BY sum(total) DESC, tenant_id LIMIT 5;
+SELECT tenant_id, sum(total) AS s FROM orders GROUP BY tenant_id HAVING sum(total) > 550 ORDER BY s, tenant_id;
+SELECT tenant_id, user_id, max(total) FROM orders GROUP BY tenant_id, user_id ORDER BY 3 DESC, 1, 2 LIMIT 10;
+-- unordered
+SELECT tenant_id % 3, count(*) FROM orders GROUP BY tenant_id % 3;
+SELECT tenant_id % 3 AS m, plan, count(*) FROM tenants GROUP BY m, plan ORDER BY m, plan;
+SELECT date_trunc('month', created_at) AS m, event_type, count(*) FROM events GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT created_at::date, count(DISTINCT tenant_id) FROM events GROUP BY created_at::date ORDER BY 1 LIMIT 6;
+SELECT event_data->>'country_code' AS c, count(*), min(created_at) FROM events GROUP BY event_data->>'country_code' ORDER BY c;
+SELECT flag, count(*), sum(small) FROM samples GROUP BY flag ORDER BY flag NULLS FIRST;
+SELECT label, count(*), max(id) FROM samples GROUP BY label ORDER BY label COLLATE "C";
+SELECT lower(label) AS l, count(*) FROM samples GROUP BY lower(label) ORDER BY count(*) DESC, lower(label) COLLATE "C" NULLS LAST;
+SELECT ratio, count(*) FROM samples GROUP BY ratio ORDER BY ratio;
+SELECT amount, count(*) FROM samples WHERE amount < 20 OR amount = 'NaN' GROUP BY amount ORDER BY amount;
+SELECT fixed, array_agg(id ORDER BY id) FROM samples GROUP BY fixed ORDER BY fixed;
+SELECT born, count(*) FROM samples GROUP BY born HAVING count(*) > 3 ORDER BY born NULLS FIRST;
+SELECT span, count(*) FROM samples GROUP BY span ORDER BY span NULLS FIRST LIMIT 10;
+SELECT doc->'deep'->'list'->0 AS first, count(*) FROM samples WHERE id < 10 GROUP BY 1 ORDER BY 1;
+SELECT nums, count(*) FROM samples GROUP BY nums ORDER BY count(*) DESC, nums LIMIT 6;
+SELECT sensor, count(*), avg(value), sum(quality) FROM readings GROUP BY sensor ORDER BY sensor;
+SELECT left(sensor, 1) AS s, count(value), count(*) - count(value) AS missing FROM readings GROUP BY 1 ORDER BY left(sensor, 1) COLLATE "C";
+SELECT "with ""quotes""" AS q, count("select") FROM "Odd Names" GROUP BY "with ""quotes""" ORDER BY q;
+SELECT k, sum(price) FILTER (WHERE flag) AS f, count(*) FILTER (WHERE label IS NULL) FROM samples GROUP BY k ORDER BY f DESC NULLS LAST, k;
+SELECT k, count(DISTINCT code), count(DISTINCT flag) FROM samples GROUP BY k ORDER BY k;
+SELECT code, count(DISTINCT k), sum(DISTINCT small) FROM samples GROUP BY code ORDER BY code COLLATE "C";
+SELECT code, string_agg(label, '+' ORDER BY id), stddev_samp(id) FROM samples GROUP BY code ORDER BY code COLLATE "C";
+SELECT k + 1 AS k1, sum(id) + k FROM samples GROUP BY k ORDER BY k;
+SELECT tenant_id, plan, name FROM tenants GROUP BY tenant_id ORDER BY tenant_id LIMIT 3;
+SELECT max(c) FROM (SELECT count(*) AS c FROM orders GROUP BY tenant_id) x;
+SELECT avg(s), count(*) FROM (SELECT tenant_id, sum(total) AS s FROM orders GROUP BY tenant_id) x;
+SELECT avg(s), count(*) FROM (SELECT user_id % 10 AS u, sum(total) AS s FROM orders GROUP BY 1) x;
+SELECT s, count(*) FROM (SELECT tenant_id, count(*) AS s FROM events GROUP BY tenant_id) x GROUP BY s ORDER BY s;
+SELECT plan, count(*) FROM tenants GROUP BY ROLLUP (plan) ORDER BY plan NULLS LAST;
+SELECT plan, tenant_id % 2 AS odd, count(*) FROM tenants GROUP BY CUBE (plan, tenant_id % 2) ORDER BY 1, 2;
+SELECT plan, tenant_id % 2, count(*), grouping(plan) FROM tenants GROUP BY GROUPING SETS ((plan), (tenant_id % 2), ()) ORDER BY 4, 1, 2;
+SELECT event_type, created_at::date AS d, count(*) FROM events WHERE created_at < '2026-11-03' GROUP BY GROUPING SETS ((event_type, created_at::date), (event_type)) ORDER BY 1, 2;
+SELECT plan, count(*) * 100.0 / sum(count(*)) OVER () AS share FROM tenants GROUP BY plan ORDER BY plan;
+SELECT plan, rank() OVER (ORDER BY count(*) DESC, plan) FROM tenants GROUP BY plan ORDER BY 2;
+SELECT count(*), count(*) FROM tenants GROUP BY ();
+SELECT state, cost_model, sum(monthly_budget), avg(monthly_budget) FROM campaigns GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT site_url, count(*), sum(cost_per_click_usd), avg(cost_per_click_usd) FROM clicks GROUP BY site_url ORDER BY 3 DESC, 1;
+SELECT date_trunc('week', clicked_at) AS w, sum(cost_per_click_usd) FROM clicks GROUP BY w ORDER BY w;
+SELECT user_data->>'is_mobile' AS mobile, count(DISTINCT user_ip) FROM clicks GROUP BY 1;
+-- parameters: ["10"]
+SELECT plan, count(*) FROM tenants GROUP BY plan HAVING count(*) > $1 ORDER BY plan;
+-- parameters: ["2", "free"]
+SELECT tenant_id % $1, count(*) FILTER (WHERE plan = $2) FROM tenants GROUP BY 1 ORDER BY 1;
+-- parameters: ["1.5"]
+SELECT sum(total * $1), $1::numeric + count(*) FROM orders;
+-- error: 42803
+SELECT sum(count(*)) FROM tenants;
+-- error: 42803
+SELECT tenant_id + 1 FROM tenants GROUP BY plan;
+-- error: 42883
+SELECT sum(name) FROM tenants;
+-- error: 22003
+SELECT sum(big)::int FROM samples;
