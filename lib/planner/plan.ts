@@ -1,4 +1,4 @@
-import type { DistributedTable, ReferenceTable } from '../catalog/catalog.ts'
+import type { ClusterTable, DistributedTable, ReferenceTable } from '../catalog/catalog.ts'
 
 /**
  * Plans are frozen values: cached, shared by all sessions, valid for one catalog version. What belongs to one
@@ -34,14 +34,17 @@ export type ShardText = {
 /**
  * Where the text of a *cached* statement is spliced, relative to the literals of the text at hand:
  * `literal` = how many literals lie before; `delta` = bytes from the end of the last of these (or from the start).
- * `length` bytes are replaced by the quoted schema and `.name AS alias` or what `suffix` says.
+ * `length` bytes (the user's own qualifier, mostly none) are replaced by the quoted schema and `suffix`.
  */
 export type Splice = {
   readonly literal: number
   readonly delta: number
   readonly length: number
   readonly table: DistributedTable
-  /** What follows the quoted schema, for example `.events` or `.events AS events`. */
+  /**
+   * What follows the quoted schema: a dot. The name itself stays, so no alias is needed, and `public.events.x` can be
+   * spliced in the same way.
+   */
   readonly suffix: Buffer
 }
 
@@ -51,6 +54,8 @@ export type KeySource =
   | { readonly kind: 'literal'; readonly ordinal: number; readonly negative: boolean }
   /** $n */
   | { readonly kind: 'parameter'; readonly number: number }
+  /** A value that no literal of the text gives (TRUE), or whose literal the lexer would not name: its text form. */
+  | { readonly kind: 'constant'; readonly text: string }
   /** NULL, or a contradiction: no row can match. */
   | { readonly kind: 'nothing' }
 
@@ -121,7 +126,10 @@ export type ScatterSelect = {
   readonly parameters: readonly number[]
   /** At most this many rows are wanted of all together; the executor may stop the shards then. */
   readonly rowLimit: number | undefined
-  /** now() and its kin were replaced by this parameter placeholder: the executor supplies one value for all. */
+  /**
+   * now() and its kin were replaced by the placeholder `$n::timestamptz` with n = parameters.length + 1: the
+   * executor supplies one value (StatementContext.transactionTime) for all shards.
+   */
   readonly usesTransactionTime: boolean
 }
 
@@ -130,8 +138,11 @@ export type ScatterSelect = {
  * executor makes, whose columns are named c1, c2 … in the worker query's order and have its types.
  */
 export type CombineQuery = {
-  readonly text: (source: string) => string
+  /** `columnTypeOids`: types of the gathered columns, as the shards' RowDescription gave them. */
+  readonly text: (source: string, columnTypeOids: readonly number[]) => string
   readonly parameters: readonly number[]
+  /** As in ScatterSelect, for the combine query's own parameters: number parameters.length + 1. */
+  readonly usesTransactionTime: boolean
   /** Partial aggregates that would be inexact if column n (0 based) were of one of these types: gather instead. */
   readonly inexactTypes: readonly {
     readonly column: number
@@ -155,6 +166,7 @@ export type ScatterModify = {
   readonly pins: readonly Pin[]
   readonly worker: ShardText
   readonly parameters: readonly number[]
+  /** As in ScatterSelect. */
   readonly usesTransactionTime: boolean
 }
 
@@ -163,12 +175,10 @@ export type InsertRowsPlan = {
   readonly kind: 'insert-rows'
   readonly table: DistributedTable
   readonly routed: RoutedStatement
-  /** Byte range of each row `( … )` in the text, in order, and its key; undefined when the text cannot be split. */
+  /** Byte range of each row `( … )` in the text, in order, and its key. */
   readonly rows: readonly { readonly range: TextRange; readonly key: KeySource }[]
   readonly hasReturning: boolean
   readonly hasOnConflict: boolean
-  /** Sequence defaults and volatile functions are evaluated by the shard's node. */
-  readonly isShapeStable: boolean
 }
 
 /**
@@ -183,14 +193,6 @@ export type InsertThroughScratchPlan = {
   readonly target: TextRange
   /** What to put there besides the scratch table's name, e.g. ` AS events`. */
   readonly targetSuffix: string
-  /** When the source itself reads distributed tables: its plan, whose rows are first gathered. */
-  readonly source: ScatterSource | undefined
-}
-
-/** `text(source)` is an INSERT into a relation named by `target`, reading the gathered rows of `select`. */
-export type ScatterSource = {
-  readonly select: SelectPlan
-  readonly selectText: TextRange
 }
 
 /** The same text on every node, in one order (coordinator first). */
@@ -201,10 +203,12 @@ export type ReferenceWritePlan = {
 
 export type CopyPlan = {
   readonly kind: 'copy'
-  readonly table: DistributedTable | ReferenceTable
+  readonly table: ClusterTable
   readonly direction: 'from' | 'to'
   /** Where the table's name stands in the text. */
   readonly target: TextRange
+  /** Column names as listed, or all that COPY would take. */
+  readonly columns: readonly string[]
   readonly format: 'text' | 'csv' | 'binary'
   readonly hasHeader: boolean
 }
@@ -213,18 +217,27 @@ export type CopyPlan = {
 export type DdlPlan = {
   readonly kind: 'ddl'
   readonly command: DdlCommand
-  readonly tables: readonly (DistributedTable | ReferenceTable)[]
-  /** Spliced for a shard: every cluster table's name in the text (target and others). */
-  readonly splices: readonly (TextRange & { readonly table: DistributedTable | ReferenceTable })[]
+  readonly tables: readonly ClusterTable[]
+  /**
+   * Spliced for a shard: the qualifier of every cluster table's name in the text (target and others), so that the
+   * range is replaced by the quoted schema and a dot; empty range before an unqualified name.
+   * DROP TABLE and DROP INDEX have none: the parser gives no places for their names.
+   */
+  readonly splices: readonly (TextRange & { readonly table: ClusterTable })[]
+  /**
+   * DROP INDEX, ALTER INDEX: the indexes' names, which may belong to local tables: then the statement is run
+   * verbatim on the coordinator. Otherwise empty.
+   */
+  readonly indexNames: readonly { readonly schema: string | undefined; readonly name: string }[]
 }
 
 export type DdlCommand =
   | 'CREATE INDEX'
   | 'DROP INDEX'
+  | 'ALTER INDEX'
   | 'ALTER TABLE'
   | 'DROP TABLE'
   | 'TRUNCATE TABLE'
-  | 'COMMENT'
   | 'GRANT'
   | 'ANALYZE'
   | 'VACUUM'
@@ -246,6 +259,7 @@ export type ExplainPlan = {
   /** Options other than ANALYZE as written, e.g. `VERBOSE, COSTS OFF`. */
   readonly options: string
   readonly format: 'text' | 'json' | 'xml' | 'yaml'
+  /** Its places and literal ordinals count from the start of the whole text, EXPLAIN included. */
   readonly statement: Plan
   /** The explained statement's own text inside the text. */
   readonly statementText: TextRange

@@ -1,0 +1,424 @@
+import { RouterError } from '../base/errors.ts'
+import type { RefusalPlan } from './plan.ts'
+
+export type RefusalRule = {
+  readonly sqlState: string
+  readonly message: string
+  readonly hint: string
+  /** A statement over the tables of the test catalog that is refused for this reason. */
+  readonly example: string
+}
+
+/** Thrown inside the planner only; planStatement turns it into a RefusalPlan. */
+export class Refusal extends Error {
+  readonly id: RefusalId
+  readonly detail: string | undefined
+  readonly offset: number | undefined
+
+  constructor(id: RefusalId, detail?: string, offset?: number) {
+    super(id)
+    this.name = new.target.name
+    this.id = id
+    this.detail = detail
+    this.offset = offset
+  }
+
+  plan(): RefusalPlan {
+    return {
+      kind: 'refusal',
+      id: this.id,
+      ...(this.detail === undefined ? {} : { detail: this.detail }),
+      ...(this.offset === undefined ? {} : { offset: this.offset }),
+    }
+  }
+}
+
+export function refuse(id: RefusalId, detail?: string, offset?: number): never {
+  throw new Refusal(id, detail, offset)
+}
+
+const NOT_SUPPORTED = '0A000'
+const PIN_HINT = 'Add a filter that gives the distribution column one value.'
+const COLOCATE_HINT =
+  'Join distributed tables on their distribution columns, or filter all of them by one value of it.'
+
+/** Everything that the planner refuses, and why. */
+export const REFUSALS = {
+  'local-and-distributed': {
+    sqlState: NOT_SUPPORTED,
+    message: 'direct joins between distributed and local tables are not supported',
+    hint: 'Make the local table a reference table with create_reference_table().',
+    example: 'SELECT * FROM events e, system_settings s',
+  },
+  'not-joined-on-key': {
+    sqlState: NOT_SUPPORTED,
+    message:
+      'complex joins are only supported when all distributed tables are co-located and joined on their distribution columns',
+    hint: COLOCATE_HINT,
+    example: 'SELECT * FROM events e JOIN users u ON u.user_id = e.event_id',
+  },
+  'not-colocated': {
+    sqlState: NOT_SUPPORTED,
+    message: 'the statement uses distributed tables that are not colocated',
+    hint: 'Distribute the tables with colocate_with so that they share one colocation group.',
+    example: 'SELECT * FROM events e JOIN metrics m ON m.device_id = e.event_id',
+  },
+  'outer-join-of-reference': {
+    sqlState: NOT_SUPPORTED,
+    message:
+      'cannot perform an outer join that keeps every row of a reference table, a function or VALUES beside a distributed table',
+    hint: 'Put the distributed table on the side whose rows are all kept, or use an inner join.',
+    example: 'SELECT * FROM countries c LEFT JOIN events e ON e.event_type = c.code',
+  },
+  'subquery-not-pushable': {
+    sqlState: NOT_SUPPORTED,
+    message: 'cannot push down this subquery',
+    hint: 'Correlate it with the outer query on the distribution column, or group it by the distribution column.',
+    example: 'SELECT * FROM (SELECT event_id FROM events LIMIT 3) s',
+  },
+  'set-operation': {
+    sqlState: NOT_SUPPORTED,
+    message:
+      'UNION, INTERSECT and EXCEPT are only supported when all distributed tables are filtered to one value of the distribution column',
+    hint: PIN_HINT,
+    example: 'SELECT tenant_id FROM events UNION SELECT tenant_id FROM users',
+  },
+  'recursive-cte': {
+    sqlState: NOT_SUPPORTED,
+    message:
+      'recursive CTEs are only supported when they contain a filter on the distribution column',
+    hint: PIN_HINT,
+    example:
+      'WITH RECURSIVE r AS (SELECT event_id FROM events UNION ALL SELECT r.event_id FROM r) SELECT * FROM r',
+  },
+  'row-locks': {
+    sqlState: NOT_SUPPORTED,
+    message: 'could not run distributed query with FOR UPDATE/SHARE commands',
+    hint: PIN_HINT,
+    example: 'SELECT * FROM events FOR UPDATE',
+  },
+  'table-sample': {
+    sqlState: NOT_SUPPORTED,
+    message: 'could not run distributed query with complex table expressions',
+    hint: PIN_HINT,
+    example: 'SELECT * FROM events TABLESAMPLE bernoulli (10)',
+  },
+  'volatile-function': {
+    sqlState: NOT_SUPPORTED,
+    message: 'volatile functions are not supported here in a statement over several shards',
+    hint: 'Compute the value beforehand and pass it as a constant or parameter.',
+    example: 'SELECT count(*) FROM events WHERE random() < 0.5',
+  },
+  'volatile-write': {
+    sqlState: NOT_SUPPORTED,
+    message:
+      'functions used in UPDATE and DELETE statements over several shards must not be VOLATILE',
+    hint: 'Compute the value beforehand and pass it as a constant or parameter.',
+    example: 'UPDATE users SET email = random()::text',
+  },
+  'node-dependent-function': {
+    sqlState: NOT_SUPPORTED,
+    message:
+      'a function whose value depends on the node or its catalogs cannot be used with distributed tables',
+    hint: 'Run it in a statement of its own.',
+    example: "SELECT pg_relation_size('events'), count(*) FROM events WHERE tenant_id = 1",
+  },
+  'sequence-function': {
+    sqlState: NOT_SUPPORTED,
+    message: 'sequence functions cannot be called in a statement on distributed tables',
+    hint: 'Call nextval() in a statement of its own, or let the column default do it.',
+    example: "SELECT nextval('s'), event_id FROM events WHERE tenant_id = 1",
+  },
+  'regclass-constant': {
+    sqlState: NOT_SUPPORTED,
+    message: 'object identifiers cannot be looked up in a statement on distributed tables',
+    hint: 'Look the object up in a statement of its own.',
+    example: "SELECT 'events'::regclass, count(*) FROM events WHERE tenant_id = 1",
+  },
+  'whole-row': {
+    sqlState: NOT_SUPPORTED,
+    message: 'a whole row of a distributed table cannot be used as a value of its row type here',
+    hint: 'Name the columns, or use to_jsonb() or ROW(…).',
+    example: 'SELECT e FROM events e WHERE tenant_id = 1',
+  },
+  'system-column': {
+    sqlState: NOT_SUPPORTED,
+    message: 'system columns of distributed tables cannot be used here',
+    hint: 'Use columns of your own.',
+    example: 'SELECT tableoid FROM events',
+  },
+  'quoted-unicode': {
+    sqlState: NOT_SUPPORTED,
+    message: 'the name of a distributed table cannot be written as U&"…"',
+    hint: 'Write the name plainly or in double quotes.',
+    example: 'SELECT * FROM U&"events" WHERE tenant_id = 1',
+  },
+  'unknown-columns': {
+    sqlState: NOT_SUPPORTED,
+    message: 'cannot tell the columns of this statement over several shards',
+    hint: 'Name the columns instead of writing *.',
+    example: 'SELECT * FROM events e JOIN f() ON true',
+  },
+  'unresolved-column': {
+    sqlState: NOT_SUPPORTED,
+    message: 'cannot tell which table a column of this statement over several shards belongs to',
+    hint: 'Qualify the column with its table.',
+    example: 'SELECT sum(q) FROM events e, f() GROUP BY event_type',
+  },
+  collation: {
+    sqlState: NOT_SUPPORTED,
+    message: 'cannot carry the collation of this expression over several shards',
+    hint: 'Add COLLATE to the ORDER BY expression over plain columns, or filter on the distribution column.',
+    example: 'SELECT max(note || $$x$$) FROM notes',
+  },
+  'grouping-sets': {
+    sqlState: NOT_SUPPORTED,
+    message: 'could not run distributed query with GROUPING SETS, CUBE, or ROLLUP',
+    hint: "Consider using an equality filter on the distributed table's partition column.",
+    example: 'SELECT (SELECT event_type), count(*) FROM events GROUP BY ROLLUP (event_type)',
+  },
+  'aggregate-not-splittable': {
+    sqlState: NOT_SUPPORTED,
+    message: 'cannot compute this aggregate over several shards',
+    hint: PIN_HINT,
+    example: 'SELECT myagg(event_id) FROM events',
+  },
+  'set-returning': {
+    sqlState: NOT_SUPPORTED,
+    message:
+      'set-returning functions in the select list are not supported with grouping, ordering or limits over several shards',
+    hint: 'Move the function to FROM.',
+    example: 'SELECT generate_series(1, 2) FROM events LIMIT 1',
+  },
+  expression: {
+    sqlState: NOT_SUPPORTED,
+    message: 'this expression is not supported in a statement over several shards',
+    hint: PIN_HINT,
+    example:
+      'SELECT DISTINCT (SELECT c.name FROM countries c LIMIT 1) FROM events ORDER BY random()',
+  },
+  'update-distribution-column': {
+    sqlState: NOT_SUPPORTED,
+    message: 'modifying the partition value of rows is not allowed',
+    hint: 'Delete the row and insert it anew with the other value.',
+    example: 'UPDATE events SET tenant_id = 2 WHERE tenant_id = 1',
+  },
+  'insert-without-key': {
+    sqlState: NOT_SUPPORTED,
+    message: 'cannot perform an INSERT without a partition column value',
+    hint: 'Give the distribution column a value.',
+    example: 'INSERT INTO users (email) VALUES (NULL)',
+  },
+  'insert-null-key': {
+    sqlState: '22004',
+    message: 'cannot perform an INSERT with NULL in the partition column',
+    hint: 'Give the distribution column a value.',
+    example: "INSERT INTO users (tenant_id, email) VALUES (NULL, 'a')",
+  },
+  'insert-select': {
+    sqlState: NOT_SUPPORTED,
+    message: 'cannot plan distributed INSERT INTO ... SELECT query',
+    hint: "Select the source's distribution column into the target's, between colocated tables.",
+    example: 'INSERT INTO users (tenant_id, email) SELECT event_id, event_type FROM events',
+  },
+  'insert-scratch-clauses': {
+    sqlState: NOT_SUPPORTED,
+    message:
+      'INSERT with ON CONFLICT, RETURNING or WITH needs constants or parameters for the distribution column',
+    hint: "Write the distribution column's values as constants or parameters.",
+    example:
+      'INSERT INTO users (tenant_id, email) SELECT g, $$x$$ FROM generate_series(1, 3) g ON CONFLICT DO NOTHING',
+  },
+  'insert-into-local': {
+    sqlState: NOT_SUPPORTED,
+    message: 'cannot write the rows of a distributed table into a local table in one statement',
+    hint: 'Read the rows first, or distribute the target.',
+    example: 'INSERT INTO system_settings SELECT event_type, event_type FROM events',
+  },
+  'modifying-cte': {
+    sqlState: NOT_SUPPORTED,
+    message:
+      'data-modifying statements in WITH are only supported when all distributed tables are filtered to one value of the distribution column',
+    hint: PIN_HINT,
+    example: 'WITH d AS (DELETE FROM events RETURNING *) SELECT count(*) FROM d',
+  },
+  'modify-not-pushable': {
+    sqlState: NOT_SUPPORTED,
+    message: 'cannot run this UPDATE or DELETE over several shards',
+    hint: COLOCATE_HINT,
+    example: 'UPDATE users SET email = e.event_type FROM events e WHERE e.event_id = users.user_id',
+  },
+  merge: {
+    sqlState: NOT_SUPPORTED,
+    message:
+      'MERGE is only supported when all distributed tables are filtered to one value of the distribution column',
+    hint: PIN_HINT,
+    example:
+      'MERGE INTO users u USING events e ON e.tenant_id = u.tenant_id WHEN MATCHED THEN DELETE',
+  },
+  'reference-write-source': {
+    sqlState: NOT_SUPPORTED,
+    message: 'cannot perform select on a distributed table and modify a reference table',
+    hint: 'Read the rows first and write them as constants.',
+    example: 'INSERT INTO countries SELECT event_type, event_type FROM events',
+  },
+  'reference-write-local-source': {
+    sqlState: NOT_SUPPORTED,
+    message:
+      'only reference tables may be queried when targeting a reference table with a modifying statement',
+    hint: 'Read the rows first and write them as constants.',
+    example: 'INSERT INTO countries SELECT key, value FROM system_settings',
+  },
+  'reference-write-volatile': {
+    sqlState: NOT_SUPPORTED,
+    message:
+      'a write to a reference table must give the same rows on every node: functions in it must be IMMUTABLE',
+    hint: 'Compute the values beforehand and pass them as constants or parameters.',
+    example: 'UPDATE countries SET name = random()::text',
+  },
+  'reference-write-default': {
+    sqlState: NOT_SUPPORTED,
+    message: 'an INSERT into a reference table must name every column that has a default',
+    hint: 'Give those columns values.',
+    example: "INSERT INTO currencies (code) VALUES ('eur')",
+  },
+  'reference-write-in-with': {
+    sqlState: NOT_SUPPORTED,
+    message: 'a reference table cannot be modified inside WITH',
+    hint: 'Modify it in a statement of its own.',
+    example: 'WITH d AS (DELETE FROM countries RETURNING *) SELECT * FROM d',
+  },
+  'reference-merge': {
+    sqlState: NOT_SUPPORTED,
+    message: 'Reference table as target is not allowed in MERGE command',
+    hint: 'Use INSERT … ON CONFLICT, UPDATE or DELETE.',
+    example: "MERGE INTO countries c USING (SELECT 'x') s ON false WHEN MATCHED THEN DELETE",
+  },
+  'create-from-distributed': {
+    sqlState: NOT_SUPPORTED,
+    message: 'cannot create a table from the rows of a distributed table',
+    hint: 'Create the table first, distribute it, then use INSERT … SELECT.',
+    example: 'CREATE TABLE x AS SELECT * FROM events',
+  },
+  'view-over-distributed': {
+    sqlState: NOT_SUPPORTED,
+    message: 'views over distributed tables are not supported yet',
+    hint: 'Use the query itself, or a CTE.',
+    example: 'CREATE VIEW v AS SELECT * FROM events',
+  },
+  cursor: {
+    sqlState: NOT_SUPPORTED,
+    message: 'cursors over distributed tables are not supported yet',
+    hint: 'Use the extended protocol with a row limit, or LIMIT.',
+    example: 'DECLARE c CURSOR FOR SELECT * FROM events',
+  },
+  'copy-query': {
+    sqlState: NOT_SUPPORTED,
+    message: 'COPY of a query over distributed tables is not supported yet',
+    hint: 'Run the query itself, or copy the table.',
+    example: 'COPY (SELECT * FROM events) TO STDOUT',
+  },
+  'copy-where': {
+    sqlState: NOT_SUPPORTED,
+    message: 'Citus does not support COPY FROM with WHERE',
+    hint: 'Filter the rows before or after the COPY.',
+    example: 'COPY events FROM STDIN WHERE tenant_id > 1',
+  },
+  'copy-reference-default': {
+    sqlState: NOT_SUPPORTED,
+    message: 'a COPY into a reference table must name every column that has a default',
+    hint: 'Give those columns values.',
+    example: 'COPY currencies (code) FROM STDIN',
+  },
+  'mixed-tables': {
+    sqlState: NOT_SUPPORTED,
+    message: 'cannot change local and distributed tables in one statement',
+    hint: 'Write one statement for each kind of table.',
+    example: 'TRUNCATE events, system_settings',
+  },
+  triggers: {
+    sqlState: NOT_SUPPORTED,
+    message: 'triggers are not supported on distributed tables',
+    hint: 'Write the effect in your statements.',
+    example: 'CREATE TRIGGER t BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION f()',
+  },
+  utility: {
+    sqlState: NOT_SUPPORTED,
+    message: 'this command is not supported on distributed tables',
+    hint: 'Use undistribute_table() first.',
+    example: 'LOCK TABLE events',
+  },
+  'index-concurrently': {
+    sqlState: NOT_SUPPORTED,
+    message: 'CREATE INDEX CONCURRENTLY is not supported on distributed tables yet',
+    hint: 'Leave out CONCURRENTLY.',
+    example: 'CREATE INDEX CONCURRENTLY i ON events (event_type)',
+  },
+  'set-schema': {
+    sqlState: NOT_SUPPORTED,
+    message: 'a distributed table cannot be moved to another schema',
+    hint: 'Use undistribute_table() first.',
+    example: 'ALTER TABLE events SET SCHEMA other',
+  },
+  'drop-schema': {
+    sqlState: NOT_SUPPORTED,
+    message: 'a schema with distributed tables cannot be dropped or renamed',
+    hint: 'Drop the distributed tables first.',
+    example: 'DROP SCHEMA public CASCADE',
+  },
+  'drop-owned': {
+    sqlState: NOT_SUPPORTED,
+    message:
+      'DROP OWNED and REASSIGN OWNED are not supported in a database with distributed tables',
+    hint: 'Drop or alter the objects one by one.',
+    example: 'DROP OWNED BY app',
+  },
+  'cluster-function-context': {
+    sqlState: NOT_SUPPORTED,
+    message: 'a cluster function must be called alone, as SELECT f(…) or SELECT * FROM f(…)',
+    hint: 'Call it in a statement of its own, with constants or parameters.',
+    example: "SELECT create_reference_table('x'), 1",
+  },
+  'metadata-with-distributed': {
+    sqlState: NOT_SUPPORTED,
+    message: 'cluster metadata cannot be joined with distributed tables',
+    hint: 'Query the metadata in a statement of its own.',
+    example: 'SELECT * FROM events e, citus_tables t',
+  },
+  explain: {
+    sqlState: NOT_SUPPORTED,
+    message: 'EXPLAIN is not supported for this statement',
+    hint: 'Explain the query alone.',
+    example: 'EXPLAIN CREATE TABLE x AS SELECT * FROM events',
+  },
+  'explain-execute': {
+    sqlState: NOT_SUPPORTED,
+    message: 'EXPLAIN EXECUTE is not supported yet',
+    hint: 'Explain the statement itself.',
+    example: 'EXPLAIN EXECUTE p',
+  },
+  'set-from-current': {
+    sqlState: NOT_SUPPORTED,
+    message: 'this form of SET is not supported',
+    hint: 'Write the value as a constant.',
+    example: "SET TIME ZONE INTERVAL '1' HOUR TO MINUTE",
+  },
+  'two-phase-by-client': {
+    sqlState: NOT_SUPPORTED,
+    message: 'COMMIT PREPARED and ROLLBACK PREPARED are not supported',
+    hint: 'Commit the transaction itself: pgloom runs the two phases.',
+    example: "COMMIT PREPARED 'x'",
+  },
+} as const satisfies Readonly<Record<string, RefusalRule>>
+
+export type RefusalId = keyof typeof REFUSALS
+
+/** The error that a refusal is for the client. `position` is for the caller, who knows the text's characters. */
+export function refusalError(plan: RefusalPlan, position?: number): RouterError {
+  const rule: RefusalRule = REFUSALS[plan.id as RefusalId]
+  return new RouterError(rule.sqlState, rule.message, {
+    hint: rule.hint,
+    ...(plan.detail === undefined ? {} : { detail: plan.detail }),
+    ...(position === undefined ? {} : { position }),
+  })
+}

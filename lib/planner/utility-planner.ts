@@ -1,0 +1,263 @@
+import type { Catalog, ClusterTable } from '../catalog/catalog.ts'
+import { planLocal } from './local-planner.ts'
+import type { CopyPlan, DdlCommand, DdlPlan, Plan } from './plan.ts'
+import type { PlanInput } from './plan-input.ts'
+import { qualifierRange } from './qualifiers.ts'
+import { refuse } from './refusals.ts'
+import { resolveRangeVar, type StatementTables, tableReferences } from './table-references.ts'
+import { isRecord, type RangeVar, strings, type Tree } from './tree.ts'
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** DDL, COPY and other utility statements. Those that touch no cluster table run on the coordinator as they are. */
+export function planUtility(input: PlanInput, kind: string, body: Fields): Plan {
+  const tables = tableReferences(input, body)
+  const planned = planOfKind(input, kind, body, tables)
+  if (planned !== undefined) return planned
+  const isNamed = tables.distributed.length + tables.reference.length > 0
+  if (isNamed && !MAY_NAME_CLUSTER_TABLES.has(kind)) return refuse('utility', kind)
+  return planLocal(input, kind, tables)
+}
+
+/** Foreign keys, LIKE and the like in them refer to shells or copies on the coordinator, which is right there. */
+const MAY_NAME_CLUSTER_TABLES: ReadonlySet<string> = new Set([
+  'CreateStmt',
+  'CreateFunctionStmt',
+  'AlterTableStmt',
+  'ViewStmt',
+  'CreateTableAsStmt',
+  'DeclareCursorStmt',
+  'CommentStmt',
+  'CreateSeqStmt',
+  'AlterSeqStmt',
+])
+
+function planOfKind(
+  input: PlanInput,
+  kind: string,
+  body: Fields,
+  tables: StatementTables,
+): Plan | undefined {
+  switch (kind) {
+    case 'CopyStmt':
+      return planCopy(input, body, tables)
+    case 'IndexStmt':
+      if (targetOf(input, body) === undefined) return undefined
+      if (body['concurrent'] === true) return refuse('index-concurrently')
+      return ddl(input, 'CREATE INDEX', tables)
+    case 'AlterTableStmt':
+      return planAlterTable(input, body, tables)
+    case 'RenameStmt':
+      return planRename(input, body, tables)
+    case 'AlterObjectSchemaStmt':
+      return targetOf(input, body) === undefined ? undefined : refuse('set-schema')
+    case 'TruncateStmt':
+      return allOrNone(input, 'TRUNCATE TABLE', tables)
+    case 'GrantStmt':
+      return planGrant(input, body, tables)
+    case 'VacuumStmt':
+      return planVacuum(input, body, tables)
+    case 'DropStmt':
+      return planDrop(input, body)
+    case 'DropOwnedStmt':
+    case 'ReassignOwnedStmt':
+      return input.catalog.tables.size === 0 ? undefined : refuse('drop-owned')
+    case 'CreateTrigStmt':
+    case 'RuleStmt':
+      return targetOf(input, body) === undefined ? undefined : refuse('triggers')
+    default:
+      return refusalOfKind(kind, tables)
+  }
+}
+
+function refusalOfKind(kind: string, tables: StatementTables): undefined {
+  if (tables.distributed.length === 0) return undefined
+  if (kind === 'ViewStmt') refuse('view-over-distributed')
+  if (kind === 'CreateTableAsStmt') refuse('create-from-distributed')
+  if (kind === 'DeclareCursorStmt') refuse('cursor')
+  return undefined
+}
+
+function targetOf(input: PlanInput, body: Fields): ClusterTable | undefined {
+  const relation = body['relation']
+  return isRecord(relation) ? resolveRangeVar(input, relation) : undefined
+}
+
+function ddl(
+  input: PlanInput,
+  command: DdlCommand,
+  tables: StatementTables,
+  indexNames: DdlPlan['indexNames'] = [],
+): DdlPlan {
+  const named = tables.references.flatMap(({ node, table }) =>
+    table === undefined ? [] : [{ ...relationQualifier(input, node), table }],
+  )
+  return {
+    kind: 'ddl',
+    command,
+    tables: [...new Set(named.map(({ table }) => table))],
+    splices: named.sort((left, right) => left.start - right.start),
+    indexNames,
+  }
+}
+
+export function relationQualifier(input: PlanInput, node: RangeVar) {
+  const parts = [node.catalogname, node.schemaname, node.relname].filter(
+    (part) => part !== undefined,
+  )
+  return qualifierRange(input.text, node.location ?? 0, parts.length)
+}
+
+function allOrNone(
+  input: PlanInput,
+  command: DdlCommand,
+  tables: StatementTables,
+): DdlPlan | undefined {
+  if (tables.distributed.length + tables.reference.length === 0) return undefined
+  return tables.hasLocal ? refuse('mixed-tables') : ddl(input, command, tables)
+}
+
+function planAlterTable(
+  input: PlanInput,
+  body: Fields,
+  tables: StatementTables,
+): DdlPlan | undefined {
+  if (body['objtype'] === 'OBJECT_INDEX')
+    return ddl(input, 'ALTER INDEX', tables, [indexName(body)])
+  return targetOf(input, body) === undefined ? undefined : ddl(input, 'ALTER TABLE', tables)
+}
+
+function indexName(body: Fields): { schema: string | undefined; name: string } {
+  const relation = (body['relation'] ?? {}) as RangeVar
+  return { schema: relation.schemaname, name: relation.relname ?? '' }
+}
+
+function planRename(input: PlanInput, body: Fields, tables: StatementTables): DdlPlan | undefined {
+  const type = body['renameType']
+  if (type === 'OBJECT_INDEX') return ddl(input, 'ALTER INDEX', tables, [indexName(body)])
+  if (type === 'OBJECT_SCHEMA' && schemaHasTables(input.catalog, String(body['subname'] ?? ''))) {
+    return refuse('drop-schema')
+  }
+  return targetOf(input, body) === undefined ? undefined : ddl(input, 'ALTER TABLE', tables)
+}
+
+function planGrant(input: PlanInput, body: Fields, tables: StatementTables): DdlPlan | undefined {
+  if (body['targtype'] !== 'ACL_TARGET_ALL_IN_SCHEMA') {
+    return body['objtype'] === 'OBJECT_TABLE' ? allOrNone(input, 'GRANT', tables) : undefined
+  }
+  if (body['objtype'] !== 'OBJECT_TABLE') return undefined
+  const schemas = strings(body['objects'] as readonly Tree[] | undefined)
+  return wholeSchemas(input, 'GRANT', (table) => schemas.includes(table.schema))
+}
+
+function wholeSchemas(
+  input: PlanInput,
+  command: DdlCommand,
+  isMeant: (table: ClusterTable) => boolean,
+): DdlPlan | undefined {
+  const tables = [...input.catalog.tables.values()].filter(isMeant)
+  if (tables.length === 0) return undefined
+  return { kind: 'ddl', command, tables, splices: [], indexNames: [] }
+}
+
+function planVacuum(input: PlanInput, body: Fields, tables: StatementTables): DdlPlan | undefined {
+  const command = body['is_vacuumcmd'] === true ? 'VACUUM' : 'ANALYZE'
+  if (body['rels'] === undefined) return wholeSchemas(input, command, () => true)
+  return allOrNone(input, command, tables)
+}
+
+function planDrop(input: PlanInput, body: Fields): DdlPlan | undefined {
+  const objects = (body['objects'] ?? []) as readonly Tree[]
+  const names = objects.map((object) =>
+    object.String === undefined ? strings(object.List?.items) : [object.String.sval ?? ''],
+  )
+  switch (body['removeType']) {
+    case 'OBJECT_TABLE':
+      return planDropTable(input, names)
+    case 'OBJECT_INDEX': {
+      if (input.catalog.tables.size === 0) return undefined
+      const indexNames = names.map((parts) => ({ schema: parts.at(-2), name: parts.at(-1) ?? '' }))
+      return { kind: 'ddl', command: 'DROP INDEX', tables: [], splices: [], indexNames }
+    }
+    case 'OBJECT_SCHEMA':
+      if (names.some(([name]) => schemaHasTables(input.catalog, name ?? ''))) refuse('drop-schema')
+      return undefined
+    case 'OBJECT_TRIGGER':
+    case 'OBJECT_RULE':
+    case 'OBJECT_POLICY': {
+      const isCluster = names.some((parts) => resolveNames(input, parts.slice(0, -1)) !== undefined)
+      return isCluster ? refuse('triggers') : undefined
+    }
+    default:
+      return undefined
+  }
+}
+
+function resolveNames(input: PlanInput, parts: readonly string[]): ClusterTable | undefined {
+  const schemaname = parts.at(-2)
+  return resolveRangeVar(input, {
+    relname: parts.at(-1) ?? '',
+    ...(schemaname === undefined ? {} : { schemaname }),
+  })
+}
+
+function planDropTable(
+  input: PlanInput,
+  names: readonly (readonly string[])[],
+): DdlPlan | undefined {
+  const resolved = names.map((parts) => resolveNames(input, parts))
+  const tables = resolved.filter((table) => table !== undefined)
+  if (tables.length === 0) return undefined
+  if (tables.length < resolved.length) return refuse('mixed-tables')
+  return { kind: 'ddl', command: 'DROP TABLE', tables, splices: [], indexNames: [] }
+}
+
+function schemaHasTables(catalog: Catalog, schema: string): boolean {
+  return [...catalog.tables.values()].some((table) => table.schema === schema)
+}
+
+function planCopy(input: PlanInput, body: Fields, tables: StatementTables): CopyPlan | undefined {
+  const relation = body['relation'] as RangeVar | undefined
+  if (relation === undefined) {
+    return tables.distributed.length > 0 ? refuse('copy-query') : undefined
+  }
+  const table = resolveRangeVar(input, relation)
+  if (table === undefined) return undefined
+  const isFrom = body['is_from'] === true
+  if (isFrom && body['whereClause'] !== undefined) return refuse('copy-where')
+  const listed = strings(body['attlist'] as readonly Tree[] | undefined)
+  const all = table.columns.filter(({ isGenerated }) => !isGenerated).map(({ name }) => name)
+  const columns = listed.length > 0 ? listed : all
+  if (isFrom) checkCopyDefaults(table, columns)
+  const options = (body['options'] ?? []) as readonly Tree[]
+  return {
+    kind: 'copy',
+    table,
+    direction: isFrom ? 'from' : 'to',
+    target: relationQualifier(input, relation),
+    columns,
+    format: copyFormat(options),
+    hasHeader: copyHasHeader(options),
+  }
+}
+
+function checkCopyDefaults(table: ClusterTable, columns: readonly string[]): void {
+  if (table.kind !== 'reference') return
+  const isMissing = table.columns.some(
+    (column) => column.hasDefault && !column.isGenerated && !columns.includes(column.name),
+  )
+  if (isMissing) refuse('copy-reference-default')
+}
+
+function copyFormat(options: readonly Tree[]): CopyPlan['format'] {
+  const format = options.find(({ DefElem }) => DefElem?.defname === 'format')?.DefElem?.arg
+  const name = format?.String?.sval?.toLowerCase()
+  return name === 'csv' || name === 'binary' ? name : 'text'
+}
+
+function copyHasHeader(options: readonly Tree[]): boolean {
+  const header = options.find(({ DefElem }) => DefElem?.defname === 'header')?.DefElem
+  if (header === undefined) return false
+  const value = JSON.stringify(header.arg ?? true).toLowerCase()
+  return !/"(false|off|0)"|\{"boolean":\{\}\}|"ival":\{\}/.test(value)
+}
