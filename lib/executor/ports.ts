@@ -2,6 +2,9 @@ import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { DdlPlan, FunctionPlan } from '../planner/plan.ts'
 
+/** ClientPort.write copies any piece smaller than this. */
+export const COPIED_BYTES = 4096
+
 /** What the executor asks of the client's side. Implemented by session/client-output.ts. */
 export interface ClientPort {
   /**

@@ -1,0 +1,88 @@
+const EMPTY = Buffer.alloc(0)
+/** A text longer than this is not kept from one statement to the next. */
+const KEPT_BYTES = 65_536
+
+/**
+ * Where a text was changed before it was sent, to map a server's error position (field P, characters from 1) back
+ * to the client's own text. Filled while the text is written, reused from statement to statement; characters are
+ * counted only when an error comes, from a copy of the text, since the client's buffer is gone by then.
+ */
+export class PositionMap {
+  /** Characters of the client's message before this statement (a script's earlier statements). */
+  #base = 0
+  #text = EMPTY
+  #textLength = 0
+  #count = 0
+  #starts = new Int32Array(8)
+  #removed = new Int32Array(8)
+  /** Two buffers for each change: together they are what was put there. */
+  readonly #written: Buffer[] = []
+
+  reset(text: Buffer, start: number, end: number, base = 0): void {
+    this.#base = base
+    this.#count = 0
+    this.#textLength = end - start
+    if (this.#text.length < this.#textLength || this.#text.length > KEPT_BYTES) {
+      this.#text = Buffer.allocUnsafe(Math.max(1024, this.#textLength))
+    }
+    text.copy(this.#text, 0, start, end)
+  }
+
+  /** In text order. `at`: bytes of the client's statement before it. The buffers must not change. */
+  add(at: number, removedBytes: number, first: Buffer, second: Buffer): void {
+    if (this.#count === this.#starts.length) this.#grow()
+    this.#starts[this.#count] = at
+    this.#removed[this.#count] = removedBytes
+    this.#written[2 * this.#count] = first
+    this.#written[2 * this.#count + 1] = second
+    this.#count++
+  }
+
+  /** A position inside what was put in becomes the start of what had been there. */
+  toOriginal(position: number): number {
+    const offset = position - 1
+    let sent = 0
+    let original = 0
+    let from = 0
+    for (let index = 0; index < this.#count; index++) {
+      const at = this.#starts[index] ?? 0
+      const untouched = characterCount(this.#text, from, at)
+      if (offset < sent + untouched) break
+      sent += untouched
+      original += untouched
+      const written = this.#writtenCharacters(index)
+      if (offset < sent + written) return original + this.#base + 1
+      sent += written
+      from = at + (this.#removed[index] ?? 0)
+      original += characterCount(this.#text, at, from)
+    }
+    return original + (offset - sent) + this.#base + 1
+  }
+
+  #writtenCharacters(index: number): number {
+    const first = this.#written[2 * index] ?? EMPTY
+    const second = this.#written[2 * index + 1] ?? EMPTY
+    return characterCount(first, 0, first.length) + characterCount(second, 0, second.length)
+  }
+
+  #grow(): void {
+    const size = this.#starts.length * 2
+    this.#starts = grown(this.#starts, size)
+    this.#removed = grown(this.#removed, size)
+  }
+}
+
+function grown(from: Int32Array<ArrayBuffer>, size: number): Int32Array<ArrayBuffer> {
+  const into = new Int32Array(size)
+  into.set(from)
+  return into
+}
+
+/** Characters of UTF-8 text in [start, end). */
+export function characterCount(text: Buffer, start: number, end: number): number {
+  let count = 0
+  for (let index = start; index < end; index++) {
+    if (((text[index] ?? 0) & 0xc0) !== 0x80) count++
+  }
+  return count
+}
