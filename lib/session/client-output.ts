@@ -1,0 +1,115 @@
+import type { Socket } from 'node:net'
+import type { ClientPort } from '../executor/ports.ts'
+import { FrameWriter } from '../wire/frame-writer.ts'
+
+/** A piece up to this size is copied into the arena; a larger one is handed to the socket as it is. */
+const COPY_LIMIT_BYTES = 4096
+/** An arena that has grown so far is written at once. */
+const ARENA_LIMIT_BYTES = 64 * 1024
+/** More than this waiting in the socket: the sources must pause. Above the stream's own mark, so 'drain' follows. */
+const CONGESTION_BYTES = 256 * 1024
+
+/** Where the executor's side of a COPY FROM STDIN reads. Implemented by copy-inbox.ts. */
+export interface CopySource {
+  messages(): AsyncIterable<Buffer>
+}
+
+/**
+ * Everything that goes to one client. Small pieces gather in an arena that leaves with one write at the end of
+ * the event-loop turn (setImmediate comes right after the poll phase, so that nothing waits longer than the
+ * work at hand). An arena which the socket could not pass to the kernel at once is given away and replaced.
+ */
+export class ClientOutput implements ClientPort {
+  readonly log: { readonly sessionId: number }
+  readonly #socket: Socket
+  readonly #copySource: CopySource
+  #arena = new FrameWriter()
+  #isScheduled = false
+  #isClosed = false
+  #bytesWritten = 0
+  #drainWaiters: (() => void)[] = []
+
+  constructor(socket: Socket, sessionId: number, copySource: CopySource) {
+    this.#socket = socket
+    this.log = { sessionId }
+    this.#copySource = copySource
+    socket.on('drain', () => this.#drained())
+    socket.on('close', () => {
+      this.#isClosed = true
+      this.#drained()
+    })
+  }
+
+  /** Bytes for the client so far: unchanged means that the client has seen nothing of a statement. */
+  get bytesWritten(): number {
+    return this.#bytesWritten + this.#arena.length
+  }
+
+  get isCongested(): boolean {
+    return !this.#isClosed && this.#socket.writableLength >= CONGESTION_BYTES
+  }
+
+  /** For messages of our own: append whole ones before the turn ends. Don't keep the writer. */
+  get frames(): FrameWriter {
+    if (this.#arena.length >= ARENA_LIMIT_BYTES) this.flush()
+    this.#schedule()
+    return this.#arena
+  }
+
+  write(chunk: Buffer, start: number, end: number): 'taken' | 'kept' {
+    const length = end - start
+    if (length <= COPY_LIMIT_BYTES) {
+      this.frames.bytes(chunk, start, end)
+      return 'taken'
+    }
+    this.flush()
+    if (this.#isClosed) return 'taken'
+    this.#bytesWritten += length
+    this.#socket.write(chunk.subarray(start, end))
+    return this.#socket.writableLength === 0 ? 'taken' : 'kept'
+  }
+
+  flush(): void {
+    const arena = this.#arena
+    if (arena.length === 0) return
+    if (this.#isClosed) {
+      arena.reset()
+      return
+    }
+    this.#bytesWritten += arena.length
+    this.#socket.write(arena.buffer.subarray(0, arena.length))
+    if (this.#socket.writableLength === 0 && arena.buffer.length <= ARENA_LIMIT_BYTES) arena.reset()
+    else this.#arena = new FrameWriter()
+  }
+
+  whenDrained(resume: () => void): void {
+    if (this.isCongested) this.#drainWaiters.push(resume)
+    else setImmediate(resume)
+  }
+
+  copyData(): AsyncIterable<Buffer> {
+    return this.#copySource.messages()
+  }
+
+  /** Sends what is left, then closes our side. */
+  end(): void {
+    this.flush()
+    if (!this.#isClosed) this.#socket.end()
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(() => {
+      this.#isScheduled = false
+      this.flush()
+    })
+  }
+
+  #drained(): void {
+    const waiters = this.#drainWaiters
+    if (waiters.length === 0) return
+    this.#drainWaiters = []
+    for (const resume of waiters) resume()
+  }
+}

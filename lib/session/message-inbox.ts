@@ -1,0 +1,51 @@
+/** A private copy of one client message: type byte, length, body. */
+export type QueuedMessage = { readonly type: number; readonly frame: Buffer }
+
+/**
+ * Messages of one client that wait for their turn, in order. Each frame is copied once on its way in, since the
+ * reader's chunk is gone after its callback. The session stops reading the socket when `byteLength` or `length`
+ * passes its limits, so the bound is those limits plus what one read brings.
+ */
+export class MessageInbox {
+  #messages: (QueuedMessage | undefined)[] = []
+  #head = 0
+  #byteLength = 0
+
+  get length(): number {
+    return this.#messages.length - this.#head
+  }
+
+  get byteLength(): number {
+    return this.#byteLength
+  }
+
+  push(type: number, frame: Buffer): void {
+    this.#messages.push({ type, frame: Buffer.from(frame) })
+    this.#byteLength += frame.length
+  }
+
+  peek(index = 0): QueuedMessage | undefined {
+    return this.#messages[this.#head + index]
+  }
+
+  shift(): QueuedMessage | undefined {
+    const message = this.#messages[this.#head]
+    if (message === undefined) return undefined
+    this.#messages[this.#head++] = undefined
+    this.#byteLength -= message.frame.length
+    if (this.#head === this.#messages.length) {
+      this.#messages = []
+      this.#head = 0
+    } else if (this.#head > 1024) {
+      this.#messages = this.#messages.slice(this.#head)
+      this.#head = 0
+    }
+    return message
+  }
+
+  clear(): void {
+    this.#messages = []
+    this.#head = 0
+    this.#byteLength = 0
+  }
+}
