@@ -1,14 +1,332 @@
+import { BackendLost, ProtocolError, type RouterError } from '../base/errors.ts'
+import { RingQueue } from '../base/ring-queue.ts'
+import {
+  isTransactionStatus,
+  readBackendKeyData,
+  readParameterStatus,
+} from '../wire/backend-messages.ts'
+import { serverError } from '../wire/error-messages.ts'
+import { FrameWriter } from '../wire/frame-writer.ts'
+import { writeTerminate } from '../wire/frontend-messages.ts'
+import { Backend, TransactionStatus } from '../wire/message-codes.ts'
+import { AnswerReader } from './answer-reader.ts'
+import type { BackendAddress } from './backend-address.ts'
+import { BackendSocket } from './backend-socket.ts'
+import { sendCancelRequest } from './cancel-request.ts'
+import { flushThisTurn } from './flush-turn.ts'
+import { PreparedCache } from './prepared-cache.ts'
 import type { ResponseSink } from './response-sink.ts'
+import { ConnectionSettings } from './session-state.ts'
 
-export type BackendAddress = {
-  readonly nodeId: number
-  readonly host: string
-  readonly port: number
+/**
+ * starting -> ready -> closed, or starting -> closed. Requests may be written while ready; `closed` is final.
+ */
+export type ConnectionState = 'starting' | 'ready' | 'closed'
+
+/** Told of what the server says between requests (NoticeResponse, NotificationResponse, ParameterStatus). */
+export type AsynchronousListener = (type: number, chunk: Buffer, start: number, end: number) => void
+
+/** Larger pieces are written from where they are instead of copied. */
+const COPY_LIMIT_BYTES = 16 * 1024
+/** Requests that wait for the turn's end; a writer that goes on regardless is congested. */
+const OUT_LIMIT_BYTES = 1024 * 1024
+const STARTUP_SINKS = 8
+
+/**
+ * One server connection: requests are appended to `out` and announced by open(), one sink for each ReadyForQuery to
+ * come, and leave together at the turn's end; answers go to the sinks in order. Owned by a Pool or its borrower.
+ *
+ *   out --flush()--> socket      socket --AnswerReader--> sinks[0] .. ready() --> sinks[1] ..
+ */
+export class BackendConnection {
+  readonly node: BackendAddress
+  readonly createdAtMs: number
+  /** Append whole messages, then flush(). */
+  readonly out = new FrameWriter()
+  readonly settings = new ConnectionSettings()
+  readonly prepared = new PreparedCache()
+  /** As reported by the server. */
+  readonly parameters = new Map<string, string>()
+  /** Called once, when the connection is closed, after its sinks were told. */
+  onClosed: ((connection: BackendConnection, error: RouterError) => void) | undefined
+  onAsynchronous: AsynchronousListener | undefined
+  #processId = 0
+  #secretKey: Buffer = Buffer.alloc(0)
+  #state: ConnectionState = 'starting'
+  #status: number = TransactionStatus.idle
+  readonly #socket: BackendSocket
+  readonly #reader: AnswerReader
+  readonly #sinks = new RingQueue<ResponseSink>(STARTUP_SINKS)
+  /** The youngest so many sinks: nothing of their requests has been handed to the socket. */
+  #unsentSinks = 0
+  #isDirty = false
+  #isPaused = false
+  readonly #cancels = new Set<Promise<void>>()
+  #drainWaiters: (() => void)[] = []
+  /** An ErrorResponse outside any request: the server's reason for closing. */
+  #lastWords: RouterError | undefined
+
+  constructor(node: BackendAddress, onConnected: (connection: BackendConnection) => void) {
+    this.node = node
+    this.createdAtMs = Date.now()
+    this.#reader = new AnswerReader({
+      wantsWholeRows: () => this.#sinks.peek()?.wholeRows ?? true,
+      rows: (chunk, start, end) => this.#sinks.peek()?.rows(chunk, start, end) ?? false,
+      message: (type, chunk, start, end) => this.#receive(type, chunk, start, end),
+    })
+    this.#socket = new BackendSocket(node, {
+      received: (chunk, length) => this.#read(chunk, length),
+      drained: () => this.#wakeDrainWaiters(),
+      connected: () => onConnected(this),
+      closed: (error) => this.#lose(this.#reasonOfClose(error)),
+    })
+  }
+
+  get processId(): number {
+    return this.#processId
+  }
+
+  get state(): ConnectionState {
+    return this.#state
+  }
+
+  /** The status byte of the last ReadyForQuery: I, T or E. */
+  get transactionStatus(): number {
+    return this.#status
+  }
+
+  /** Requests that are not answered yet. */
+  get openRequests(): number {
+    return this.#sinks.length
+  }
+
+  /** Proven idle: it may serve anyone. */
+  get isReusable(): boolean {
+    return (
+      this.#state === 'ready' &&
+      this.#status === TransactionStatus.idle &&
+      this.#sinks.length === 0 &&
+      this.#cancels.size === 0 &&
+      this.out.length === 0
+    )
+  }
+
+  /**
+   * Queues a sink for the ReadyForQuery that a request written to `out` in this turn will bring: once for each
+   * Query, Sync and FunctionCall. On a closed connection the sink is lost at once.
+   */
+  open(sink: ResponseSink): void {
+    if (this.#state === 'closed') {
+      sink.lost(new BackendLost('server connection is closed', false))
+      return
+    }
+    this.#sinks.push(sink)
+    this.#unsentSinks++
+  }
+
+  /** What is in `out` leaves at the end of this turn of the event loop. */
+  flush(): void {
+    if (this.#isDirty || this.#state === 'closed') return
+    this.#isDirty = true
+    flushThisTurn(this)
+  }
+
+  /** Called by flush-turn. */
+  flushNow(): void {
+    this.#isDirty = false
+    if (this.out.length === 0) return
+    if (this.#state === 'closed') {
+      this.out.reset()
+      return
+    }
+    this.#unsentSinks = 0
+    if (this.#socket.write(this.out.buffer.subarray(0, this.out.length))) this.out.reset()
+    else this.out.take()
+  }
+
+  /** Whole messages or parts of them, after what is in `out`. 'kept': `chunk` is referenced until drained. */
+  send(chunk: Buffer, start: number, end: number): 'taken' | 'kept' {
+    if (this.#state === 'closed') return 'taken'
+    if (end - start < COPY_LIMIT_BYTES) {
+      this.out.bytes(chunk, start, end)
+      this.flush()
+      return 'taken'
+    }
+    this.flushNow()
+    return this.#socket.write(chunk.subarray(start, end)) ? 'taken' : 'kept'
+  }
+
+  /** true: the server doesn't take what is sent; stop writing and go on in whenDrained. */
+  get isCongested(): boolean {
+    return this.#socket.isCongested || this.out.length >= OUT_LIMIT_BYTES
+  }
+
+  /** Calls back once, when there is room or the connection is closed. */
+  whenDrained(resume: () => void): void {
+    this.flushNow()
+    if (this.#state !== 'closed' && this.#socket.isCongested) this.#drainWaiters.push(resume)
+    else setImmediate(resume)
+  }
+
+  /** Stops reading answers; what was already read still reaches the sink. */
+  pause(): void {
+    if (this.#isPaused || this.#state === 'closed') return
+    this.#isPaused = true
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    if (this.#state !== 'closed') this.#socket.resume()
+  }
+
+  /**
+   * Asks the server to cancel the request at the head, if it is `sink`'s (any, when not given). A cancel hits
+   * whatever the server process is doing when it arrives: the connection isn't reusable until the promise is settled,
+   * and nothing that must not be cancelled (COMMIT) may be sent before cancelsSettled().
+   */
+  cancel(sink?: ResponseSink): Promise<void> {
+    const head = this.#sinks.peek()
+    const isRunning = head !== undefined && (sink === undefined || head === sink)
+    if (!isRunning || this.#state !== 'ready') return Promise.resolve()
+    if (this.#unsentSinks === this.#sinks.length) this.flushNow()
+    const cancel: Promise<void> = sendCancelRequest(
+      this.node,
+      this.#processId,
+      this.#secretKey,
+    ).then(() => {
+      this.#cancels.delete(cancel)
+    })
+    this.#cancels.add(cancel)
+    return cancel
+  }
+
+  get hasCancelInFlight(): boolean {
+    return this.#cancels.size > 0
+  }
+
+  async cancelsSettled(): Promise<void> {
+    while (this.#cancels.size > 0) await Promise.all(this.#cancels)
+  }
+
+  /** Ends the connection in any state. A request that is still running is cancelled; its sink is lost. */
+  close(reason: RouterError = new BackendLost('server connection was closed', true)): void {
+    if (this.#state === 'closed') return
+    if (this.#sinks.length > 0 || this.#state === 'starting') {
+      void this.cancel()
+      this.#socket.destroy()
+    } else {
+      writeTerminate(this.out)
+      this.#socket.end(this.out.take())
+    }
+    this.#lose(reason)
+  }
+
+  #read(chunk: Buffer, length: number): boolean {
+    if (this.#state === 'closed') return false
+    try {
+      return this.#reader.push(chunk, length)
+    } catch (error) {
+      const message = error instanceof ProtocolError ? error.message : 'failed to handle an answer'
+      this.#socket.destroy()
+      this.#lose(new BackendLost(message, true, { cause: error }))
+      // a sink may have kept the chunk before the error
+      return true
+    }
+  }
+
+  #receive(type: number, chunk: Buffer, start: number, end: number): void {
+    if (this.#state === 'closed') return
+    if (type === Backend.readyForQuery) this.#ready(chunk, start, end)
+    else if (type === Backend.parameterStatus) this.#setParameter(chunk, start, end)
+    else if (type === Backend.backendKeyData) this.#setKey(chunk, start, end)
+    else this.#pass(type, chunk, start, end)
+  }
+
+  #ready(chunk: Buffer, start: number, end: number): void {
+    const status = chunk[start + 5] ?? 0
+    const sink = this.#sinks.shift()
+    if (sink === undefined || end - start !== 6 || !isTransactionStatus(status)) {
+      throw new ProtocolError('unexpected ReadyForQuery from server')
+    }
+    this.#unsentSinks = Math.min(this.#unsentSinks, this.#sinks.length)
+    this.#status = status
+    this.#state = 'ready'
+    if (status === TransactionStatus.idle) this.settings.transactionEnded()
+    sink.ready(status)
+  }
+
+  #setParameter(chunk: Buffer, start: number, end: number): void {
+    const { name, value } = readParameterStatus(chunk.subarray(start, end))
+    this.parameters.set(name, value)
+    this.#pass(Backend.parameterStatus, chunk, start, end)
+  }
+
+  #setKey(chunk: Buffer, start: number, end: number): void {
+    if (this.#state !== 'starting') throw new ProtocolError('unexpected key data from server')
+    const { processId, secretKey } = readBackendKeyData(chunk.subarray(start, end))
+    this.#processId = processId
+    this.#secretKey = secretKey
+  }
+
+  #pass(type: number, chunk: Buffer, start: number, end: number): void {
+    const sink = this.#sinks.peek()
+    if (sink !== undefined) {
+      if (isOnlyForStartup(type) && this.#state !== 'starting') {
+        throw new ProtocolError('unexpected authentication message from server')
+      }
+      sink.message(type, chunk, start, end)
+      return
+    }
+    switch (type) {
+      case Backend.errorResponse:
+        this.#lastWords = serverError(chunk.subarray(start, end))
+        this.#socket.destroy()
+        break
+      case Backend.noticeResponse:
+      case Backend.notificationResponse:
+      case Backend.parameterStatus:
+        this.onAsynchronous?.(type, chunk, start, end)
+        break
+      default:
+        throw new ProtocolError('message from server without a request')
+    }
+  }
+
+  #reasonOfClose(error: Error | undefined): RouterError {
+    if (this.#lastWords !== undefined) return this.#lastWords
+    const { host, port } = this.node
+    const isNew = this.#state === 'starting' && this.#processId === 0
+    const what = isNew
+      ? `could not connect to server ${host}:${port}`
+      : `server ${host}:${port} closed the connection unexpectedly`
+    return new BackendLost(error === undefined ? what : `${what}: ${error.message}`, !isNew, {
+      cause: error,
+    })
+  }
+
+  /** Tells everyone, once. */
+  #lose(reason: RouterError): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.out.reset()
+    const details = { cause: reason }
+    for (let sink = this.#sinks.shift(); sink !== undefined; sink = this.#sinks.shift()) {
+      const wasSent = this.#sinks.length >= this.#unsentSinks
+      sink.lost(new BackendLost(reason.message, wasSent, details))
+    }
+    this.#wakeDrainWaiters()
+    this.onClosed?.(this, reason)
+  }
+
+  #wakeDrainWaiters(): void {
+    const waiters = this.#drainWaiters
+    this.#drainWaiters = []
+    for (const resume of waiters) resume()
+  }
 }
 
-/** One server connection. */
-export abstract class BackendConnection {
-  abstract readonly node: BackendAddress
-  abstract open(sink: ResponseSink): void
-  abstract flush(): void
+function isOnlyForStartup(type: number): boolean {
+  return type === Backend.authentication || type === Backend.negotiateProtocolVersion
 }

@@ -1,0 +1,158 @@
+import { ProtocolError } from '../base/errors.ts'
+import { Backend, HEADER_BYTES, MAX_LENGTH } from '../wire/message-codes.ts'
+
+/** What the server's bytes mean to the connection that reads them. */
+export interface AnswerHandler {
+  /** true: rows go to message() one by one. Asked anew after each message that is no row. */
+  wantsWholeRows(): boolean
+  rows(chunk: Buffer, start: number, end: number): boolean
+  message(type: number, chunk: Buffer, start: number, end: number): void
+}
+
+/** Messages that libpq lets be long (VALID_LONG_MESSAGE_TYPE), and those that aren't: in bytes. */
+const MAX_SHORT_LENGTH = 1024 * 1024
+const FIRST_CARRY_BYTES = 4096
+const NOTHING = Buffer.alloc(0)
+
+const UNKNOWN = 0
+const SHORT = 1
+const LONG = 2
+const ROW = 3
+
+const KINDS = new Uint8Array(256)
+for (const type of Object.values(Backend)) KINDS[type] = SHORT
+KINDS[Backend.rowDescription] = LONG
+KINDS[Backend.functionCallResponse] = LONG
+KINDS[Backend.errorResponse] = LONG
+KINDS[Backend.noticeResponse] = LONG
+KINDS[Backend.notificationResponse] = LONG
+KINDS[Backend.dataRow] = ROW
+KINDS[Backend.copyData] = ROW
+// only replication connections see it
+KINDS[Backend.copyBothResponse] = UNKNOWN
+
+/**
+ * Walks the server's messages in place, with integers only. Rows are handed on as runs of bytes, which may begin
+ * or end inside a message; everything else whole. Only a message (or a header) that crosses a chunk's end is copied.
+ */
+export class AnswerReader {
+  readonly #handler: AnswerHandler
+  /** Bytes still to come of a row whose beginning was handed on. */
+  #rowRest = 0
+  /** The beginning of a message that the last chunk cut off, [0, #carried). */
+  #carry: Buffer = NOTHING
+  #carried = 0
+  /** true: the handler still refers to the chunk at hand. */
+  #isKept = false
+
+  constructor(handler: AnswerHandler) {
+    this.#handler = handler
+  }
+
+  /** Returns whether `chunk` is still referenced. Throws ProtocolError, after which nothing more may be pushed. */
+  push(chunk: Buffer, end: number): boolean {
+    this.#isKept = false
+    let at = 0
+    if (this.#carried > 0) at = this.#finishCarried(chunk, end)
+    if (this.#carried === 0 && at < end) this.#walk(chunk, at, end)
+    return this.#isKept
+  }
+
+  #walk(chunk: Buffer, start: number, end: number): void {
+    const handler = this.#handler
+    let at = start
+    let runStart = start
+    if (this.#rowRest > 0) {
+      at = Math.min(end, start + this.#rowRest)
+      this.#rowRest -= at - start
+    }
+    let wantsWhole = handler.wantsWholeRows()
+    while (end - at >= HEADER_BYTES) {
+      const type = chunk[at] ?? 0
+      const size = messageSize(chunk, at)
+      if (!wantsWhole && KINDS[type] === ROW) {
+        at += size
+        if (at <= end) continue
+        this.#rowRest = at - end
+        at = end
+        break
+      }
+      if (at > runStart) this.#passRows(chunk, runStart, at)
+      runStart = at
+      if (size > end - at) break
+      handler.message(type, chunk, at, at + size)
+      at += size
+      runStart = at
+      wantsWhole = handler.wantsWholeRows()
+    }
+    if (at > runStart) this.#passRows(chunk, runStart, at)
+    if (at < end) this.#keepForLater(chunk, at, end)
+  }
+
+  #passRows(chunk: Buffer, start: number, end: number): void {
+    if (this.#handler.rows(chunk, start, end)) this.#isKept = true
+  }
+
+  /** Goes on with the message that the last chunk began; returns how much of this one it took. */
+  #finishCarried(chunk: Buffer, end: number): number {
+    let at = 0
+    if (this.#carried < HEADER_BYTES) {
+      at = Math.min(end, HEADER_BYTES - this.#carried)
+      this.#keepForLater(chunk, 0, at)
+      if (this.#carried < HEADER_BYTES) return at
+    }
+    const size = messageSize(this.#carry, 0)
+    const type = this.#carry[0] ?? 0
+    if (KINDS[type] === ROW && !this.#handler.wantsWholeRows()) {
+      const head = this.#takeCarried()
+      this.#rowRest = size - head.length
+      this.#handler.rows(head, 0, head.length)
+      return at
+    }
+    const used = Math.min(end - at, size - this.#carried)
+    this.#keepForLater(chunk, at, at + used)
+    at += used
+    if (this.#carried === size) {
+      const message = this.#takeCarried()
+      this.#handler.message(type, message, 0, size)
+    }
+    return at
+  }
+
+  /** What was carried is the caller's now: the handler may keep or re-enter. */
+  #takeCarried(): Buffer {
+    const carried = this.#carry.subarray(0, this.#carried)
+    this.#carry = NOTHING
+    this.#carried = 0
+    return carried
+  }
+
+  /** Grows with what has arrived, never with what a length promises. */
+  #keepForLater(chunk: Buffer, start: number, end: number): void {
+    const needed = this.#carried + end - start
+    if (needed > this.#carry.length) {
+      const grown = Buffer.allocUnsafeSlow(
+        Math.max(needed, this.#carry.length * 2, FIRST_CARRY_BYTES),
+      )
+      this.#carry.copy(grown, 0, 0, this.#carried)
+      this.#carry = grown
+    }
+    chunk.copy(this.#carry, this.#carried, start, end)
+    this.#carried = needed
+  }
+}
+
+/** Type byte included. The header must be there. */
+function messageSize(chunk: Buffer, at: number): number {
+  const length =
+    (((chunk[at + 1] ?? 0) << 24) |
+      ((chunk[at + 2] ?? 0) << 16) |
+      ((chunk[at + 3] ?? 0) << 8) |
+      (chunk[at + 4] ?? 0)) >>>
+    0
+  const kind = KINDS[chunk[at] ?? 0]
+  if (kind === UNKNOWN || length < 4 || length > (kind === SHORT ? MAX_SHORT_LENGTH : MAX_LENGTH)) {
+    throw new ProtocolError('invalid message from server', { severity: 'ERROR' })
+  }
+  return length + 1
+}

@@ -1,0 +1,202 @@
+import { BackendLost, ProtocolError, RouterError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
+import {
+  type Authentication,
+  readAuthentication,
+  writePasswordMessage,
+  writeSaslInitialResponse,
+  writeSaslResponse,
+} from '../wire/authentication-messages.ts'
+import { serverError } from '../wire/error-messages.ts'
+import { md5Password } from '../wire/md5.ts'
+import { Backend } from '../wire/message-codes.ts'
+import { ScramClient } from '../wire/scram-client.ts'
+import { SCRAM_SHA_256 } from '../wire/scram-secret.ts'
+import { writeStartupMessage } from '../wire/startup-packets.ts'
+import type { BackendAddress } from './backend-address.ts'
+import { BackendConnection } from './backend-connection.ts'
+import type { ResponseSink } from './response-sink.ts'
+
+export type ConnectOptions = {
+  readonly node: BackendAddress
+  readonly database: string
+  readonly user: string
+  readonly password?: string | undefined
+  /** Sent in the startup packet besides user and database. */
+  readonly parameters?: Readonly<Record<string, string>>
+  readonly connectTimeoutMs: number
+  /** Send the password in clear when the server asks for it: only over a trusted line. */
+  readonly allowsCleartextPassword: boolean
+}
+
+/**
+ * An authenticated, idle connection. Rejects with the server's own error (28P01, 3D000, 53300 …), or BackendLost
+ * when there is no server. client_encoding is always UTF8: all that we read and write is.
+ */
+export function connectBackend(options: ConnectOptions): Promise<BackendConnection> {
+  return new Promise((resolve, reject) => {
+    const connection: BackendConnection = new BackendConnection(options.node, () => {
+      writeStartupMessage(connection.out, startupParameters(options))
+      connection.flush()
+    })
+    const { host, port } = options.node
+    const timer = setTimeout(() => {
+      const message = `timed out connecting to server ${host}:${port}`
+      connection.close(new BackendLost(message, false))
+    }, options.connectTimeoutMs)
+    const settle = (error: RouterError | undefined) => {
+      clearTimeout(timer)
+      if (error === undefined) resolve(connection)
+      else reject(error)
+    }
+    connection.open(new HandshakeSink(connection, options, settle))
+  })
+}
+
+function startupParameters({
+  user,
+  database,
+  parameters = {},
+}: ConnectOptions): Map<string, string> {
+  return new Map([
+    ['user', user],
+    ['database', database],
+    ...Object.entries(parameters),
+    ['client_encoding', 'UTF8'],
+  ])
+}
+
+/** Everything up to the first ReadyForQuery. */
+class HandshakeSink implements ResponseSink {
+  readonly wholeRows = true
+  readonly #connection: BackendConnection
+  readonly #options: ConnectOptions
+  readonly #settle: (error: RouterError | undefined) => void
+  #scram: ScramClient | undefined
+  /** The server must not skip its own proof: set when it is due, cleared by a right one. */
+  #owesSignature = false
+  #isAuthenticated = false
+  #error: RouterError | undefined
+
+  constructor(
+    connection: BackendConnection,
+    options: ConnectOptions,
+    settle: (error: RouterError | undefined) => void,
+  ) {
+    this.#connection = connection
+    this.#options = options
+    this.#settle = settle
+  }
+
+  rows(): boolean {
+    throw new ProtocolError('unexpected row from server')
+  }
+
+  message(type: number, chunk: Buffer, start: number, end: number): void {
+    const frame = chunk.subarray(start, end)
+    switch (type) {
+      case Backend.authentication:
+        this.#authenticate(readAuthentication(frame))
+        break
+      case Backend.errorResponse:
+        this.#error = serverError(frame)
+        this.#connection.close(this.#error)
+        break
+      case Backend.noticeResponse:
+      case Backend.parameterStatus:
+      case Backend.negotiateProtocolVersion:
+        break
+      default:
+        throw new ProtocolError('unexpected message from server during startup')
+    }
+  }
+
+  ready(): void {
+    if (!this.#isAuthenticated) {
+      this.#error = new ProtocolError('server skipped authentication')
+      this.#connection.close(this.#error)
+    }
+    this.#settle(this.#error)
+  }
+
+  lost(error: BackendLost): void {
+    this.#settle(this.#error ?? new BackendLost(error.message, false, { cause: error.cause }))
+  }
+
+  #authenticate(request: Authentication): void {
+    const { out } = this.#connection
+    const { user, password } = this.#options
+    switch (request.kind) {
+      case 'ok':
+        if (this.#owesSignature) throw new ProtocolError('server did not prove its identity')
+        this.#isAuthenticated = true
+        return
+      case 'cleartext-password':
+        if (!this.#options.allowsCleartextPassword) {
+          this.#refuse('server asks for a password in clear text, which is not allowed')
+          return
+        }
+        writePasswordMessage(out, this.#requirePassword(password))
+        break
+      case 'md5-password':
+        writePasswordMessage(out, md5Password(user, this.#requirePassword(password), request.salt))
+        break
+      case 'sasl':
+        this.#startScram(request.mechanisms, this.#requirePassword(password))
+        break
+      case 'sasl-continue':
+        this.#continueScram(request.data)
+        return
+      case 'sasl-final':
+        if (this.#scram === undefined) throw new ProtocolError('unexpected SASL message')
+        this.#scram.verify(request.data.toString())
+        this.#owesSignature = false
+        return
+      case 'unsupported':
+        this.#refuse(
+          `server asks for authentication method ${request.code}, which is not supported`,
+        )
+        return
+    }
+    this.#connection.flush()
+  }
+
+  #startScram(mechanisms: readonly string[], password: string): void {
+    if (!mechanisms.includes(SCRAM_SHA_256) || this.#scram !== undefined) {
+      throw new ProtocolError('server offers no SASL mechanism that is supported')
+    }
+    this.#scram = new ScramClient(password)
+    this.#owesSignature = true
+    const data = Buffer.from(this.#scram.firstMessage())
+    writeSaslInitialResponse(this.#connection.out, { mechanism: SCRAM_SHA_256, data })
+  }
+
+  #continueScram(data: Buffer): void {
+    if (this.#scram === undefined) throw new ProtocolError('unexpected SASL message')
+    const connection = this.#connection
+    this.#scram.finalMessage(data.toString()).then(
+      (message) => {
+        if (connection.state === 'closed') return
+        writeSaslResponse(connection.out, Buffer.from(message))
+        connection.flush()
+      },
+      (error: unknown) => {
+        this.#error = error instanceof RouterError ? error : undefined
+        connection.close(this.#error)
+      },
+    )
+  }
+
+  #requirePassword(password: string | undefined): string {
+    if (password !== undefined) return password
+    this.#refuse(
+      `no password is known for role "${this.#options.user}", but the server asks for one`,
+    )
+    return ''
+  }
+
+  #refuse(message: string): void {
+    this.#error = new RouterError(SqlState.invalidAuthorizationSpecification, message)
+    this.#connection.close(this.#error)
+  }
+}

@@ -1,0 +1,89 @@
+import type { BackendAddress } from './backend-address.ts'
+import { connectBackend } from './backend-handshake.ts'
+import { Pool, type PoolOptions, type PoolStats } from './pool.ts'
+
+export type PoolsOptions = PoolOptions & {
+  readonly connectTimeoutMs: number
+  readonly allowsCleartextPassword: boolean
+  /** undefined: none is known, the server must trust us. */
+  readonly passwordOf: (user: string) => string | undefined
+  /** Sent at the start of each connection, for example application_name. */
+  readonly parameters: Readonly<Record<string, string>>
+}
+
+export const DEFAULT_POOLS_OPTIONS: PoolsOptions = {
+  maxConnections: 16,
+  maxParallelConnects: 4,
+  acquireTimeoutMs: 30_000,
+  idleTimeoutMs: 600_000,
+  maxLifetimeMs: 3_600_000,
+  connectTimeoutMs: 10_000,
+  allowsCleartextPassword: false,
+  passwordOf: () => undefined,
+  parameters: { application_name: 'pgloom' },
+}
+
+const SWEEP_INTERVAL_MS = 5000
+
+export type PoolKey = {
+  readonly node: BackendAddress
+  readonly database: string
+  readonly user: string
+}
+
+/** All pools, made when they are first asked for and forgotten when they stand empty. */
+export class Pools {
+  readonly #options: PoolsOptions
+  readonly #pools = new Map<string, { readonly key: PoolKey; readonly pool: Pool }>()
+  readonly #sweeper: NodeJS.Timeout
+
+  constructor(options: PoolsOptions) {
+    this.#options = options
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS)
+    this.#sweeper.unref()
+  }
+
+  /** Don't keep the pool: ask again for each connection; but release to the pool that gave it. */
+  get(node: BackendAddress, database: string, user: string): Pool {
+    const text = `${node.nodeId}\0${node.host}\0${node.port}\0${database}\0${user}`
+    const known = this.#pools.get(text)
+    if (known !== undefined) return known.pool
+    const { nodeId, host, port } = node
+    const key: PoolKey = { node: { nodeId, host, port }, database, user }
+    const pool = new Pool(this.#options, () => this.#connect(key))
+    this.#pools.set(text, { key, pool })
+    return pool
+  }
+
+  /** For SHOW and metrics. */
+  stats(): (PoolKey & PoolStats)[] {
+    return [...this.#pools.values()].map(({ key, pool }) => ({ ...key, ...pool.stats }))
+  }
+
+  closeAll(): void {
+    clearInterval(this.#sweeper)
+    for (const { pool } of this.#pools.values()) pool.close()
+    this.#pools.clear()
+  }
+
+  #connect({ node, database, user }: PoolKey) {
+    const { connectTimeoutMs, allowsCleartextPassword, passwordOf, parameters } = this.#options
+    return connectBackend({
+      node,
+      database,
+      user,
+      password: passwordOf(user),
+      parameters,
+      connectTimeoutMs,
+      allowsCleartextPassword,
+    })
+  }
+
+  #sweep(): void {
+    const nowMs = Date.now()
+    for (const [text, { pool }] of this.#pools) {
+      if (pool.isEmpty) this.#pools.delete(text)
+      else pool.sweep(nowMs)
+    }
+  }
+}
