@@ -1,0 +1,238 @@
+import {
+  type Catalog,
+  type ClusterNode,
+  type ClusterTable,
+  type Column,
+  type DistributedTable,
+  type Shard,
+  tableKey,
+} from '../catalog/catalog.ts'
+import type { NodeAddress } from './metadata-schema.ts'
+import { shardSchema } from './shard-schema.ts'
+
+/** Runs one statement without parameters and gives the first column of its first row. */
+export type ReadValue = (text: string) => Promise<string | undefined>
+
+/** What is read of the coordinator: one JSON document, from one statement and so from one MVCC snapshot. */
+type Document = {
+  readonly version: number
+  readonly nodes: readonly (Omit<ClusterNode, 'host' | 'port'> & NodeAddress)[] | null
+  readonly tables: readonly TableDocument[] | null
+  readonly shadows: readonly (readonly [schema: string, name: string])[] | null
+}
+
+type TableDocument = {
+  readonly oid: number
+  readonly schema: string
+  readonly name: string
+  readonly method: 'h' | 'n'
+  readonly keyNumber: number | null
+  readonly colocationId: number
+  readonly columns: readonly (Omit<Column, 'collation'> & { readonly collation: string | null })[]
+  readonly primaryKey: readonly string[] | null
+  readonly hasTriggers: boolean
+  readonly shards: readonly ShardDocument[] | null
+}
+
+type ShardDocument = {
+  readonly shardId: number
+  readonly minHash: number | null
+  readonly maxHash: number | null
+  readonly shardGroupId: number | null
+  readonly nodeId: number
+}
+
+const IS_INSTALLED = "SELECT to_regclass('pgloom.pg_dist_schema_version') IS NOT NULL"
+
+const COLUMNS = `
+  SELECT json_agg(json_build_object(
+    'name', a.attname, 'attributeNumber', a.attnum, 'typeOid', a.atttypid::int8, 'typeModifier', a.atttypmod,
+    'typeName', format_type(a.atttypid, a.atttypmod),
+    'collation', CASE WHEN a.attcollation <> y.typcollation THEN (
+      SELECT quote_ident(cn.nspname) || '.' || quote_ident(co.collname)
+      FROM pg_collation co JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation) END,
+    'isNotNull', a.attnotnull,
+    'hasDefault', a.atthasdef OR a.attidentity <> '',
+    'isGenerated', a.attgenerated <> '') ORDER BY a.attnum)
+  FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid
+  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`
+
+const PRIMARY_KEY = `
+  SELECT json_agg(a.attname ORDER BY k.n)
+  FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, n)
+  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+  WHERE i.indrelid = c.oid AND i.indisprimary AND k.n <= i.indnkeyatts`
+
+const SHARDS = `
+  SELECT json_agg(json_build_object('shardId', s.shardid, 'minHash', s.shardminvalue::int,
+    'maxHash', s.shardmaxvalue::int, 'shardGroupId', s.shardgroupid, 'nodeId', (
+      SELECT min(n.nodeid) FROM pgloom.pg_dist_placement p JOIN pgloom.pg_dist_node n USING (groupid)
+      WHERE p.shardid = s.shardid AND n.noderole = 'primary')) ORDER BY s.shardminvalue::int)
+  FROM pgloom.pg_dist_shard s WHERE s.logicalrelid = t.logicalrelid`
+
+const READ_DOCUMENT = `
+SELECT json_build_object(
+  'version', (SELECT max(version) FROM pgloom.pg_dist_catalog_version),
+  'nodes', (SELECT json_agg(json_build_object('nodeId', nodeid, 'groupId', groupid, 'host', nodename,
+      'port', nodeport, 'isActive', isactive, 'shouldHaveShards', shouldhaveshards)
+      ORDER BY groupid, nodeid) FROM pgloom.pg_dist_node WHERE noderole = 'primary'),
+  'tables', (SELECT json_agg(json_build_object('oid', c.oid::int8, 'schema', x.nspname, 'name', c.relname,
+      'method', t.partmethod, 'colocationId', t.colocationid,
+      'keyNumber', substring(t.partkey FROM ':varattno (\\d+)')::int,
+      'columns', (${COLUMNS}), 'primaryKey', (${PRIMARY_KEY}), 'shards', (${SHARDS}),
+      'hasTriggers', EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal
+        AND g.tgname NOT LIKE 'pgloom\\_guard%')) ORDER BY c.oid)
+    FROM pgloom.pg_dist_partition t JOIN pg_class c ON c.oid = t.logicalrelid
+    JOIN pg_namespace x ON x.oid = c.relnamespace),
+  'shadows', (SELECT json_agg(json_build_array(x.nspname, c.relname) ORDER BY x.nspname, c.relname)
+    FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace
+    WHERE c.relname IN (SELECT r.relname FROM pgloom.pg_dist_partition t JOIN pg_class r ON r.oid = t.logicalrelid)
+      AND c.relpersistence <> 't' AND x.nspname !~ '^pgloom_'
+      AND NOT EXISTS (SELECT FROM pgloom.pg_dist_partition t WHERE t.logicalrelid = c.oid)))`
+
+/** The raw document, or undefined where the metadata schema is missing. Equal texts mean equal catalogs. */
+export async function readDocument(read: ReadValue): Promise<string | undefined> {
+  return (await read(IS_INSTALLED)) === 't' ? read(READ_DOCUMENT) : undefined
+}
+
+/** Reads, on any one node, which tables lie in which schema, for shellOids: only shards and reference tables. */
+export async function readTableOids(
+  read: ReadValue,
+  referenceTables: readonly string[],
+): Promise<readonly NodeTable[]> {
+  const names = referenceTables.map((name) => `'${name.replaceAll("'", "''")}'`).join(', ')
+  const text = await read(`
+    SELECT json_agg(json_build_array(x.nspname, c.relname, c.oid::int8))
+    FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND (x.nspname ~ '^pgloom_[0-9]'${
+      names === '' ? '' : ` OR c.relname IN (${names})`
+    })`)
+  return text === undefined ? [] : JSON.parse(text)
+}
+
+export type NodeTable = readonly [schema: string, name: string, oid: number]
+
+export type CatalogSourceData = {
+  readonly database: string
+  readonly coordinator: NodeAddress
+  /** As read by readDocument. */
+  readonly document: string | undefined
+  /** By node id; a node that could not be asked is missing. */
+  readonly tablesOfNodes: ReadonlyMap<number, readonly NodeTable[]>
+  readonly version: number
+}
+
+/** The frozen snapshot. The coordinator is reached at the configured address, whatever the metadata call it. */
+export function buildCatalog(data: CatalogSourceData): Catalog {
+  const { coordinator, database, version } = data
+  const document: Document | undefined =
+    data.document === undefined ? undefined : JSON.parse(data.document)
+  const nodes = nodesOf(document, coordinator)
+  const tables = (document?.tables ?? []).map(tableOf)
+  return Object.freeze({
+    database,
+    version,
+    isInstalled: document !== undefined,
+    nodes: Object.freeze(nodes),
+    tables: new Map(tables.map((table) => [tableKey(table.schema, table.name), table])),
+    shadowingRelations: new Set(
+      (document?.shadows ?? []).map(([schema, name]) => tableKey(schema, name)),
+    ),
+    shellOids: shellOidsOf(tables, data.tablesOfNodes, document),
+  })
+}
+
+/** Nodes and reference tables' names of a document, for those who gather tablesOfNodes. */
+export function documentOutline(
+  document: string,
+  coordinator: NodeAddress,
+): { readonly nodes: readonly ClusterNode[]; readonly referenceTables: readonly string[] } {
+  const parsed: Document = JSON.parse(document)
+  return {
+    nodes: nodesOf(parsed, coordinator),
+    referenceTables: (parsed.tables ?? [])
+      .filter(({ method }) => method === 'n')
+      .map(({ name }) => name),
+  }
+}
+
+function nodesOf(document: Document | undefined, coordinator: NodeAddress): ClusterNode[] {
+  const nodes = (document?.nodes ?? []).map((node) =>
+    Object.freeze(node.groupId === 0 ? { ...node, ...coordinator } : node),
+  )
+  if (nodes.some(({ groupId }) => groupId === 0)) return nodes
+  const alone = { nodeId: 0, groupId: 0, ...coordinator, isActive: true, shouldHaveShards: true }
+  return [Object.freeze(alone), ...nodes]
+}
+
+function tableOf(table: TableDocument): ClusterTable {
+  const columns = Object.freeze(
+    table.columns.map((column) =>
+      Object.freeze({ ...column, collation: column.collation ?? undefined }),
+    ),
+  )
+  const base = {
+    oid: table.oid,
+    schema: table.schema,
+    name: table.name,
+    columns,
+    colocationId: table.colocationId,
+    primaryKey: Object.freeze(table.primaryKey ?? []),
+    hasTriggers: table.hasTriggers,
+  }
+  if (table.method === 'n') {
+    return Object.freeze({ kind: 'reference', ...base, shardId: table.shards?.[0]?.shardId ?? 0 })
+  }
+  const distributionColumn = columns.find((column) => column.attributeNumber === table.keyNumber)
+  if (distributionColumn === undefined) {
+    throw new Error(`${table.schema}.${table.name} has lost its distribution column`)
+  }
+  const shards = (table.shards ?? []).map((shard, index) => shardOf(table.schema, shard, index))
+  return Object.freeze({
+    kind: 'distributed',
+    ...base,
+    distributionColumn,
+    shards: Object.freeze(shards),
+  })
+}
+
+function shardOf(userSchema: string, shard: ShardDocument, index: number): Shard {
+  return Object.freeze({
+    shardId: shard.shardId,
+    index,
+    minHash: shard.minHash ?? -2147483648,
+    maxHash: shard.maxHash ?? 2147483647,
+    nodeId: shard.nodeId,
+    schema: shardSchema(shard.shardGroupId ?? 0, userSchema),
+  })
+}
+
+function shellOidsOf(
+  tables: readonly ClusterTable[],
+  tablesOfNodes: ReadonlyMap<number, readonly NodeTable[]>,
+  document: Document | undefined,
+): ReadonlyMap<string, number> {
+  const shells = new Map<string, number>()
+  const addShards = (table: DistributedTable): void => {
+    for (const shard of table.shards) {
+      shells.set(`${shard.nodeId}\0${tableKey(shard.schema, table.name)}`, table.oid)
+    }
+  }
+  const nodeIds = (document?.nodes ?? []).map(({ nodeId }) => nodeId)
+  for (const table of tables) {
+    if (table.kind === 'distributed') addShards(table)
+    else {
+      for (const nodeId of nodeIds) {
+        shells.set(`${nodeId}\0${tableKey(table.schema, table.name)}`, table.oid)
+      }
+    }
+  }
+  const oids = new Map<string, number>()
+  for (const [nodeId, nodeTables] of tablesOfNodes) {
+    for (const [schema, name, oid] of nodeTables) {
+      const shell = shells.get(`${nodeId}\0${tableKey(schema, name)}`)
+      if (shell !== undefined) oids.set(`${nodeId}/${oid}`, shell)
+    }
+  }
+  return oids
+}
