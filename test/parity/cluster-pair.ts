@@ -18,6 +18,8 @@ export class ClusterPair {
   readonly proxy: RawClient
   readonly #stockServer: StockPostgres
   readonly #cluster: DevCluster | undefined
+  /** The transaction of a list was ended early: its other statements are to be left out. */
+  isAbandoned = false
   readonly stockUrl: string
   readonly proxyUrl: string
 
@@ -59,6 +61,11 @@ export class ClusterPair {
       for (const statement of scriptStatements(script)) await this.proxy.run(statement)
     }
     await Promise.all([this.stock.run(SESSION), this.proxy.run(SESSION)])
+  }
+
+  async abandonTransaction(): Promise<void> {
+    await Promise.all([this.stock.simple('ROLLBACK'), this.proxy.simple('ROLLBACK')])
+    this.isAbandoned = true
   }
 
   async stop(): Promise<void> {
