@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { DevCluster } from '../support/pgloom-process.ts'
 import { projectPath } from '../support/project.ts'
 import { RawClient } from '../support/raw-client.ts'
-import { type StockPostgres, startStockPostgres } from '../support/stock-postgres.ts'
+import { stockPostgres, type Teardown } from '../support/stock-postgres.ts'
 
 /** A line of a script that only a cluster understands. */
 const CLUSTER_ONLY = /^SELECT create_(?:distributed|reference)_table\(.*\);$/gm
@@ -16,41 +16,35 @@ const FIXTURES = ['scenarios/saas.sql', 'scenarios/adtech.sql', 'parity/fixture.
 export class ClusterPair {
   readonly stock: RawClient
   readonly proxy: RawClient
-  readonly #stockServer: StockPostgres
-  readonly #cluster: DevCluster | undefined
-  /** The transaction of a list was ended early: its other statements are to be left out. */
-  isAbandoned = false
   readonly stockUrl: string
   readonly proxyUrl: string
+  /** The transaction of a list was ended early: its other statements are to be left out. */
+  isAbandoned = false
 
-  private constructor(
-    stockServer: StockPostgres,
-    cluster: DevCluster | undefined,
-    proxyUrl: string,
-    clients: readonly [RawClient, RawClient],
-  ) {
-    this.#stockServer = stockServer
-    this.#cluster = cluster
-    this.stockUrl = stockServer.url
-    this.proxyUrl = proxyUrl
+  private constructor(urls: readonly [string, string], clients: readonly [RawClient, RawClient]) {
+    this.stockUrl = urls[0]
+    this.proxyUrl = urls[1]
     this.stock = clients[0]
     this.proxy = clients[1]
   }
 
   /**
-   * Starts both, without data. PGLOOM_TEST_PROXY and PGLOOM_TEST_STOCK (URLs of empty databases) take the place
-   * of servers of our own, for instance to run a suite against a proxy under a debugger.
+   * Starts both, without data; they end with the test. PGLOOM_TEST_PROXY and PGLOOM_TEST_STOCK (URLs of empty
+   * databases) take the place of servers of our own, for instance to run a suite against a proxy under a debugger.
    */
-  static async start(workers: number): Promise<ClusterPair> {
-    const stockServer = await startStockPostgres()
+  static async start(t: Teardown, workers: number): Promise<ClusterPair> {
     const { PGLOOM_TEST_PROXY: running } = process.env
-    const cluster = running === undefined ? await DevCluster.start(workers) : undefined
-    const proxyUrl = running ?? cluster?.url ?? ''
-    const clients = await Promise.all([
-      RawClient.connect(stockServer.url),
-      RawClient.connect(proxyUrl),
-    ])
-    return new ClusterPair(stockServer, cluster, proxyUrl, clients)
+    const stockUrl = await stockPostgres(t)
+    const proxyUrl = running ?? (await DevCluster.start(t, workers)).url
+    const [stock, proxy] = await Promise.all(
+      [stockUrl, proxyUrl].map((url) => RawClient.connect(url)),
+    )
+    if (stock === undefined || proxy === undefined) throw new Error('no client')
+    t.teardown(() => {
+      stock.close()
+      proxy.close()
+    })
+    return new ClusterPair([stockUrl, proxyUrl], [stock, proxy])
   }
 
   /** Loads both scenarios and the fixture, then sets both sessions up. */
@@ -66,12 +60,6 @@ export class ClusterPair {
   async abandonTransaction(): Promise<void> {
     await Promise.all([this.stock.simple('ROLLBACK'), this.proxy.simple('ROLLBACK')])
     this.isAbandoned = true
-  }
-
-  async stop(): Promise<void> {
-    this.stock.close()
-    this.proxy.close()
-    await Promise.all([this.#stockServer.stop(), this.#cluster?.remove()])
   }
 }
 

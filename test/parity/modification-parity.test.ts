@@ -21,8 +21,7 @@ const folder = projectPath('test', 'parity', 'modifications')
 t.setTimeout(300_000)
 
 t.test('modifications change what one stock Postgres changes', async (t) => {
-  const pair = await ClusterPair.start(2)
-  t.teardown(() => pair.stop())
+  const pair = await ClusterPair.start(t, 2)
   await pair.loadFixtures()
   const total = new Score()
   const known = new Set<string>()

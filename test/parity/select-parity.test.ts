@@ -15,8 +15,7 @@ const lists = readdirSync(folder).filter((file) => file.endsWith('.sql'))
 t.setTimeout(300_000)
 
 t.test('SELECTs answer as one stock Postgres', async (t) => {
-  const pair = await ClusterPair.start(2)
-  t.teardown(() => pair.stop())
+  const pair = await ClusterPair.start(t, 2)
   await pair.loadFixtures()
   const total = new Score()
 

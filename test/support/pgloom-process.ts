@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { projectPath } from './project.ts'
+import type { Teardown } from './stock-postgres.ts'
 import { until } from './until.ts'
 
 /** A cold start takes seconds on a quiet machine; tests share two cores with much else. */
@@ -136,14 +137,15 @@ export class DevCluster {
     this.#extra = extra
   }
 
-  static async start(workers: number, extra: readonly string[] = []): Promise<DevCluster> {
+  /** Started, and removed with the test. */
+  static async start(
+    t: Teardown,
+    workers: number,
+    extra: readonly string[] = [],
+  ): Promise<DevCluster> {
     const cluster = new DevCluster(workers, extra)
-    try {
-      await cluster.restart()
-    } catch (error) {
-      await cluster.remove()
-      throw error
-    }
+    t.teardown(() => cluster.remove())
+    await cluster.restart()
     return cluster
   }
 

@@ -1,12 +1,15 @@
-/** One Postgres without anything of ours: what every answer of the proxy is compared with. */
-export type StockPostgres = {
-  readonly url: string
-  readonly stop: () => Promise<void>
-}
+import { referencePostgres } from './postgres-cluster.ts'
 
-/** PGLOOM_TEST_STOCK names an empty database of a running server to use instead of a server of our own. */
-export async function startStockPostgres(): Promise<StockPostgres> {
+/** What of a tap test is needed to clean up after it. */
+export type Teardown = { teardown(clean: () => void | Promise<void>): void }
+
+/**
+ * The address of one Postgres without anything of ours: what every answer of the proxy is compared with.
+ * PGLOOM_TEST_STOCK names an empty database of a running server to use instead.
+ */
+export async function stockPostgres(t: Teardown): Promise<string> {
   const { PGLOOM_TEST_STOCK: running } = process.env
-  if (running !== undefined) return { url: running, stop: async () => undefined }
-  throw new Error('set PGLOOM_TEST_STOCK')
+  if (running !== undefined) return running
+  const { host, port } = await referencePostgres(t)
+  return `postgres://app@${host}:${port}/app`
 }
