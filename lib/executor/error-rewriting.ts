@@ -30,7 +30,8 @@ export type Alias = {
 type Field = [code: string, value: string]
 
 export type Mending = {
-  readonly positions: PositionMap | undefined
+  /** 'drop': the text was made by us, so a position in it means nothing to the client. undefined: sent as it was. */
+  readonly positions: PositionMap | 'drop' | undefined
   readonly alias?: Alias | undefined
 }
 
@@ -39,15 +40,14 @@ export function mendMessage(chunk: Buffer, start: number, end: number, mending: 
   const fields = readFields(chunk, start, end)
   const sqlState = fields.find(([code]) => code === 'C')?.[1] ?? ''
   let isChanged = false
-  for (const field of fields) {
-    const mended = mendField(field[0], field[1], sqlState, mending)
-    if (mended === field[1]) continue
-    field[1] = mended
-    isChanged = true
+  const mendedFields: Field[] = []
+  for (const [code, value] of fields) {
+    const mended = mendField(code, value, sqlState, mending)
+    isChanged ||= mended !== value
+    if (mended !== undefined) mendedFields.push([code, mended])
   }
-  return isChanged
-    ? writeFields(chunk[start] ?? 0, fields)
-    : Buffer.from(chunk.subarray(start, end))
+  if (!isChanged) return Buffer.from(chunk.subarray(start, end))
+  return writeFields(chunk[start] ?? 0, mendedFields)
 }
 
 /** The error in [start, end) as the client should see it. */
@@ -72,13 +72,20 @@ function severityOf(value: string | undefined): 'ERROR' | 'FATAL' | 'PANIC' {
   return value === 'FATAL' || value === 'PANIC' ? value : 'ERROR'
 }
 
-function mendField(code: string, value: string, sqlState: string, mending: Mending): string {
+/** undefined: the field is left out. */
+function mendField(
+  code: string,
+  value: string,
+  sqlState: string,
+  mending: Mending,
+): string | undefined {
   const { alias, positions } = mending
   switch (code) {
     case 's':
       if (alias !== undefined && value === alias.schema) return alias.shownSchema
       return userSchema(value) ?? value
     case 'P':
+      if (positions === 'drop') return undefined
       return positions === undefined ? value : String(positions.toOriginal(Number(value)))
     case 'M':
       return withoutAlias(aboutNames(sqlState) ? mendNames(value) : value, alias)
