@@ -1,0 +1,180 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
+import { RouterError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
+import { coordinatorOf } from '../catalog/catalog-lookup.ts'
+import type { CombineQuery, ScatterSelect } from '../planner/plan.ts'
+import { refusalError } from '../planner/refusals.ts'
+import { binaryArrays } from './binary-arrays.ts'
+import { pickParameters } from './bound-parameters.ts'
+import { type ColumnType, columnTypes } from './column-types.ts'
+import { GatheredRows, TEMPORARY_TABLE } from './gathered-rows.ts'
+import type { CommandTag, Execution, Parameters, StatementContext } from './ports.ts'
+import { relayedRows, waitFor } from './relayed-rows.ts'
+import type { KeyReader } from './route.ts'
+import { ScatterFlow, scatter } from './scatter.ts'
+import { scatterRequest } from './scatter-request.ts'
+import { sendStatements } from './statement-request.ts'
+
+const BINARY = [1]
+
+/** Gathers the shards' rows and lets the coordinator make the answer of them. */
+export async function combine(
+  plan: ScatterSelect,
+  query: CombineQuery,
+  execution: Execution,
+  context: StatementContext,
+  keys: KeyReader,
+): Promise<CommandTag> {
+  const failure = new AbortController()
+  const signal = AbortSignal.any([context.signal, failure.signal])
+  const flow = new ScatterFlow()
+  const gathered = new GatheredRows(context, flow, failure)
+  try {
+    const request = await scatterRequest(plan, execution, context, keys, {
+      resultFormats: BINARY,
+      maxRows: 0,
+      access: 'read',
+    })
+    await scatter(request, context, flow, gathered.readerFor, signal)
+    if (isInexact(query, gathered)) {
+      await gathered.abandon()
+      return await combineExactly(query, execution, context, keys)
+    }
+    return await combineGathered(query, gathered, execution, context)
+  } catch (error) {
+    await gathered.abandon()
+    throw error
+  }
+}
+
+/** Partial results of these types don't add up to what one Postgres computes (sums of floats, say). */
+function isInexact({ inexactTypes }: CombineQuery, { fields }: GatheredRows): boolean {
+  return inexactTypes.some(({ column, typeOids }) =>
+    typeOids.includes(fields[column]?.typeOid ?? 0),
+  )
+}
+
+async function combineExactly(
+  query: CombineQuery,
+  execution: Execution,
+  context: StatementContext,
+  keys: KeyReader,
+): Promise<CommandTag> {
+  const alternative = query.gathered?.()
+  if (alternative?.kind === 'refusal') throw refusalError(alternative)
+  if (alternative?.combine === undefined) {
+    throw new RouterError(
+      SqlState.featureNotSupported,
+      'the aggregates of this type cannot be combined exactly',
+    )
+  }
+  return combine(alternative, alternative.combine, execution, context, keys)
+}
+
+async function combineGathered(
+  query: CombineQuery,
+  gathered: GatheredRows,
+  execution: Execution,
+  context: StatementContext,
+): Promise<CommandTag> {
+  const coordinatorId = coordinatorOf(context.catalog).nodeId
+  let side = await gathered.finish()
+  if (side !== undefined) return runFromTable(query, gathered, side, execution, context)
+  const connection = await context.connection(coordinatorId, 'read')
+  const types = await columnTypes(connection, gathered.fields)
+  if (types.length === 0 || !types.every(({ fitsArray }) => fitsArray)) {
+    await gathered.spill()
+    side = await gathered.finish()
+    if (side !== undefined) return runFromTable(query, gathered, side, execution, context)
+  }
+  const own = await ownParameters(query, execution, context)
+  const source = arraySource(types, gathered, own.values.length)
+  const arrays = binaryArrays(
+    gathered.rows,
+    gathered.rowCount,
+    gathered.fields.map(({ typeOid }) => typeOid),
+  )
+  const text = query.text(source, typeOids(gathered))
+  return run(connection, text, withArrays(own, arrays), execution, context)
+}
+
+async function runFromTable(
+  query: CombineQuery,
+  gathered: GatheredRows,
+  side: BackendConnection,
+  execution: Execution,
+  context: StatementContext,
+): Promise<CommandTag> {
+  const own = await ownParameters(query, execution, context)
+  const text = query.text(`${TEMPORARY_TABLE} AS s`, typeOids(gathered))
+  const tag = await run(side, text, own, execution, context)
+  await gathered.leaveSide()
+  return tag
+}
+
+function typeOids({ fields }: GatheredRows): number[] {
+  return fields.map(({ typeOid }) => typeOid)
+}
+
+async function ownParameters(
+  query: CombineQuery,
+  execution: Execution,
+  context: StatementContext,
+): Promise<Parameters> {
+  const extra = query.usesTransactionTime ? [await context.transactionTime()] : []
+  return pickParameters(execution.parameters, query.parameters, extra)
+}
+
+/** `unnest($3::int8[], $4::bpchar[]) AS s(c1, c2)`, with casts around it where a type has a modifier. */
+function arraySource(
+  types: readonly ColumnType[],
+  { fields }: GatheredRows,
+  parameterCount: number,
+): string {
+  const arrays = types.map(
+    ({ plainName }, index) => `$${parameterCount + index + 1}::${plainName}[]`,
+  )
+  const names = types.map((_, index) => `c${index + 1}`)
+  const unnest = `pg_catalog.unnest(${arrays.join(', ')}) AS s(${names.join(', ')})`
+  if (fields.every(({ typeModifier }) => typeModifier === -1)) return unnest
+  const columns = types.map(({ name }, index) => {
+    const hasModifier = fields[index]?.typeModifier !== -1
+    return hasModifier ? `c${index + 1}::${name} AS c${index + 1}` : `c${index + 1}`
+  })
+  return `(SELECT ${columns.join(', ')} FROM ${unnest}) AS s`
+}
+
+function withArrays(own: Parameters, arrays: readonly Buffer[]): Parameters {
+  const count = own.values.length
+  return {
+    types: own.types,
+    formats: [
+      ...own.values.map(
+        (_, index) => (own.formats.length === 1 ? own.formats[0] : own.formats[index]) ?? 0,
+      ),
+      ...arrays.map(() => 1),
+    ],
+    values: [...own.values.slice(0, count), ...arrays],
+  }
+}
+
+async function run(
+  connection: BackendConnection,
+  text: string,
+  parameters: Parameters,
+  execution: Execution,
+  context: StatementContext,
+): Promise<CommandTag> {
+  const statement = {
+    text: Buffer.from(text),
+    parameters,
+    resultFormats: execution.resultFormats,
+    describes: true,
+    maxRows: 0,
+  }
+  const mending = { positions: 'drop' } as const
+  const reader = relayedRows(connection, context, execution.sendsRowDescription, mending)
+  const answer = sendStatements(connection, [statement], reader, mending)
+  await waitFor(answer, connection, context.signal)
+  return answer.tag
+}

@@ -1,0 +1,135 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
+import type { RouterError } from '../base/errors.ts'
+import type { Shard } from '../catalog/catalog.ts'
+import type { ShardText } from '../planner/plan.ts'
+import type { Mending } from './error-rewriting.ts'
+import type { Parameters, StatementContext } from './ports.ts'
+import type { AnswerReader, ServerAnswer } from './server-answer.ts'
+import { textForShard } from './shard-text.ts'
+import { type Statement, sendStatements } from './statement-request.ts'
+
+export type ScatterRequest = {
+  readonly shards: readonly Shard[]
+  readonly worker: ShardText
+  readonly parameters: Parameters
+  readonly resultFormats: readonly number[]
+  /** Rows wanted of each shard at most; 0: all. */
+  readonly maxRows: number
+  readonly access: 'read' | 'write'
+}
+
+/** The text was made by the planner: positions in it mean nothing to the client. */
+const MENDING: Mending = { positions: 'drop' }
+
+/** The connections of a running scatter; whoever takes the rows may hold all of them back. */
+export class ScatterFlow {
+  readonly #connections: BackendConnection[] = []
+  #isPaused = false
+
+  get connections(): readonly BackendConnection[] {
+    return this.#connections
+  }
+
+  add(connection: BackendConnection): void {
+    this.#connections.push(connection)
+  }
+
+  pause(): void {
+    if (this.#isPaused) return
+    this.#isPaused = true
+    for (const connection of this.#connections) connection.pause()
+  }
+
+  readonly resume = (): void => {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    for (const connection of this.#connections) connection.resume()
+  }
+}
+
+/** One node's part: its connection, its shards, and the answer once the request is sent. */
+type NodePart = {
+  readonly connection: BackendConnection
+  readonly shards: Shard[]
+}
+
+/**
+ * Runs the worker's text on every shard: one connection a node, its shards pipelined on it with one Sync. Resolves when
+ * all answers are complete. The first error wins: the others' rest is cancelled and dropped, and only then is it
+ * thrown, so that every connection can be used again (or is closed).
+ */
+export async function scatter(
+  request: ScatterRequest,
+  context: StatementContext,
+  flow: ScatterFlow,
+  readerFor: (connection: BackendConnection) => AnswerReader,
+  signal: AbortSignal = context.signal,
+): Promise<void> {
+  const parts = await connect(request, context)
+  signal.throwIfAborted()
+  for (const { connection } of parts) flow.add(connection)
+  const answers = parts.map(({ connection, shards }) =>
+    sendStatements(connection, statements(request, shards), readerFor(connection), MENDING),
+  )
+  await allDone(parts, answers, flow, signal)
+}
+
+/** In the order of the nodes, one after the other: two sessions that wait for full pools can't wait for each other. */
+async function connect(request: ScatterRequest, context: StatementContext): Promise<NodePart[]> {
+  const shardsOf = new Map<number, Shard[]>()
+  for (const shard of request.shards) {
+    const shards = shardsOf.get(shard.nodeId)
+    if (shards === undefined) shardsOf.set(shard.nodeId, [shard])
+    else shards.push(shard)
+  }
+  const parts: NodePart[] = []
+  for (const [nodeId, shards] of [...shardsOf].sort(([a], [b]) => a - b)) {
+    parts.push({ connection: await context.connection(nodeId, request.access), shards })
+  }
+  return parts
+}
+
+/** The first statement of a node also asks for the columns; all others have the same. */
+function* statements(request: ScatterRequest, shards: readonly Shard[]): Generator<Statement> {
+  const { worker, parameters, resultFormats, maxRows } = request
+  let describes = true
+  for (const shard of shards) {
+    yield { text: textForShard(worker, shard), parameters, resultFormats, describes, maxRows }
+    describes = false
+  }
+}
+
+async function allDone(
+  parts: readonly NodePart[],
+  answers: readonly ServerAnswer[],
+  flow: ScatterFlow,
+  signal: AbortSignal,
+): Promise<void> {
+  let firstError: RouterError | undefined
+  const cancels: Promise<void>[] = []
+  const stop = (error: RouterError): void => {
+    if (firstError !== undefined) return
+    firstError = error
+    for (const [index, answer] of answers.entries()) {
+      if (answer.isDone) continue
+      answer.abandon()
+      const connection = parts[index]?.connection
+      if (connection !== undefined) cancels.push(connection.cancel(answer))
+    }
+    flow.resume()
+  }
+  const onAbort = (): void => stop(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    await Promise.all(
+      answers.map(async (answer) => {
+        const error = await answer.done
+        if (error !== undefined) stop(error)
+      }),
+    )
+    await Promise.allSettled(cancels)
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+  if (firstError !== undefined) throw firstError
+}

@@ -1,0 +1,54 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
+import {
+  writeBind,
+  writeDescribe,
+  writeExecute,
+  writeParse,
+  writeSync,
+} from '../wire/frontend-messages.ts'
+import type { Mending } from './error-rewriting.ts'
+import type { Parameters } from './ports.ts'
+import { type AnswerReader, ServerAnswer } from './server-answer.ts'
+
+/** One statement of the extended protocol. */
+export type Statement = {
+  readonly text: Buffer
+  readonly parameters: Parameters
+  /** As in Bind. */
+  readonly resultFormats: readonly number[]
+  /** Ask for RowDescription (or NoData) before the rows. */
+  readonly describes: boolean
+  /** 0: all rows. */
+  readonly maxRows: number
+}
+
+/** Parse, Bind, Describe and Execute; the Sync is sent by sendStatements after the last. */
+function writeStatement(connection: BackendConnection, statement: Statement): void {
+  const { out } = connection
+  const { parameters } = statement
+  writeParse(out, { name: '', text: statement.text, parameterTypes: parameters.types })
+  writeBind(out, {
+    portal: '',
+    statement: '',
+    formats: parameters.formats,
+    values: parameters.values,
+    resultFormats: statement.resultFormats,
+  })
+  if (statement.describes) writeDescribe(out, { kind: 'portal', name: '' })
+  writeExecute(out, { portal: '', maxRows: statement.maxRows })
+}
+
+/** Pipelines the statements with one Sync at the end: the first error ends them all. */
+export function sendStatements(
+  connection: BackendConnection,
+  statements: Iterable<Statement>,
+  reader?: AnswerReader,
+  mending?: Mending,
+): ServerAnswer {
+  const answer = new ServerAnswer(reader, mending)
+  connection.open(answer)
+  for (const statement of statements) writeStatement(connection, statement)
+  writeSync(connection.out)
+  connection.flush()
+  return answer
+}
