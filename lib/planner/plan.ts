@@ -107,7 +107,10 @@ export type RoutedStatement = {
 export type SelectPlan = {
   readonly kind: 'select'
   readonly routed: RoutedStatement
-  /** Built lazily by the planner: most statements never need it. Pure; may be called any number of times. */
+  /**
+   * Built lazily by the planner: most statements never need it. Pure; may be called any number of times. It holds the
+   * literals of the text that the plan was made from: for another text of the same shape, plan anew first.
+   */
   readonly multi: () => ScatterSelect | RefusalPlan
 }
 
@@ -135,7 +138,8 @@ export type ScatterSelect = {
 
 /**
  * SQL for the coordinator over the gathered rows. `text(source)` puts in the row source: a FROM item that the
- * executor makes, whose columns are named c1, c2 … in the worker query's order and have its types.
+ * executor makes, whose alias is `s` and whose columns are named c1, c2 … in the worker query's order and have its types
+ * (`unnest(…) AS s(c1, c2)`, `some_temp_table AS s`).
  */
 export type CombineQuery = {
   /** `columnTypeOids`: types of the gathered columns, as the shards' RowDescription gave them. */

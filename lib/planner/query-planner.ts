@@ -1,11 +1,48 @@
+import { analyse } from './analysis.ts'
+import { planInsert } from './insert-planner.ts'
 import { planLocal } from './local-planner.ts'
+import { planScatterModify } from './modify-planner.ts'
+import { orRefusal } from './or-refusal.ts'
 import type { Plan } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
+import { planReferenceWrite } from './reference-writes.ts'
 import { refuse } from './refusals.ts'
+import { pinsOf, routedStatement } from './router.ts'
+import { planScatterSelect } from './scatter-planner.ts'
 import type { StatementTables } from './table-references.ts'
 
 /** SELECT, INSERT, UPDATE, DELETE and MERGE that name at least one cluster table. */
 export function planQuery(input: PlanInput, kind: string, tables: StatementTables): Plan {
+  const own = statementTarget(input)
+  const targets = tables.references.filter(({ role }) => role === 'target')
+  const ownTable = targets.find(({ node }) => node === own)?.table
+  if (targets.some(({ node, table }) => table?.kind === 'reference' && node !== own)) {
+    return refuse('reference-write-in-with')
+  }
+  if (ownTable?.kind === 'reference') return planReferenceWrite(input, tables)
   if (tables.distributed.length === 0) return planLocal(input, kind, tables)
-  return refuse('not-joined-on-key')
+  if (tables.references.some(({ role }) => role === 'created'))
+    return refuse('create-from-distributed')
+  if (own !== undefined && ownTable === undefined) {
+    return refuse(kind === 'InsertStmt' ? 'insert-into-local' : 'local-and-distributed')
+  }
+  if (input.statement.InsertStmt !== undefined) return planInsert(input, input.statement.InsertStmt)
+  if (tables.hasLocal) return refuse('local-and-distributed')
+  return planPinned(input, kind)
+}
+
+function statementTarget({ statement }: PlanInput): object | undefined {
+  const { InsertStmt, UpdateStmt, DeleteStmt, MergeStmt } = statement
+  return (InsertStmt ?? UpdateStmt ?? DeleteStmt ?? MergeStmt)?.relation
+}
+
+function planPinned(input: PlanInput, kind: string): Plan {
+  if (kind === 'MergeStmt') return refuse('merge')
+  const analysis = analyse(input, input.statement)
+  const pins = pinsOf(analysis.root, analysis.flow.constants())
+  const routed = routedStatement(input, analysis.tables, pins)
+  if (kind === 'SelectStmt') {
+    return { kind: 'select', routed, multi: () => orRefusal(() => planScatterSelect(analysis)) }
+  }
+  return { kind: 'modify', routed, multi: () => orRefusal(() => planScatterModify(analysis)) }
 }

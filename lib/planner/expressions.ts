@@ -1,0 +1,191 @@
+import { classifyFunction } from './builtin-functions.ts'
+import { outputName } from './output-names.ts'
+import { refuse } from './refusals.ts'
+import { builtinName, type FuncCall, isRecord, mapTree, type Tree } from './tree.ts'
+
+/** A call of an aggregate at this query level (windows aside). Unknown functions are refused elsewhere. */
+export function isAggregateCall(call: FuncCall): boolean {
+  if (call.over !== undefined) return false
+  if (call.agg_star === true || call.agg_distinct === true || call.agg_within_group === true)
+    return true
+  if (call.agg_filter !== undefined || call.agg_order !== undefined) return true
+  const name = builtinName(call)
+  return name !== undefined && classifyFunction(name) === 'aggregate'
+}
+
+/** Visits the nodes of expressions at this query level: sublinks' inner queries are left out. */
+export function visitLevel(value: unknown, visit: (tree: Tree) => boolean | undefined): void {
+  if (Array.isArray(value)) {
+    for (const item of value) visitLevel(item, visit)
+    return
+  }
+  if (!isRecord(value)) return
+  if (visit(value as Tree) === false) return
+  for (const [field, child] of Object.entries(value)) {
+    if (field !== 'subselect') visitLevel(child, visit)
+  }
+}
+
+export function hasAggregate(values: unknown): boolean {
+  let found = false
+  visitLevel(values, ({ FuncCall }) => {
+    if (FuncCall !== undefined && isAggregateCall(FuncCall)) found = true
+    return !found
+  })
+  return found
+}
+
+export function hasSubLink(values: unknown): boolean {
+  let found = false
+  visitLevel(values, ({ SubLink }) => {
+    if (SubLink !== undefined) found = true
+    return !found
+  })
+  return found
+}
+
+const TIME_FUNCTIONS: ReadonlySet<string> = new Set([
+  'now',
+  'transaction_timestamp',
+  'statement_timestamp',
+])
+
+const TIME_TYPES: Readonly<Record<string, string>> = {
+  SVFOP_CURRENT_TIMESTAMP: 'timestamptz',
+  SVFOP_CURRENT_TIMESTAMP_N: 'timestamptz',
+  SVFOP_LOCALTIMESTAMP: 'timestamp',
+  SVFOP_LOCALTIMESTAMP_N: 'timestamp',
+  SVFOP_CURRENT_DATE: 'date',
+  SVFOP_CURRENT_TIME: 'timetz',
+  SVFOP_CURRENT_TIME_N: 'timetz',
+  SVFOP_LOCALTIME: 'time',
+  SVFOP_LOCALTIME_N: 'time',
+}
+
+/** now() and its kin become this node, which is later given the number of the time's parameter. */
+export const TIME_PARAMETER = 1_000_000
+
+export function replaceTime<T extends Tree>(statement: T): T {
+  const replaced = mapTree(statement, (node) => {
+    if (node.ResTarget?.val !== undefined) return renamedTarget(node)
+    return timeNode(node)
+  })
+  return replaced as T
+}
+
+/** A target that changes keeps the name that it would have had. */
+function renamedTarget(node: Tree): Tree | undefined {
+  const target = node.ResTarget
+  if (target?.val === undefined) return undefined
+  const value = replaceTime(target.val)
+  if (value === target.val) return node
+  return { ResTarget: { ...target, name: target.name ?? outputName(target.val), val: value } }
+}
+
+function timeNode(node: Tree): Tree | undefined {
+  const call = node.FuncCall
+  if (
+    call !== undefined &&
+    call.args === undefined &&
+    TIME_FUNCTIONS.has(builtinName(call) ?? '')
+  ) {
+    return timeParameter()
+  }
+  const type = TIME_TYPES[node.SQLValueFunction?.op ?? '']
+  if (type === undefined) return undefined
+  const precision = node.SQLValueFunction?.typmod
+  const isDefault = precision === undefined || precision < 0
+  const isPrecise = /_N$/.test(node.SQLValueFunction?.op ?? '')
+  return castTo(timeParameter(), type, isDefault && !isPrecise ? undefined : (precision ?? 0))
+}
+
+function timeParameter(): Tree {
+  return castTo({ ParamRef: { number: TIME_PARAMETER } }, 'timestamptz', undefined)
+}
+
+export function castTo(arg: Tree, type: string, precision: number | undefined): Tree {
+  const typmods = precision === undefined ? {} : { typmods: [integer(precision)] }
+  const names = [{ String: { sval: 'pg_catalog' } }, { String: { sval: type } }]
+  return { TypeCast: { arg, typeName: { names, ...typmods, typemod: -1 } } }
+}
+
+export function integer(value: number): Tree {
+  return { A_Const: { ival: value === 0 ? {} : { ival: value } } }
+}
+
+export function call(name: string, args: readonly Tree[]): Tree {
+  return {
+    FuncCall: {
+      funcname: [{ String: { sval: name } }],
+      args,
+      funcformat: 'COERCE_EXPLICIT_CALL',
+    },
+  }
+}
+
+export function operator(name: string, left: Tree, right: Tree): Tree {
+  return {
+    A_Expr: { kind: 'AEXPR_OP', name: [{ String: { sval: name } }], lexpr: left, rexpr: right },
+  }
+}
+
+/** Numbers the parameters $1, $2 … in order of their old numbers; the time's comes last. */
+export function renumberParameters(tree: Tree): {
+  readonly tree: Tree
+  readonly parameters: readonly number[]
+  readonly usesTime: boolean
+} {
+  const used = new Set<number>()
+  mapTree(tree, ({ ParamRef }) => {
+    if (ParamRef !== undefined) used.add(ParamRef.number ?? 0)
+    return undefined
+  })
+  const usesTime = used.delete(TIME_PARAMETER)
+  const parameters = [...used].sort((left, right) => left - right)
+  const numbered = mapTree(tree, ({ ParamRef }) => {
+    if (ParamRef === undefined) return undefined
+    const isTime = ParamRef.number === TIME_PARAMETER
+    const number = isTime ? parameters.length + 1 : parameters.indexOf(ParamRef.number ?? 0) + 1
+    return { ParamRef: { number } }
+  })
+  return { tree: numbered, parameters, usesTime }
+}
+
+const RELATIVE_TIMES = /^\s*(now|today|tomorrow|yesterday)\s*$/i
+
+export type Volatility = 'none' | 'volatile'
+
+/**
+ * Refuses what different nodes would compute differently. `allowsVolatile`: for each row anew is what is wanted.
+ * Returns whether now() and its kin are used.
+ */
+export function checkVolatility(values: unknown, allowsVolatile: boolean): boolean {
+  let usesTime = false
+  const visit = (value: unknown): void => {
+    if (Array.isArray(value)) return value.forEach(visit)
+    if (!isRecord(value)) return
+    const tree = value as Tree
+    if (tree.FuncCall !== undefined) usesTime = checkCall(tree.FuncCall, allowsVolatile) || usesTime
+    if (TIME_TYPES[tree.SQLValueFunction?.op ?? ''] !== undefined) usesTime = true
+    if (RELATIVE_TIMES.test(tree.TypeCast?.arg?.A_Const?.sval?.sval ?? ''))
+      refuse('volatile-function')
+    Object.values(value).forEach(visit)
+  }
+  visit(values)
+  return usesTime
+}
+
+function checkCall(functionCall: FuncCall, allowsVolatile: boolean): boolean {
+  const name = builtinName(functionCall)
+  const known = name === undefined ? 'unknown' : classifyFunction(name)
+  const isTime = TIME_FUNCTIONS.has(name ?? '')
+  // a user's function may be an aggregate as well as volatile
+  if (known === 'unknown') refuse('volatile-function', name, functionCall.location)
+  if (known === 'volatile' && !allowsVolatile && !isTime) {
+    refuse('volatile-function', name, functionCall.location)
+  }
+  if (name === 'age' && functionCall.args?.length === 1) {
+    refuse('volatile-function', name, functionCall.location)
+  }
+  return isTime
+}

@@ -1,0 +1,181 @@
+import type { DistributedTable } from '../catalog/catalog.ts'
+import { type Analysis, analyse, checkAssignments, columnNames } from './analysis.ts'
+import { areComparable, keySource } from './key-source.ts'
+import { planPushedInsert } from './modify-planner.ts'
+import { orRefusal } from './or-refusal.ts'
+import type {
+  InsertRowsPlan,
+  InsertThroughScratchPlan,
+  KeySource,
+  Pin,
+  Plan,
+  TextRange,
+} from './plan.ts'
+import type { PlanInput } from './plan-input.ts'
+import { skipBlanks } from './qualifiers.ts'
+import { refuse } from './refusals.ts'
+import { distributionKey, pinsOf, routedStatement } from './router.ts'
+import { tableReferences } from './table-references.ts'
+import type { InsertStmt, Tree } from './tree.ts'
+import { relationQualifier } from './utility-planner.ts'
+
+/** INSERT into a distributed table. */
+export function planInsert(input: PlanInput, insert: InsertStmt): Plan {
+  const tables = tableReferences(input, insert)
+  const target = tables.references.find(({ node }) => node === insert.relation)?.table
+  if (target?.kind !== 'distributed') return refuse('insert-into-local')
+  checkAssignments(insert.onConflictClause?.targetList, target)
+  const position = keyPosition(insert, target)
+  const sources = tables.references.filter(({ node }) => node !== insert.relation)
+  const readsDistributed = sources.some(({ table }) => table?.kind === 'distributed')
+  const readsLocal = sources.some(({ table }) => table === undefined)
+  if (readsDistributed && readsLocal) return refuse('local-and-distributed')
+  const rows = insert.selectStmt?.SelectStmt?.valuesLists
+  if (rows !== undefined && !readsLocal) {
+    const planned = planRows(input, insert, target, rows, position)
+    if (planned !== undefined) return planned
+  }
+  if (!readsDistributed) return throughScratch(input, insert, target, position)
+  return planFromDistributed(input, insert, target, position)
+}
+
+/** Where in the rows the distribution column's value stands; undefined: it is left out. */
+function keyPosition(insert: InsertStmt, table: DistributedTable): number | undefined {
+  const names =
+    insert.cols === undefined ? table.columns.map(({ name }) => name) : columnNames(insert.cols)
+  const position = names.indexOf(table.distributionColumn.name)
+  const width = insert.selectStmt?.SelectStmt?.valuesLists?.[0]?.List?.items?.length
+  return position < 0 || (width !== undefined && position >= width) ? undefined : position
+}
+
+function planRows(
+  input: PlanInput,
+  insert: InsertStmt,
+  table: DistributedTable,
+  rows: readonly Tree[],
+  position: number | undefined,
+): InsertRowsPlan | undefined {
+  if (position === undefined) return undefined
+  const { typeOid } = table.distributionColumn
+  const keys = rows.map(({ List }) => keySource(input, List?.items?.[position], typeOid))
+  if (!keys.every((key) => key !== undefined)) return undefined
+  if (keys.some(({ kind }) => kind === 'nothing')) return refuse('insert-null-key')
+  const analysis = analyse(input, input.statement)
+  const others = pinsOf(analysis.root, analysis.flow.constants()).filter((_, index) => index > 0)
+  const routed = routedStatement(input, analysis.tables, [
+    { table, values: dedupe(keys) },
+    ...others,
+  ])
+  const ranges = rows.length > 1 ? rowRanges(input.text, insert, rows) : []
+  return {
+    kind: 'insert-rows',
+    table,
+    routed: { ...routed, isShapeStable: routed.isShapeStable && rows.length === 1 },
+    rows: keys.length === ranges.length ? keys.map((key, index) => row(key, ranges[index])) : [],
+    hasReturning: insert.returningClause !== undefined || insert.returningList !== undefined,
+    hasOnConflict: insert.onConflictClause !== undefined,
+  }
+}
+
+function row(key: KeySource, range: TextRange | undefined) {
+  return { range: range ?? { start: 0, end: 0 }, key }
+}
+
+function dedupe(keys: readonly KeySource[]): readonly KeySource[] {
+  return [...new Map(keys.map((key) => [JSON.stringify(key), key])).values()]
+}
+
+/** The texts `( … )` of the rows: found from VALUES on, by parentheses outside of quotes. Empty: not sure. */
+function rowRanges(text: Buffer, insert: InsertStmt, rows: readonly Tree[]): readonly TextRange[] {
+  if (insert.withClause !== undefined) return []
+  const latin = text.toString('latin1')
+  const token =
+    /[eE]'(?:[^'\\]|''|\\[\s\S])*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([A-Za-z_]\w*)?\$[\s\S]*?\$\1\$|--[^\n]*|\/\*|[A-Za-z_\x80-\xff][\w$\x80-\xff]*|[()]/g
+  const ranges: TextRange[] = []
+  let depth = 0
+  let inValues = false
+  let start = 0
+  for (let match = token.exec(latin); match !== null; match = token.exec(latin)) {
+    const [piece] = match
+    if (piece === '/*') token.lastIndex = skipBlanks(text, match.index)
+    else if (piece === '(') {
+      if (depth === 0) start = match.index
+      depth += 1
+    } else if (piece === ')') {
+      depth -= 1
+      if (depth === 0 && inValues) ranges.push({ start, end: match.index + 1 })
+      if (ranges.length === rows.length) return ranges
+    } else if (depth === 0 && /^values$/i.test(piece)) inValues = true
+  }
+  return []
+}
+
+function throughScratch(
+  input: PlanInput,
+  insert: InsertStmt,
+  table: DistributedTable,
+  position: number | undefined,
+): InsertThroughScratchPlan {
+  const returning = insert.returningClause ?? insert.returningList
+  if (position === undefined && !table.distributionColumn.hasDefault) refuse('insert-without-key')
+  if (returning !== undefined || insert.onConflictClause !== undefined)
+    refuse('insert-scratch-clauses')
+  const { relation } = insert
+  const qualifier = relationQualifier(input, relation ?? {})
+  return {
+    kind: 'insert-through-scratch',
+    table,
+    target: { start: qualifier.start, end: targetEnd(input.text, qualifier.end) },
+    targetSuffix: relation?.alias === undefined ? ` AS ${quoteName(table.name)}` : '',
+  }
+}
+
+function quoteName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+function targetEnd(text: Buffer, start: number): number {
+  if (text[start] !== 0x22) {
+    const name = /^[\w$\x80-\xff]+/.exec(text.toString('latin1', start))
+    return start + (name?.[0].length ?? 0)
+  }
+  const name = /^"(?:[^"]|"")*"/.exec(text.toString('latin1', start))
+  return start + (name?.[0].length ?? 0)
+}
+
+/** Source and target in the same shards: the statement runs in each. */
+function planFromDistributed(
+  input: PlanInput,
+  insert: InsertStmt,
+  table: DistributedTable,
+  position: number | undefined,
+): Plan {
+  if (position === undefined) return refuse('insert-without-key')
+  const analysis = analyse(input, input.statement)
+  const pins = insertPins(analysis, table, position)
+  const routed = routedStatement(input, analysis.tables, pins)
+  return {
+    kind: 'modify',
+    routed,
+    multi: () => orRefusal(() => planPushedInsert(analysis, insert, table, position)),
+  }
+}
+
+/** The target's pin is what the source puts into the distribution column. */
+function insertPins(analysis: Analysis, table: DistributedTable, position: number): readonly Pin[] {
+  const { root, flow, input } = analysis
+  const source = root.children.find(({ place }) => place === 'from')?.block
+  const expression = source?.outputs?.[position]?.expression
+  const { typeOid } = table.distributionColumn
+  const target = root.relations[0]
+  const targetKey = target === undefined ? undefined : distributionKey(target, table)
+  if (source?.kind === 'select' && expression !== undefined && targetKey !== undefined) {
+    const value = keySource(input, expression, typeOid)
+    const key = flow.keyOf(source, expression)
+    if (value !== undefined) flow.addConstants(targetKey, [value])
+    if (key !== undefined && areComparable(flow.columnType(key)?.typeOid, typeOid)) {
+      flow.addEdge(key, targetKey)
+    }
+  }
+  return pinsOf(root, flow.constants())
+}

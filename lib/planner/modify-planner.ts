@@ -1,0 +1,71 @@
+import type { DistributedTable } from '../catalog/catalog.ts'
+import type { Analysis } from './analysis.ts'
+import { checkVolatility, replaceTime } from './expressions.ts'
+import { areComparable } from './key-source.ts'
+import type { ScatterModify } from './plan.ts'
+import { coreShape, isStrongKey, provePushable } from './pushdown.ts'
+import { refuse } from './refusals.ts'
+import { distributedRelations, distributionKey } from './router.ts'
+import { workerFromText, workerFromTree } from './shard-text.ts'
+import type { InsertStmt } from './tree.ts'
+
+/** UPDATE or DELETE in every shard that its pins allow. */
+export function planScatterModify(analysis: Analysis): ScatterModify {
+  const { root, input, flow } = analysis
+  if (root.kind !== 'update' && root.kind !== 'delete') return refuse('modify-not-pushable')
+  const target = root.relations[0]
+  if (target?.table?.kind !== 'distributed') return refuse('modify-not-pushable')
+  const usesTime = checkVolatility(input.statement, false)
+  const { seeds } = provePushable(analysis, root)
+  if (seeds[0]?.relation !== target) return refuse('modify-not-pushable')
+  const values = flow.constants().get(distributionKey(target, target.table) ?? '')
+  return {
+    kind: 'scatter-modify',
+    table: target.table,
+    pins: [{ table: target.table, values }],
+    ...(usesTime
+      ? workerFromTree(analysis, replaceTime(input.statement))
+      : workerFromText(analysis)),
+  }
+}
+
+/** INSERT … SELECT whose rows stay in the shards they come from. */
+export function planPushedInsert(
+  analysis: Analysis,
+  insert: InsertStmt,
+  table: DistributedTable,
+  position: number,
+): ScatterModify {
+  const { root, input, flow } = analysis
+  const source = root.children.find(({ place }) => place === 'from')?.block
+  const select = source?.select
+  if (source?.kind !== 'select' || select === undefined) return refuse('insert-select')
+  const usesTime = checkVolatility(input.statement, false)
+  const pushdown = provePushable(analysis, source)
+  const core = coreShape(analysis, source, select, pushdown)
+  const isWhole = core.groupsByKey && core.distinctByKey && core.windowsByKey
+  if (!isWhole || select.limitCount !== undefined || select.limitOffset !== undefined) {
+    return refuse('insert-select')
+  }
+  const expression = source.outputs?.[position]?.expression
+  const type = flow.columnType(flow.keyOf(source, expression))
+  const isKept = isStrongKey(analysis, source, expression, pushdown)
+  if (!isKept || !areComparable(type?.typeOid, table.distributionColumn.typeOid)) {
+    return refuse('insert-select')
+  }
+  const others = distributedRelations(root).length - distributedRelations(source).length
+  if (others !== 1 || insert.withClause !== undefined) return refuse('insert-select')
+  const [seed] = pushdown.seeds
+  const values =
+    seed === undefined
+      ? undefined
+      : flow.constants().get(distributionKey(seed.relation, seed.table) ?? '')
+  return {
+    kind: 'scatter-modify',
+    table,
+    pins: [{ table, values }],
+    ...(usesTime
+      ? workerFromTree(analysis, replaceTime(input.statement))
+      : workerFromText(analysis)),
+  }
+}

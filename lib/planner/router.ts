@@ -1,0 +1,118 @@
+import { type DistributedTable, tableKey } from '../catalog/catalog.ts'
+import { isReadOnly } from './local-planner.ts'
+import type { KeySource, Pin, RoutedStatement, Splice, TextRange } from './plan.ts'
+import type { PlanInput } from './plan-input.ts'
+import { qualifierRange } from './qualifiers.ts'
+import {
+  allRelations,
+  type Block,
+  type ColumnKey,
+  columnKey,
+  type Relation,
+} from './query-model.ts'
+import type { StatementTables } from './table-references.ts'
+import { strings, type Tree, walkTree } from './tree.ts'
+import { relationQualifier } from './utility-planner.ts'
+
+const DOT = Buffer.from('.')
+
+/** The statement as it is sent to the one shard that all its pins name. */
+export function routedStatement(
+  input: PlanInput,
+  tables: StatementTables,
+  pins: readonly Pin[],
+): RoutedStatement {
+  return {
+    pins,
+    splices: spliceAll(input, tables),
+    isShapeStable: input.literals !== undefined && isOneValue(pins),
+    isReadOnly: isReadOnly(input.statement),
+  }
+}
+
+/** Whatever the value, it is one and the same: so any text of this shape is routed to one shard. */
+function isOneValue(pins: readonly Pin[]): boolean {
+  const sources = pins.map(({ values }) => (values?.length === 1 ? JSON.stringify(values[0]) : ''))
+  return sources.every((source) => source !== '' && source === sources[0])
+}
+
+export function pinsOf(
+  root: Block,
+  constants: ReadonlyMap<ColumnKey, readonly KeySource[]>,
+): readonly Pin[] {
+  return distributedRelations(root).map(({ relation, table }) => {
+    const key = distributionKey(relation, table)
+    return { table, values: key === undefined ? undefined : constants.get(key) }
+  })
+}
+
+export function distributedRelations(root: Block) {
+  return allRelations(root).flatMap((relation) => {
+    const { table } = relation
+    return table?.kind === 'distributed' ? [{ relation, table }] : []
+  })
+}
+
+/** The key of the relation's distribution column, under the name that the query sees. */
+export function distributionKey(
+  relation: Relation,
+  table: DistributedTable,
+): ColumnKey | undefined {
+  const index = table.columns.findIndex(({ name }) => name === table.distributionColumn.name)
+  const name = relation.columns?.[index]
+  return name === undefined ? undefined : columnKey(relation, name)
+}
+
+type PlacedSplice = TextRange & { readonly table: DistributedTable }
+
+function spliceAll(input: PlanInput, tables: StatementTables): readonly Splice[] {
+  return spliceRanges(input, tables).map(({ start, end, table }) => ({
+    ...relativeToLiterals(input, start),
+    length: end - start,
+    table,
+    suffix: DOT,
+  }))
+}
+
+/** Where shard schemas go: before every name of a distributed table, and into `schema.table.column`. */
+export function spliceRanges(input: PlanInput, tables: StatementTables): readonly PlacedSplice[] {
+  const found: PlacedSplice[] = []
+  for (const { node, table } of tables.references) {
+    if (table?.kind === 'distributed') found.push({ ...relationQualifier(input, node), table })
+  }
+  walkTree(input.statement, (kind, node) => {
+    if (kind !== 'ColumnRef') return undefined
+    const fields = (node['fields'] ?? []) as readonly Tree[]
+    const table = qualifyingTable(input, fields)
+    // the first of the last three names is the schema, before it may stand the database
+    if (table === undefined) return undefined
+    const start = Number(node['location'] ?? 0)
+    found.push({ ...qualifierRange(input.text, start, fields.length - 1), table })
+    return undefined
+  })
+  return found.sort((left, right) => left.start - right.start)
+}
+
+export function qualifyingTable(
+  input: PlanInput,
+  fields: readonly Tree[],
+): DistributedTable | undefined {
+  if (fields.length < 3) return undefined
+  const names = strings(fields)
+  const table = input.catalog.tables.get(tableKey(names.at(-3) ?? '', names.at(-2) ?? ''))
+  return table?.kind === 'distributed' ? table : undefined
+}
+
+function relativeToLiterals(input: PlanInput, position: number) {
+  const { literals } = input
+  let before = 0
+  while (
+    literals !== undefined &&
+    before < literals.count &&
+    (literals.ends[before] ?? 0) <= position
+  ) {
+    before += 1
+  }
+  const anchor = before === 0 ? 0 : (literals?.ends[before - 1] ?? 0)
+  return { literal: before, delta: position - anchor }
+}

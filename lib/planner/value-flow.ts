@@ -1,0 +1,374 @@
+import type { Column } from '../catalog/catalog.ts'
+import { areComparable, keySource } from './key-source.ts'
+import type { ModelBuilder } from './model-builder.ts'
+import { usingColumns } from './model-builder.ts'
+import type { KeySource } from './plan.ts'
+import type { PlanInput } from './plan-input.ts'
+import {
+  allBlocks,
+  type Block,
+  type Child,
+  type ColumnKey,
+  columnKey,
+  type Output,
+  type Relation,
+  resolveColumn,
+} from './query-model.ts'
+import { conjuncts, type JoinExpr, type OperatorExpr, strings, type Tree } from './tree.ts'
+
+/**
+ * Which columns can only have the values of which others, in the rows that matter for the result. An edge
+ * `source -> target` means: rows of target's relation whose column differs from all of source's values may be left
+ * out without changing the result. Hence edges from WHERE go both ways, those of an outer join's ON only towards the side
+ * that may be null, those into a subquery only where its rows can be filtered before it computes.
+ */
+export class ValueFlow {
+  readonly #input: PlanInput
+  readonly #edges = new Map<ColumnKey, ColumnKey[]>()
+  readonly #constants = new Map<ColumnKey, readonly KeySource[]>()
+  readonly #types = new Map<ColumnKey, Column>()
+  readonly #builder: ModelBuilder
+
+  constructor(input: PlanInput, builder: ModelBuilder, root: Block) {
+    this.#input = input
+    this.#builder = builder
+    const blocks = allBlocks(root)
+    for (const block of blocks) this.#addTypes(block)
+    // a subquery's columns have the types of what they show: inner ones first
+    for (const block of blocks.toReversed())
+      for (const item of block.relations) this.#linkBlock(item)
+    // and CTEs may read those before them; an edge that is there twice does no harm
+    for (const block of blocks) for (const item of block.relations) this.#linkBlock(item)
+    for (const block of blocks) this.#addConditions(block)
+    for (const block of blocks) for (const child of block.children) this.#linkCompared(block, child)
+  }
+
+  columnType(key: ColumnKey | undefined): Column | undefined {
+    return key === undefined ? undefined : this.#types.get(key)
+  }
+
+  /** For every column that has constants: them. The shortest list wins. */
+  constants(): ReadonlyMap<ColumnKey, readonly KeySource[]> {
+    const known = new Map<ColumnKey, readonly KeySource[]>()
+    const queue = [...this.#constants].sort(([, left], [, right]) => left.length - right.length)
+    for (const [key, values] of queue)
+      this.#spread(key, (reached) => {
+        if (known.has(reached)) return false
+        known.set(reached, values)
+        return true
+      })
+    return known
+  }
+
+  /** All columns whose values follow from those of `seeds`. */
+  reachable(seeds: readonly ColumnKey[]): ReadonlySet<ColumnKey> {
+    const known = new Set<ColumnKey>()
+    for (const seed of seeds)
+      this.#spread(seed, (reached) => {
+        if (known.has(reached)) return false
+        known.add(reached)
+        return true
+      })
+    return known
+  }
+
+  addEdge(source: ColumnKey, target: ColumnKey): void {
+    const targets = this.#edges.get(source)
+    if (targets === undefined) this.#edges.set(source, [target])
+    else targets.push(target)
+  }
+
+  addConstants(key: ColumnKey, values: readonly KeySource[]): void {
+    const old = this.#constants.get(key)
+    if (old === undefined || old.length > values.length) this.#constants.set(key, values)
+  }
+
+  #spread(start: ColumnKey, reach: (key: ColumnKey) => boolean): void {
+    const queue = reach(start) ? [start] : []
+    for (let key = queue.pop(); key !== undefined; key = queue.pop()) {
+      for (const target of this.#edges.get(key) ?? []) if (reach(target)) queue.push(target)
+    }
+  }
+
+  #addTypes(block: Block): void {
+    for (const relation of block.relations) {
+      relation.columns?.forEach((name, index) => {
+        const column = relation.table?.columns[index]
+        if (column !== undefined) this.#types.set(columnKey(relation, name), column)
+      })
+    }
+  }
+
+  /** The column that an expression is, when it is nothing but one. */
+  keyOf(block: Block, expression: Tree | undefined): ColumnKey | undefined {
+    const reference = expression?.ColumnRef
+    return reference === undefined ? undefined : resolveColumn(block, reference)?.visible.key
+  }
+
+  #linkBlock(relation: Relation): void {
+    const { block } = relation
+    if (block === undefined || relation.columns === undefined || block.isRecursive) return
+    const isShared = (this.#builder.cteUses.get(block) ?? 1) > 1
+    relation.columns.forEach((name, index) => {
+      this.#linkOutput(block, index, columnKey(relation, name), isShared)
+    })
+  }
+
+  #linkOutput(block: Block, index: number, outer: ColumnKey, isShared: boolean): void {
+    if (block.kind === 'set-operation') {
+      if (isShared || !canFilterInside(block)) return
+      for (const arm of block.arms) this.#linkArm(arm, index, outer)
+      return
+    }
+    const inner = this.keyOf(block, block.outputs?.[index]?.expression)
+    if (inner === undefined) return
+    this.addEdge(inner, outer)
+    const type = this.#types.get(inner)
+    if (type !== undefined) this.#types.set(outer, type)
+    if (!isShared && this.#isTransparent(block, inner)) this.addEdge(outer, inner)
+  }
+
+  #linkArm(arm: Block, index: number, outer: ColumnKey): void {
+    if (arm.kind === 'set-operation') {
+      if (canFilterInside(arm)) for (const inner of arm.arms) this.#linkArm(inner, index, outer)
+      return
+    }
+    const inner = this.keyOf(arm, arm.outputs?.[index]?.expression)
+    if (inner !== undefined && this.#isTransparent(arm, inner)) this.addEdge(outer, inner)
+  }
+
+  /** A filter on the output may be applied to the column inside, before the block computes. */
+  #isTransparent(block: Block, inner: ColumnKey): boolean {
+    const select = block.select
+    if (block.kind !== 'select' || select === undefined || !canFilterInside(block)) return false
+    const isKey = (tree: Tree) => this.keyOf(block, tree) === inner
+    const grouped = groupKeys(select, block.outputs)
+    const isAggregated = select.groupClause !== undefined
+    if (isAggregated && (grouped === undefined || !grouped.some(isKey))) return false
+    if (select.distinctClause?.some((item) => Object.keys(item).length > 0) === true) {
+      if (!select.distinctClause.some(isKey)) return false
+    }
+    return windowsOf(select).every((window) => window?.some(isKey) === true)
+  }
+
+  #addConditions(block: Block): void {
+    const from = block.select?.fromClause ?? block.modify?.from ?? []
+    const where = block.select?.whereClause ?? block.modify?.statement.whereClause
+    const all = new Set(block.relations.map(({ id }) => id))
+    for (const item of from) this.#addJoins(block, item)
+    for (const condition of conjuncts(where)) this.#addCondition(block, condition, all)
+  }
+
+  #addJoins(block: Block, item: Tree): void {
+    const join = item.JoinExpr
+    if (join === undefined) return
+    for (const side of [join.larg, join.rarg]) if (side !== undefined) this.#addJoins(block, side)
+    const sides = this.#builder.joinSides.get(join)
+    if (sides === undefined) return
+    const left = sides.left.relations.map(({ id }) => id)
+    const right = sides.right.relations.map(({ id }) => id)
+    const targets = new Set(filteredSides(join, left, right))
+    for (const condition of conjuncts(join.quals)) this.#addCondition(block, condition, targets)
+    for (const name of usingColumns(join, sides.left, sides.right) ?? []) {
+      const one = sides.left.visible.find((column) => column.name === name)?.key
+      const other = sides.right.visible.find((column) => column.name === name)?.key
+      this.#addEquality(one, other, targets)
+    }
+  }
+
+  #addEquality(
+    left: ColumnKey | undefined,
+    right: ColumnKey | undefined,
+    targets: ReadonlySet<number>,
+  ): void {
+    if (left === undefined || right === undefined) return
+    const leftType = this.#types.get(left)
+    const rightType = this.#types.get(right)
+    if (!areComparable(leftType?.typeOid, rightType?.typeOid)) return
+    if (targets.has(relationId(left))) this.addEdge(right, left)
+    if (targets.has(relationId(right))) this.addEdge(left, right)
+  }
+
+  #addCondition(block: Block, condition: Tree, targets: ReadonlySet<number>): void {
+    const expression = condition.A_Expr
+    if (condition.BoolExpr?.boolop === 'OR_EXPR') {
+      this.#addAlternatives(block, condition.BoolExpr.args ?? [], targets)
+      return
+    }
+    if (expression === undefined || !isEquality(expression)) return
+    const { lexpr, rexpr } = expression
+    if (expression.kind === 'AEXPR_OP' && lexpr?.RowExpr !== undefined) {
+      const others = rexpr?.RowExpr?.args ?? []
+      lexpr.RowExpr.args?.forEach((item, index) => {
+        this.#addPair(block, item, others[index], targets)
+      })
+      return
+    }
+    if (expression.kind === 'AEXPR_OP') this.#addPair(block, lexpr, rexpr, targets)
+    for (const [key, values] of this.#constantsOf(block, condition)) {
+      if (targets.has(relationId(key))) this.addConstants(key, values)
+    }
+  }
+
+  #addPair(
+    block: Block,
+    left: Tree | undefined,
+    right: Tree | undefined,
+    targets: ReadonlySet<number>,
+  ): void {
+    this.#addEquality(this.keyOf(block, left), this.keyOf(block, right), targets)
+    this.#addMerged(block, left, right, targets)
+    this.#addMerged(block, right, left, targets)
+    if (left === undefined || right === undefined) return
+    const condition = { A_Expr: { kind: 'AEXPR_OP', name: EQUALS, lexpr: left, rexpr: right } }
+    for (const [key, values] of this.#constantsOf(block, condition)) {
+      if (targets.has(relationId(key))) this.addConstants(key, values)
+    }
+  }
+
+  /** A column merged by FULL JOIN … USING that equals a constant: both sides do, or are null. */
+  #addMerged(
+    block: Block,
+    column: Tree | undefined,
+    value: Tree | undefined,
+    targets: ReadonlySet<number>,
+  ): void {
+    const reference = column?.ColumnRef
+    const merged =
+      reference === undefined ? [] : (resolveColumn(block, reference)?.visible.merged ?? [])
+    for (const key of merged) {
+      const type = this.#types.get(key)
+      const source = type === undefined ? undefined : keySource(this.#input, value, type.typeOid)
+      if (source !== undefined && targets.has(relationId(key))) this.addConstants(key, [source])
+    }
+  }
+
+  #addAlternatives(block: Block, arms: readonly Tree[], targets: ReadonlySet<number>): void {
+    const [first, ...others] = arms.map(
+      (arm) => new Map(conjuncts(arm).flatMap((item) => [...this.#constantsOf(block, item)])),
+    )
+    for (const [key, values] of first ?? []) {
+      const all = others.map((arm) => arm.get(key))
+      if (!targets.has(relationId(key)) || all.some((list) => list === undefined)) continue
+      this.addConstants(key, [...values, ...all.flatMap((list) => list ?? [])])
+    }
+  }
+
+  /** `column = constant`, `constant = column`, `column IN (…)`, `column = ANY (ARRAY[…])`. */
+  #constantsOf(block: Block, condition: Tree): ReadonlyMap<ColumnKey, readonly KeySource[]> {
+    const expression = condition.A_Expr
+    if (expression === undefined || !isEquality(expression)) return new Map()
+    const pairs: [Tree | undefined, readonly (Tree | undefined)[]][] = []
+    const { lexpr, rexpr } = expression
+    if (expression.kind === 'AEXPR_OP') pairs.push([lexpr, [rexpr]], [rexpr, [lexpr]])
+    if (expression.kind === 'AEXPR_IN') pairs.push([lexpr, rexpr?.List?.items ?? []])
+    if (expression.kind === 'AEXPR_OP_ANY') pairs.push([lexpr, rexpr?.A_ArrayExpr?.elements ?? []])
+    for (const [column, items] of pairs) {
+      const key = this.keyOf(block, column)
+      const type = key === undefined ? undefined : this.#types.get(key)
+      if (key === undefined || type === undefined || items.length === 0) continue
+      const values = items.map((item) => keySource(this.#input, item, type.typeOid))
+      if (values.every((value) => value !== undefined)) return new Map([[key, values]])
+    }
+    return new Map()
+  }
+
+  /** `x IN (SELECT y …)`: only rows with y = x matter inside. */
+  #linkCompared(block: Block, child: Child): void {
+    child.compared.forEach((tree, index) => {
+      const outer = this.keyOf(block, tree)
+      const outerType = this.columnType(outer)
+      const inner = this.keyOf(child.block, child.block.outputs?.[index]?.expression)
+      const innerType = this.columnType(inner)
+      if (outer === undefined || inner === undefined) return
+      if (!areComparable(outerType?.typeOid, innerType?.typeOid)) return
+      if (!this.#isTransparent(child.block, inner)) return
+      this.addEdge(outer, inner)
+    })
+  }
+}
+
+const EQUALS: readonly Tree[] = [{ String: { sval: '=' } }]
+
+function relationId(key: ColumnKey): number {
+  return Number(key.slice(0, key.indexOf(':')))
+}
+
+function isEquality(expression: OperatorExpr): boolean {
+  const name = strings(expression.name)
+  return name.at(-1) === '=' && (name.length === 1 || name[0] === 'pg_catalog')
+}
+
+/** The relations whose rows the ON condition may leave out. */
+function filteredSides(join: JoinExpr, left: readonly number[], right: readonly number[]) {
+  switch (join.jointype) {
+    case 'JOIN_LEFT':
+      return right
+    case 'JOIN_RIGHT':
+      return left
+    case 'JOIN_FULL':
+      return []
+    default:
+      return [...left, ...right]
+  }
+}
+
+function canFilterInside(block: Block): boolean {
+  const select = block.select
+  return (
+    select !== undefined &&
+    select.limitCount === undefined &&
+    select.limitOffset === undefined &&
+    select.lockingClause === undefined &&
+    !block.isRecursive
+  )
+}
+
+/** GROUP BY's expressions with ordinals and output names put in; undefined: grouping sets. */
+export function groupKeys(
+  select: { readonly groupClause?: readonly Tree[] },
+  outputs: readonly Output[] | undefined,
+): readonly Tree[] | undefined {
+  const keys: Tree[] = []
+  for (const item of select.groupClause ?? []) {
+    if (item.GroupingSet !== undefined) return undefined
+    const ordinal = item.A_Const?.ival?.ival
+    const output = ordinal === undefined ? undefined : outputs?.[ordinal - 1]
+    keys.push(output?.expression ?? item)
+  }
+  return keys
+}
+
+/** PARTITION BY of every window call in the select list and ORDER BY; undefined where there is none. */
+export function windowsOf(select: {
+  readonly targetList?: readonly Tree[]
+  readonly sortClause?: readonly Tree[]
+  readonly windowClause?: readonly Tree[]
+}): readonly (readonly Tree[] | undefined)[] {
+  const named = new Map(
+    (select.windowClause ?? []).map(({ WindowDef }) => [WindowDef?.name ?? '', WindowDef]),
+  )
+  const found: (readonly Tree[] | undefined)[] = []
+  const visit = (value: unknown): void => {
+    if (Array.isArray(value)) return value.forEach(visit)
+    if (typeof value !== 'object' || value === null) return
+    const { over, SubLink } = value as { over?: Tree['WindowDef']; SubLink?: object }
+    if (SubLink !== undefined) return
+    if (over !== undefined) {
+      const base = named.get(over.name ?? over.refname ?? '')
+      found.push(over.partitionClause ?? partitionOf(base, named))
+    }
+    Object.values(value).forEach(visit)
+  }
+  visit(select.targetList)
+  visit(select.sortClause)
+  return found
+}
+
+function partitionOf(
+  window: Tree['WindowDef'],
+  named: ReadonlyMap<string, Tree['WindowDef']>,
+): readonly Tree[] | undefined {
+  if (window === undefined || window.partitionClause !== undefined) return window?.partitionClause
+  return partitionOf(named.get(window.refname ?? ''), named)
+}
