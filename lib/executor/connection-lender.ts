@@ -1,0 +1,88 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
+import type { Pool } from '../backend/pool.ts'
+import type { Pools } from '../backend/pools.ts'
+import type { SessionSettings } from '../backend/session-state.ts'
+import { RouterError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
+import type { CatalogSource, ClusterNode } from '../catalog/catalog.ts'
+import { query } from './node-client.ts'
+
+export type LenderOptions = {
+  readonly pools: Pools
+  readonly catalog: CatalogSource
+  readonly database: string
+  readonly user: string
+  /** What the connections must hold. */
+  readonly settings: SessionSettings
+  /** How long a statement waits for a free server connection. */
+  readonly acquireTimeoutMs: number
+}
+
+/** Borrows connections for one session and remembers where each goes back to. */
+export class ConnectionLender {
+  readonly #options: LenderOptions
+  readonly #poolOf = new Map<BackendConnection, Pool>()
+
+  constructor(options: LenderOptions) {
+    this.#options = options
+  }
+
+  /** An idle one, preferably in step already; undefined when there is none. */
+  acquireNow(nodeId: number): BackendConnection | undefined {
+    const pool = this.#pool(nodeId)
+    const connection = pool.acquireNow(this.#options.settings.session)
+    if (connection !== undefined) this.#poolOf.set(connection, pool)
+    return connection
+  }
+
+  /** Waits in turn. */
+  async acquire(nodeId: number, signal: AbortSignal): Promise<BackendConnection> {
+    const pool = this.#pool(nodeId)
+    const { acquireTimeoutMs, settings } = this.#options
+    const connection = await pool.acquire(signal, acquireTimeoutMs, settings.session)
+    this.#poolOf.set(connection, pool)
+    return connection
+  }
+
+  giveBack(connection: BackendConnection): void {
+    const pool = this.#poolOf.get(connection)
+    this.#poolOf.delete(connection)
+    pool?.release(connection)
+  }
+
+  isInStep(connection: BackendConnection): boolean {
+    return connection.settings.syncText(this.#options.settings.session, false) === ''
+  }
+
+  /** Outside a transaction the session's settings must hold before anything runs. Closes the connection if they can't. */
+  async bringInStep(connection: BackendConnection): Promise<void> {
+    const { session } = this.#options.settings
+    const text = connection.settings.syncText(session, false)
+    if (text === '') return
+    try {
+      await query(connection, text)
+      connection.settings.synced(session, false)
+    } catch (error) {
+      connection.close()
+      throw error
+    }
+  }
+
+  get coordinator(): ClusterNode {
+    const [coordinator] = this.#options.catalog.current().nodes
+    if (coordinator === undefined) throw new Error('a catalog always has a coordinator')
+    return coordinator
+  }
+
+  #pool(nodeId: number): Pool {
+    const node = this.#options.catalog.current().nodes.find((one) => one.nodeId === nodeId)
+    if (node === undefined) {
+      throw new RouterError(
+        SqlState.connectionDoesNotExist,
+        `node ${nodeId} is no longer part of the cluster`,
+        { hint: 'Retry the statement.' },
+      )
+    }
+    return this.#options.pools.get(node, this.#options.database, this.#options.user)
+  }
+}

@@ -1,0 +1,66 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import { query } from './node-client.ts'
+import type { ClientPort, StatementContext } from './ports.ts'
+import type { SessionTransaction } from './transaction.ts'
+
+/** One statement's view of its session. The session calls end() when the statement is over, whatever came of it. */
+export class SessionStatementContext implements StatementContext {
+  readonly catalog: Catalog
+  readonly client: ClientPort
+  readonly signal: AbortSignal
+  readonly #transaction: SessionTransaction
+  readonly #side = new Set<BackendConnection>()
+  #transactionTime: Promise<string> | undefined = undefined
+
+  constructor(
+    transaction: SessionTransaction,
+    catalog: Catalog,
+    client: ClientPort,
+    signal: AbortSignal,
+  ) {
+    this.catalog = catalog
+    this.client = client
+    this.signal = signal
+    this.#transaction = transaction
+  }
+
+  get isInTransaction(): boolean {
+    return this.#transaction.isInBlock
+  }
+
+  connection(nodeId: number, access: 'read' | 'write'): Promise<BackendConnection> {
+    return this.#transaction.connection(nodeId, access, this.signal)
+  }
+
+  async sideConnection(nodeId: number): Promise<BackendConnection> {
+    const connection = await this.#transaction.sideConnection(nodeId, this.signal)
+    this.#side.add(connection)
+    return connection
+  }
+
+  atomically<T>(work: () => Promise<T>): Promise<T> {
+    return this.#transaction.atomically(work)
+  }
+
+  transactionTime(): Promise<string> {
+    this.#transactionTime ??= this.#askTransactionTime()
+    return this.#transactionTime
+  }
+
+  /** Gives the side connections back. */
+  end(): void {
+    for (const connection of this.#side) this.#transaction.releaseSide(connection)
+    this.#side.clear()
+  }
+
+  async #askTransactionTime(): Promise<string> {
+    const coordinatorId = this.catalog.nodes[0]?.nodeId ?? 0
+    const connection = await this.connection(coordinatorId, 'read')
+    const { rows } = await query(
+      connection,
+      `SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00'`,
+    )
+    return rows[0]?.[0] ?? ''
+  }
+}

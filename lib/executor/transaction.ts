@@ -1,0 +1,471 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
+import type { SessionSettings } from '../backend/session-state.ts'
+import { BackendLost, RouterError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { SqlState } from '../base/sqlstate.ts'
+import type { PinReason } from '../planner/plan.ts'
+import { writeQuery } from '../wire/frontend-messages.ts'
+import { TransactionStatus } from '../wire/message-codes.ts'
+import { ConnectionLender, type LenderOptions } from './connection-lender.ts'
+import { query } from './node-client.ts'
+import { quoteIdentifier, ReplayLog } from './replay-log.ts'
+import { SwallowSink } from './swallow-sink.ts'
+import { commitTwoPhase } from './two-phase-commit.ts'
+
+export type Access = 'read' | 'write'
+
+export type SessionTransactionOptions = LenderOptions & {
+  /** Others that follow the transaction, but that no node knows. */
+  readonly clusterSettings: SessionSettings
+  readonly log: Log
+}
+
+/** A node's part in the transaction block. */
+type Participant = {
+  readonly connection: BackendConnection
+  hasWritten: boolean
+}
+
+export type Pin = { readonly nodeId: number; readonly reason: PinReason; readonly since: Date }
+
+/**
+ * The server side of one client session: which connections it holds, and its transaction block over all of them.
+ *
+ *     block     explicit: the client said BEGIN. implicit: a script, a pipeline up to Sync, or a statement over
+ *               several nodes. none: each connection is borrowed for one statement, in autocommit.
+ *     failed    after an error inside a block nothing runs before ROLLBACK (TO), on any node.
+ *     pinned    a connection that this session keeps between transactions, with the reasons why.
+ *
+ * A node joins a block with its first statement; what it missed comes from the replay log. Settings: outside a block
+ * a connection is brought in step before it is handed out; inside one by SET LOCAL, pipelined, since an error there
+ * fails the block on that node. Not re-entrant: one statement at a time, as the protocol has it.
+ */
+export class SessionTransaction {
+  readonly #options: SessionTransactionOptions
+  readonly #lender: ConnectionLender
+  readonly #participants = new Map<number, Participant>()
+  readonly #borrowed = new Map<number, BackendConnection>()
+  readonly #pinned = new Map<number, BackendConnection>()
+  #pins: Pin[] = []
+  #block: 'none' | 'implicit' | 'explicit' = 'none'
+  #hasFailed = false
+  /** A participant was lost: not even ROLLBACK TO can mend the block. */
+  #isLost = false
+  /** The error of something we slipped in before a statement; the statement itself then failed with 25P02. */
+  #slippedError: RouterError | undefined = undefined
+  #replay = new ReplayLog('BEGIN')
+
+  constructor(options: SessionTransactionOptions) {
+    this.#options = options
+    this.#lender = new ConnectionLender(options)
+  }
+
+  /** The byte for ReadyForQuery. An implicit block is T here too. */
+  get status(): number {
+    if (this.#block === 'none') return TransactionStatus.idle
+    return this.#hasFailed ? TransactionStatus.failed : TransactionStatus.inTransaction
+  }
+
+  get isInBlock(): boolean {
+    return this.#block !== 'none'
+  }
+
+  /** Opened by beginImplicit and not made explicit since. */
+  get isImplicit(): boolean {
+    return this.#block === 'implicit'
+  }
+
+  get pins(): readonly Pin[] {
+    return this.#pins
+  }
+
+  /** All that the statement at hand may be using, for cancel. */
+  get connections(): readonly BackendConnection[] {
+    const participants = [...this.#participants.values()].map((one) => one.connection)
+    return [...participants, ...this.#borrowed.values()]
+  }
+
+  // -- connections ----------------------------------------------------------------------------------------------
+
+  /** The session's connection to the node, ready to be written to; undefined when that needs waiting. */
+  connectionNow(nodeId: number, access: Access): BackendConnection | undefined {
+    const held = this.#held(nodeId, access)
+    if (held !== undefined) return held
+    const pinned = this.#livePin(nodeId)
+    const fresh = pinned ?? this.#lender.acquireNow(nodeId)
+    if (fresh === undefined) return undefined
+    if (this.#block !== 'none') return this.#join(nodeId, fresh, access)
+    if (this.#lender.isInStep(fresh)) return this.#borrow(nodeId, fresh)
+    if (pinned === undefined) this.#lender.giveBack(fresh)
+    return undefined
+  }
+
+  /** As connectionNow, but waits in turn for a free connection, and until it holds the session's settings. */
+  async connection(
+    nodeId: number,
+    access: Access,
+    signal: AbortSignal,
+  ): Promise<BackendConnection> {
+    const held = this.connectionNow(nodeId, access)
+    if (held !== undefined) return held
+    const fresh = this.#livePin(nodeId) ?? (await this.#lender.acquire(nodeId, signal))
+    if (this.#block !== 'none') return this.#join(nodeId, fresh, access)
+    this.#borrow(nodeId, fresh)
+    await this.#lender.bringInStep(fresh)
+    return fresh
+  }
+
+  /** Outside the client's transaction, settings in step. Give it back with releaseSide. */
+  async sideConnection(nodeId: number, signal: AbortSignal): Promise<BackendConnection> {
+    const connection = await this.#lender.acquire(nodeId, signal)
+    try {
+      await this.#lender.bringInStep(connection)
+    } catch (error) {
+      this.#lender.giveBack(connection)
+      throw error
+    }
+    return connection
+  }
+
+  releaseSide(connection: BackendConnection): void {
+    this.#lender.giveBack(connection)
+  }
+
+  /** After each statement: gives autocommit connections back; inside a block a failure makes the block failed. */
+  endStatement(failed: boolean): void {
+    if (this.#block === 'none') this.#releaseBorrowed()
+    else if (failed) this.#fail()
+  }
+
+  /** What to tell the client instead of `error`: a block that failed unseen on a node shows up as 25P02 later. */
+  trueError(error: RouterError): RouterError {
+    return error.sqlState === SqlState.inFailedSqlTransaction && !this.#hasFailed
+      ? (this.#slippedError ?? error)
+      : error
+  }
+
+  // -- blocks ---------------------------------------------------------------------------------------------------
+
+  /** BEGIN with its options, as the client wrote it. An implicit block becomes explicit. */
+  begin(text: string): void {
+    if (this.#block === 'none') this.#open('explicit', text)
+    else this.#block = 'explicit'
+  }
+
+  /** An implicit block; no effect inside a block. Returns whether this call opened it. */
+  beginImplicit(): boolean {
+    if (this.#block !== 'none') return false
+    this.#open('implicit', 'BEGIN')
+    return true
+  }
+
+  /** SET TRANSACTION inside the block, already run on `ran`: for the others, and for those who join later. */
+  async replay(text: string, ran: BackendConnection | undefined): Promise<void> {
+    this.#replay.add(text)
+    await this.#onEach(
+      this.connections.filter((connection) => connection !== ran),
+      text,
+    )
+  }
+
+  async savepoint(name: string): Promise<void> {
+    this.#refuseWhenFailed()
+    await this.#onEach(this.connections, `SAVEPOINT ${quoteIdentifier(name)}`)
+    this.#replay.savepoint(name)
+    for (const settings of this.#followers()) settings.savepoint(name)
+  }
+
+  async release(name: string): Promise<void> {
+    this.#refuseWhenFailed()
+    this.#replay.release(name)
+    await this.#onEach(this.connections, `RELEASE SAVEPOINT ${quoteIdentifier(name)}`)
+    for (const settings of this.#followers()) settings.release(name)
+  }
+
+  /** Mends a failed block, unless a participant was lost. */
+  async rollbackTo(name: string): Promise<void> {
+    this.#replay.rollbackTo(name)
+    if (this.#isLost) throw failedTransaction()
+    await this.#onEach(this.connections, `ROLLBACK TO SAVEPOINT ${quoteIdentifier(name)}`)
+    for (const { settings } of this.connections) settings.savepointRolledBack()
+    for (const settings of this.#followers()) settings.rollbackTo(name)
+    this.#hasFailed = false
+    this.#slippedError = undefined
+  }
+
+  /** COMMIT of the block, on all nodes or none. false: it had failed, so it was rolled back, as in Postgres. */
+  async commit(): Promise<boolean> {
+    let isCommitted = false
+    try {
+      if (this.#hasFailed) await this.#rollbackParticipants()
+      else isCommitted = await this.#commitParticipants()
+      return isCommitted
+    } finally {
+      for (const settings of this.#followers()) {
+        if (isCommitted) settings.commit()
+        else settings.rollback()
+      }
+      this.#close()
+    }
+  }
+
+  async rollback(): Promise<void> {
+    await this.#rollbackParticipants()
+    for (const settings of this.#followers()) settings.rollback()
+    this.#close()
+  }
+
+  /** The client's own PREPARE TRANSACTION, text as written: only the coordinator may take part. */
+  async prepareTransaction(text: string, signal: AbortSignal): Promise<boolean> {
+    if (this.#hasFailed) return this.commit()
+    const coordinator = this.#lender.coordinator
+    if ([...this.#participants.keys()].some((nodeId) => nodeId !== coordinator.nodeId)) {
+      await this.rollback()
+      throw new RouterError(
+        SqlState.featureNotSupported,
+        'cannot PREPARE a transaction that has used distributed tables',
+        { hint: 'COMMIT it instead: it commits on all nodes or on none.' },
+      )
+    }
+    let isPrepared = false
+    try {
+      const connection = await this.connection(coordinator.nodeId, 'write', signal)
+      isPrepared = (await query(connection, text)).tag === 'PREPARE TRANSACTION'
+      return isPrepared
+    } finally {
+      for (const settings of this.#followers()) {
+        if (isPrepared) settings.commit()
+        else settings.rollback()
+      }
+      this.#close()
+    }
+  }
+
+  /** Runs `work` so that all its writes commit together or not at all; see ports.ts. */
+  async atomically<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.beginImplicit()) return await work()
+    try {
+      const result = await work()
+      if (await this.commit()) return result
+      throw failedTransaction()
+    } catch (error) {
+      const shown = error instanceof RouterError ? this.trueError(error) : error
+      if (this.isInBlock) await this.rollback()
+      throw shown
+    }
+  }
+
+  // -- session --------------------------------------------------------------------------------------------------
+
+  /** From now on the session keeps its connection to this node, which the statement at hand must be using. */
+  pin(nodeId: number, reason: PinReason): void {
+    const connection = this.#participants.get(nodeId)?.connection ?? this.#borrowed.get(nodeId)
+    if (connection === undefined) throw new Error('only a connection in use can be pinned')
+    this.#pinned.set(nodeId, connection)
+    if (this.#pins.some((pin) => pin.nodeId === nodeId && pin.reason === reason)) return
+    this.#pins = [...this.#pins, { nodeId, reason, since: new Date() }]
+  }
+
+  isPinned(nodeId: number): boolean {
+    return this.#pinned.has(nodeId)
+  }
+
+  /** DISCARD ALL has run on the pinned connections, outside a block. */
+  unpinAll(): void {
+    const pinned = [...this.#pinned.values()]
+    this.#pinned.clear()
+    this.#pins = []
+    for (const connection of pinned) {
+      if (!this.connections.includes(connection)) this.#lender.giveBack(connection)
+    }
+  }
+
+  /** The client is gone: rolls back, gives clean connections back, closes those that hold its state. */
+  async close(): Promise<void> {
+    if (this.isInBlock) await this.rollback()
+    const pinned = [...this.#pinned.values()]
+    this.#pinned.clear()
+    this.#pins = []
+    for (const connection of pinned) connection.close()
+    this.#releaseBorrowed()
+    for (const connection of pinned) this.#lender.giveBack(connection)
+  }
+
+  // -- inside ---------------------------------------------------------------------------------------------------
+
+  #followers(): readonly SessionSettings[] {
+    return [this.#options.settings, this.#options.clusterSettings]
+  }
+
+  #open(block: 'implicit' | 'explicit', text: string): void {
+    this.#releaseBorrowed()
+    this.#block = block
+    this.#hasFailed = false
+    this.#isLost = false
+    this.#slippedError = undefined
+    this.#replay = new ReplayLog(text)
+    for (const settings of this.#followers()) settings.begin()
+  }
+
+  #close(): void {
+    this.#block = 'none'
+    this.#hasFailed = false
+    const connections = [...this.#participants.values()].map((one) => one.connection)
+    this.#participants.clear()
+    for (const connection of connections) {
+      connection.settings.transactionEnded()
+      if (!this.#keepsPinned(connection)) this.#lender.giveBack(connection)
+    }
+  }
+
+  #fail(): void {
+    this.#hasFailed = true
+    this.#isLost = this.connections.some((connection) => connection.state === 'closed')
+  }
+
+  async #commitParticipants(): Promise<boolean> {
+    const participants = [...this.#participants.values()]
+    const writers = participants.filter((one) => one.hasWritten).map((one) => one.connection)
+    const readers = participants.filter((one) => !one.hasWritten).map((one) => one.connection)
+    try {
+      const tags = await this.#onEach(readers, 'COMMIT')
+      if (tags.includes('ROLLBACK')) throw this.#slippedError ?? failedTransaction()
+    } catch (error) {
+      await this.#rollbackParticipants()
+      throw error
+    }
+    const [only] = writers
+    if (only === undefined) return true
+    if (writers.length === 1) return await this.#commitOne(only)
+    await this.#commitMany(writers)
+    return true
+  }
+
+  async #rollbackParticipants(): Promise<void> {
+    const living = this.connections.filter((connection) => connection.state === 'ready')
+    await Promise.allSettled(living.map((connection) => query(connection, 'ROLLBACK')))
+  }
+
+  async #commitOne(writer: BackendConnection): Promise<boolean> {
+    try {
+      return (await query(writer, 'COMMIT')).tag === 'COMMIT'
+    } catch (error) {
+      if (!(error instanceof BackendLost) || !error.sent) throw error
+      throw lostWhileCommitting(error)
+    }
+  }
+
+  async #commitMany(writers: readonly BackendConnection[]): Promise<void> {
+    const coordinatorId = this.#lender.coordinator.nodeId
+    await commitTwoPhase({
+      writers: writers.filter((writer) => writer.node.nodeId !== coordinatorId),
+      coordinator: writers.find((writer) => writer.node.nodeId === coordinatorId),
+      withDecisionConnection: async (work) => {
+        const signal = AbortSignal.timeout(this.#options.acquireTimeoutMs)
+        const connection = await this.#lender.acquire(coordinatorId, signal)
+        try {
+          return await work(connection)
+        } finally {
+          this.#lender.giveBack(connection)
+        }
+      },
+      log: this.#options.log,
+    })
+  }
+
+  /** The same text on all, together; the first error is thrown after all have answered. */
+  async #onEach(connections: readonly BackendConnection[], text: string): Promise<string[]> {
+    const results = await Promise.allSettled(
+      connections.map(async (connection) => (await query(connection, text)).tag),
+    )
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+    return results.map((result) => (result.status === 'fulfilled' ? result.value : ''))
+  }
+
+  #held(nodeId: number, access: Access): BackendConnection | undefined {
+    this.#refuseWhenFailed()
+    if (this.#block === 'none') return this.#borrowed.get(nodeId)
+    const participant = this.#participants.get(nodeId)
+    if (participant === undefined) return undefined
+    if (access === 'write') participant.hasWritten = true
+    this.#slipIn(participant.connection, this.#localSettings(participant.connection))
+    return participant.connection
+  }
+
+  #refuseWhenFailed(): void {
+    if (this.#hasFailed) throw failedTransaction()
+  }
+
+  #livePin(nodeId: number): BackendConnection | undefined {
+    const pinned = this.#pinned.get(nodeId)
+    if (pinned === undefined || pinned.state === 'ready') return pinned
+    throw new RouterError(
+      SqlState.connectionFailure,
+      "the server connection that held this session's state was lost",
+      {
+        severity: 'FATAL',
+        hint: 'Connect again; temporary tables, advisory locks and held cursors are gone.',
+      },
+    )
+  }
+
+  #borrow(nodeId: number, connection: BackendConnection): BackendConnection {
+    this.#borrowed.set(nodeId, connection)
+    return connection
+  }
+
+  #join(nodeId: number, connection: BackendConnection, access: Access): BackendConnection {
+    this.#participants.set(nodeId, { connection, hasWritten: access === 'write' })
+    const settings = this.#localSettings(connection)
+    this.#slipIn(connection, this.#replay.text + (settings === '' ? '' : `; ${settings}`))
+    return connection
+  }
+
+  /** What brings a participant in step by SET LOCAL; from here on it counts as in step. */
+  #localSettings(connection: BackendConnection): string {
+    const { effective } = this.#options.settings
+    const text = connection.settings.syncText(effective, true)
+    if (text !== '') connection.settings.synced(effective, true)
+    return text
+  }
+
+  /** Pipelined before the statement; an error fails the block on that node, so the statement can't run. */
+  #slipIn(connection: BackendConnection, text: string): void {
+    if (text === '') return
+    connection.open(
+      new SwallowSink((error) => {
+        this.#slippedError ??= error
+      }),
+    )
+    writeQuery(connection.out, text)
+    connection.flush()
+  }
+
+  #releaseBorrowed(): void {
+    const connections = [...this.#borrowed.values()]
+    this.#borrowed.clear()
+    for (const connection of connections) {
+      if (!this.#keepsPinned(connection)) this.#lender.giveBack(connection)
+    }
+  }
+
+  #keepsPinned(connection: BackendConnection): boolean {
+    return this.#pinned.get(connection.node.nodeId) === connection
+  }
+}
+
+function failedTransaction(): RouterError {
+  return new RouterError(
+    SqlState.inFailedSqlTransaction,
+    'current transaction is aborted, commands ignored until end of transaction block',
+  )
+}
+
+function lostWhileCommitting(cause: BackendLost): RouterError {
+  return new RouterError(
+    SqlState.transactionResolutionUnknown,
+    'the outcome of the transaction is unknown: the server was lost while it committed',
+    { hint: 'Check its effects before you retry.', cause },
+  )
+}
