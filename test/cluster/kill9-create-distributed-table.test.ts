@@ -1,0 +1,101 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { misplacedRows } from '../scenarios/placement.ts'
+import { untilNothingPrepared } from '../support/node-urls.ts'
+import { RawClient } from '../support/raw-client.ts'
+import { ServeCluster } from '../support/serve-cluster.ts'
+
+const ROWS = 50_000
+/** When the proxy dies, in parts of the time that an undisturbed call took. */
+const MOMENTS = [0.02, 0.2, 0.45, 0.7, 0.9, 0.98]
+const RECOVERY_MS = 10_000
+const FINGERPRINT = 'count(*), sum(k), sum(hashtext(v)::bigint)'
+
+t.setTimeout(300_000)
+
+t.test('create_distributed_table survives kill -9 of the proxy', async (t) => {
+  const cluster = await ServeCluster.start(t, 2)
+  const undisturbedMs = await timeUndisturbed(cluster)
+  t.comment(`an undisturbed call took ${undisturbedMs} ms`)
+
+  for (const [index, moment] of MOMENTS.entries()) {
+    await t.test(`killed after ${moment} of that`, async (t) => {
+      const table = `t${index}`
+      const expected = await killDuringCall(cluster, table, undisturbedMs * moment)
+      await checkAfterwards(t, cluster, table, expected)
+    })
+  }
+})
+
+async function timeUndisturbed(cluster: ServeCluster): Promise<number> {
+  const proxy = await cluster.startProxy()
+  const client = await RawClient.connect(proxy.url)
+  await createTable(client, 'undisturbed')
+  const started = performance.now()
+  await client.run(`SELECT create_distributed_table('undisturbed', 'k')`)
+  const took = Math.round(performance.now() - started)
+  client.close()
+  await proxy.stop()
+  return took
+}
+
+async function createTable(client: RawClient, table: string): Promise<string> {
+  await client.run(`CREATE TABLE ${table} (k int PRIMARY KEY, v text, UNIQUE (k, v))`)
+  await client.run(
+    `INSERT INTO ${table} SELECT g, 'row ' || g || repeat('x', g % 50) FROM generate_series(1, ${ROWS}) g`,
+  )
+  return await fingerprint(client, table)
+}
+
+async function fingerprint(client: RawClient, table: string): Promise<string> {
+  const { results } = await client.run(`SELECT ${FINGERPRINT} FROM ${table}`)
+  return JSON.stringify(results[0]?.rows)
+}
+
+async function killDuringCall(
+  cluster: ServeCluster,
+  table: string,
+  afterMs: number,
+): Promise<string> {
+  const proxy = await cluster.startProxy()
+  const client = await RawClient.connect(proxy.url)
+  const expected = await createTable(client, table)
+  const call = client
+    .simple(`SELECT create_distributed_table('${table}', 'k')`)
+    .catch(() => undefined)
+  // The moment of the crash is the point of this test: there is no event to wait for.
+  await delay(afterMs)
+  await proxy.kill()
+  await call
+  return expected
+}
+
+async function checkAfterwards(
+  t: Test,
+  cluster: ServeCluster,
+  table: string,
+  expected: string,
+): Promise<void> {
+  const proxy = await cluster.startProxy()
+  await untilNothingPrepared(cluster.nodeUrls, RECOVERY_MS)
+  const client = await RawClient.connect(proxy.url)
+  t.equal(await fingerprint(client, table), expected, 'all rows are there')
+  const isDistributed = await client.value(
+    `SELECT count(*) = 1 FROM pgloom.pg_dist_partition WHERE logicalrelid = '${table}'::regclass`,
+  )
+  t.comment(isDistributed === 't' ? 'it was distributed' : 'it stayed local')
+  if (isDistributed === 't') {
+    const answer = await client.simple(`SELECT create_distributed_table('${table}', 'k')`)
+    t.not(answer.error, undefined, 'a retry says that it is distributed already')
+  } else {
+    await client.run(`SELECT create_distributed_table('${table}', 'k')`)
+    t.equal(await fingerprint(client, table), expected, 'a retry distributes it')
+  }
+  const report = await misplacedRows(client)
+  t.same(report.misplaced, [], 'every row is in its shard')
+  t.same(report.strays, [], 'nothing half-done is left on the nodes')
+  t.equal(report.rows.get(table), ROWS, 'the shards hold all rows')
+  await client.run(`DROP TABLE ${table}`)
+  client.close()
+  await proxy.stop()
+}

@@ -1,0 +1,66 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { EmbeddedCluster } from '../../lib/embedded/embedded-cluster.ts'
+import { PgloomProcess } from './pgloom-process.ts'
+import { temporaryDirectory, testCluster } from './postgres-cluster.ts'
+import { RawClient } from './raw-client.ts'
+import type { Teardown } from './stock-postgres.ts'
+
+/** Postgres servers that live on when a proxy dies, and any number of `pgloom serve` in front of them. */
+export class ServeCluster {
+  readonly #servers: EmbeddedCluster
+  readonly #configFile: string
+  readonly #t: Teardown
+
+  private constructor(t: Teardown, servers: EmbeddedCluster, configFile: string) {
+    this.#t = t
+    this.#servers = servers
+    this.#configFile = configFile
+  }
+
+  /** Servers run, their coordinator knows its workers, no proxy runs yet. */
+  static async start(t: Teardown, workers: number): Promise<ServeCluster> {
+    const servers = await testCluster(t, workers)
+    const configFile = join(temporaryDirectory(t), 'pgloom.yaml')
+    const [coordinator, ...others] = servers.nodes
+    if (coordinator === undefined) throw new Error('no coordinator')
+    writeFileSync(configFile, configOf(coordinator.host, coordinator.port))
+    const cluster = new ServeCluster(t, servers, configFile)
+    const proxy = await cluster.startProxy()
+    const client = await RawClient.connect(proxy.url)
+    await client.run(
+      `SELECT citus_set_coordinator_host('${coordinator.host}', ${coordinator.port})`,
+    )
+    for (const { host, port } of others)
+      await client.run(`SELECT citus_add_node('${host}', ${port})`)
+    client.close()
+    await proxy.stop()
+    return cluster
+  }
+
+  /** One more proxy, on a port of its own; it ends with the test. */
+  async startProxy(): Promise<PgloomProcess> {
+    const proxy = await PgloomProcess.start({ args: ['serve', '--config', this.#configFile] })
+    this.#t.teardown(async () => {
+      await proxy.stop()
+    })
+    return proxy
+  }
+
+  /** Addresses of all servers for the superuser, without any proxy. */
+  get nodeUrls(): readonly string[] {
+    return this.#servers.nodes.map(({ host, port }) => `postgres://postgres@${host}:${port}/app`)
+  }
+}
+
+function configOf(host: string, port: number): string {
+  return `
+listen: { port: 0 }
+http: { port: 0 }
+coordinator: { host: ${host}, port: ${port} }
+databases: [app]
+auth: { method: trust }
+metadata_poll_interval_ms: 500
+recover_2pc_interval_ms: 1000
+`
+}
