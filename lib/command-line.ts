@@ -1,0 +1,128 @@
+import { parseArgs } from 'node:util'
+import { UsageError } from './config.ts'
+
+export type DevArguments = {
+  readonly kind: 'dev'
+  /** undefined: as many as the data directory has, 2 in a new one. */
+  readonly workers: number | undefined
+  readonly port: number
+  readonly httpPort: number
+  readonly dataDirectory: string
+  readonly database: string
+  readonly postgresBin: string | undefined
+}
+
+export type Command =
+  | DevArguments
+  | { readonly kind: 'serve' | 'check'; readonly configFile: string }
+  | { readonly kind: 'help' | 'version' }
+
+export const USAGE = `pgloom turns ordinary Postgres servers into one sharded cluster.
+
+Usage:
+  pgloom dev [options]           start a cluster of Postgres servers here, and the proxy
+  pgloom serve --config FILE     start the proxy for servers that run elsewhere
+  pgloom check --config FILE     check a configuration file and the servers it names
+
+Options of dev:
+  --workers N          workers beside the coordinator, 0 to 30 (default 2, or as many as there are)
+  --processes N        processes of the proxy; only 1 so far
+  --port P             port for clients, 0 picks a free one (default 6432)
+  --http-port P        port for /metrics, /healthz and /readyz, 0 picks a free one (default 9432)
+  --data DIR           where the cluster is kept between runs (default .pgloom)
+  --database NAME      its database (default app)
+  --postgres-bin DIR   a directory with initdb and postgres, to be used instead of the packaged ones
+
+  --help, --version
+
+Exit codes: 0 stopped or all right, 1 failed, 2 wrong arguments or configuration.
+`
+
+/** All take a value. */
+const OPTIONS = {
+  dev: ['workers', 'processes', 'port', 'http-port', 'data', 'database', 'postgres-bin'],
+  serve: ['config'],
+  check: ['config'],
+} as const
+
+const STRING = { type: 'string' } as const
+
+type Values = Readonly<Record<string, string | undefined>>
+
+/** Node ids of workers fit the ranges of their sequences. */
+const MAX_WORKERS = 30
+const MAX_PORT = 65_535
+const MAX_NAME_BYTES = 63
+
+/** Throws UsageError. `args` are those after the script's name. */
+export function readCommandLine(args: readonly string[]): Command {
+  if (args.includes('--help') || args.includes('-h')) return { kind: 'help' }
+  const [name, ...rest] = args
+  switch (name) {
+    case undefined:
+      throw new UsageError('a command is missing: dev, serve or check (see pgloom --help)')
+    case '--version':
+      return { kind: 'version' }
+    case 'dev':
+      return readDev(readOptions(name, rest))
+    case 'serve':
+    case 'check':
+      return { kind: name, configFile: readConfigFile(name, readOptions(name, rest)) }
+    default:
+      throw new UsageError(`unknown command ${name}: dev, serve or check (see pgloom --help)`)
+  }
+}
+
+function readOptions(command: keyof typeof OPTIONS, args: readonly string[]): Values {
+  const options = Object.fromEntries(OPTIONS[command].map((name) => [name, STRING] as const))
+  try {
+    return parseArgs({ args: [...args], options, strict: true }).values
+  } catch (cause) {
+    const said = cause instanceof Error ? (cause.message.split('. ')[0] ?? '') : String(cause)
+    throw new UsageError(`${said} (see pgloom --help)`, { cause })
+  }
+}
+
+function readDev(values: Values): DevArguments {
+  const processes = wholeNumber(values, 'processes', 1, 1024) ?? 1
+  if (processes !== 1) {
+    throw new UsageError(
+      '--processes: only 1 so far; start several proxies with pgloom serve instead',
+    )
+  }
+  return {
+    kind: 'dev',
+    workers: wholeNumber(values, 'workers', 0, MAX_WORKERS),
+    port: wholeNumber(values, 'port', 0, MAX_PORT) ?? 6432,
+    httpPort: wholeNumber(values, 'http-port', 0, MAX_PORT) ?? 9432,
+    dataDirectory: text(values, 'data') ?? '.pgloom',
+    database: databaseName(text(values, 'database') ?? 'app'),
+    postgresBin: text(values, 'postgres-bin'),
+  }
+}
+
+function readConfigFile(command: string, values: Values): string {
+  const file = text(values, 'config')
+  if (file === undefined) throw new UsageError(`pgloom ${command} needs --config FILE`)
+  return file
+}
+
+function text(values: Values, name: string): string | undefined {
+  const value = values[name]
+  if (value === '') throw new UsageError(`--${name} must not be empty`)
+  return value
+}
+
+function wholeNumber(values: Values, name: string, min: number, max: number): number | undefined {
+  const value = text(values, name)
+  if (value === undefined) return undefined
+  const number = /^\d+$/.test(value) ? Number(value) : Number.NaN
+  if (number >= min && number <= max) return number
+  throw new UsageError(`--${name} must be a whole number from ${min} to ${max}, not ${value}`)
+}
+
+function databaseName(name: string): string {
+  const bytes = Buffer.byteLength(name)
+  if (bytes <= MAX_NAME_BYTES && !name.includes('\0')) return name
+  throw new UsageError(`--database must be a name of at most ${MAX_NAME_BYTES} bytes`)
+}

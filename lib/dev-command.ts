@@ -1,0 +1,92 @@
+import { join } from 'node:path'
+import pg from 'pg'
+import type { Log } from './base/log.ts'
+import type { DevArguments } from './command-line.ts'
+import { type Config, completeConfig } from './config.ts'
+import type { NodeAddress } from './control/metadata-schema.ts'
+import { registerDevNodes } from './dev-registration.ts'
+import { type EmbeddedCluster, startEmbeddedCluster } from './embedded/embedded-cluster.ts'
+import { isPortFree } from './embedded/free-port.ts'
+import { Router } from './router.ts'
+
+const HOST = '127.0.0.1'
+
+export type Running = { readonly url: string; stop(): Promise<void> }
+
+/** `pgloom dev`: servers of our own and the proxy in front of them. Rejects with nothing left running. */
+export async function startDev(args: DevArguments, log: Log): Promise<Running> {
+  const startedAtMs = performance.now()
+  await assertFree(args.port, '--port')
+  await assertFree(args.httpPort, '--http-port')
+  const { dataDirectory, workers, database, postgresBin } = args
+  const cluster = await startEmbeddedCluster({ dataDirectory, workers, database, postgresBin, log })
+  try {
+    const router = await startRouter(args, cluster, log)
+    const elapsedMs = Math.round(performance.now() - startedAtMs)
+    log.info('the embedded cluster is up', { servers: cluster.nodes.length, elapsedMs })
+    const stop = async () => {
+      await router.stop()
+      await cluster.stop()
+    }
+    return { url: router.url(database), stop }
+  } catch (error) {
+    await cluster.stop()
+    throw error
+  }
+}
+
+async function startRouter(
+  args: DevArguments,
+  cluster: EmbeddedCluster,
+  log: Log,
+): Promise<Router> {
+  const { database } = args
+  const file = join(args.dataDirectory, 'registration.json')
+  const { nodes } = cluster
+  for (const { dataDirectory, host, port } of nodes) {
+    log.info('a Postgres server is up', { dataDirectory, host, port })
+  }
+  const missing = await registerDevNodes({ database, nodes, file })
+  const router = await Router.start(devConfig(args, cluster), log)
+  try {
+    await addWorkers(router.url(database), missing)
+    return router
+  } catch (error) {
+    await router.stop()
+    throw error
+  }
+}
+
+/** Workers that came later get the tables there are, so it is done as a user would do it. */
+async function addWorkers(url: string, workers: readonly NodeAddress[]): Promise<void> {
+  if (workers.length === 0) return
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    for (const { host, port } of workers) {
+      await client.query('SELECT citus_add_node($1, $2)', [host, port])
+    }
+  } finally {
+    await client.end()
+  }
+}
+
+/** Whoever is on this machine may do everything: that is what a development cluster is for. */
+function devConfig(args: DevArguments, { nodes }: EmbeddedCluster): Config {
+  const [coordinator] = nodes
+  return completeConfig({
+    listen: { host: HOST, port: args.port },
+    http: { host: HOST, port: args.httpPort },
+    coordinator: { host: coordinator?.host, port: coordinator?.port },
+    databases: [args.database],
+    auth: { method: 'trust' },
+  })
+}
+
+/** Before anything is started, so that a taken port costs nothing; the binding itself is checked again. */
+async function assertFree(port: number, option: string): Promise<void> {
+  if (port === 0 || (await isPortFree(HOST, port))) return
+  throw new Error(
+    `port ${port} of ${HOST} is taken: stop what listens there, or choose another with ${option}`,
+  )
+}

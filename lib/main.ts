@@ -1,0 +1,69 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { Log } from './base/log.ts'
+import { probeServers } from './check-command.ts'
+import { type Command, readCommandLine, USAGE } from './command-line.ts'
+import { type Config, loadConfig, UsageError } from './config.ts'
+import { type Running, startDev } from './dev-command.ts'
+import { stopRequested } from './process-signals.ts'
+import { Router } from './router.ts'
+
+const ExitCode = { ok: 0, failure: 1, usage: 2 } as const
+
+async function run(command: Command): Promise<void> {
+  switch (command.kind) {
+    case 'help':
+      process.stdout.write(USAGE)
+      break
+    case 'version':
+      process.stdout.write(`pgloom ${version()}\n`)
+      break
+    case 'check': {
+      const findings = await probeServers(loadConfig(command.configFile))
+      process.stdout.write(`${findings.join('\n')}\n`)
+      break
+    }
+    case 'serve': {
+      const config = loadConfig(command.configFile)
+      const log = new Log(config.log.level)
+      await serve(log, () => startProxy(config, log))
+      break
+    }
+    case 'dev': {
+      const log = new Log('info')
+      await serve(log, () => startDev(command, log))
+      break
+    }
+  }
+}
+
+/** Until a signal. One that comes during the start is heeded as soon as everything is up and can be stopped. */
+async function serve(log: Log, start: () => Promise<Running>): Promise<void> {
+  const stopping = stopRequested()
+  const running = await start()
+  process.stdout.write(`pgloom is ready at ${running.url}\n`)
+  log.info('stopping', { signal: await stopping })
+  await running.stop()
+}
+
+async function startProxy(config: Config, log: Log): Promise<Running> {
+  const router = await Router.start(config, log)
+  const [database = ''] = config.databases
+  return { url: router.url(database), stop: () => router.stop() }
+}
+
+function version(): string {
+  const file = new URL('../../package.json', import.meta.url)
+  const manifest: unknown = JSON.parse(readFileSync(file, 'utf8'))
+  return (manifest as { readonly version: string }).version
+}
+
+try {
+  await run(readCommandLine(process.argv.slice(2)))
+  // Timers of libraries must not keep a stopped process.
+  process.exit(ExitCode.ok)
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`pgloom: ${message}\n`)
+  process.exit(error instanceof UsageError ? ExitCode.usage : ExitCode.failure)
+}

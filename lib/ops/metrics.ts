@@ -1,0 +1,133 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { PoolStats } from '../backend/pool.ts'
+import type { PoolKey, Pools } from '../backend/pools.ts'
+import type { QueryObserver, QueryTier } from '../executor/ports.ts'
+
+/** Read at scrape time only. */
+export type MetricsSources = {
+  readonly pools: Pick<Pools, 'stats'>
+  /** Clients that are connected now. */
+  readonly clients: () => number
+}
+
+const TIERS: readonly QueryTier[] = [
+  'local',
+  'router',
+  'scatter',
+  'combine',
+  'reference',
+  'command',
+]
+const CONNECTION_STATES = ['idle', 'busy', 'connecting'] as const
+const POOL_LABELS = ['node', 'database', 'user'] as const
+const MS_PER_SECOND = 1000
+
+/** From a tenth of a millisecond, which a routed look-up takes, to a minute. */
+const BUCKETS_SECONDS = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+  30, 60,
+]
+
+/** What Prometheus scrapes. Histograms and counters are pushed once a statement; gauges are pulled at scrape time. */
+export class Metrics implements QueryObserver {
+  readonly #registry = new Registry()
+  readonly #errors: Counter<'class'>
+  readonly #durations: ReadonlyMap<QueryTier, Histogram.Internal<'tier'>>
+
+  constructor(sources: MetricsSources) {
+    collectDefaultMetrics({ register: this.#registry })
+    const durations = new Histogram({
+      name: 'pgloom_query_duration_seconds',
+      help: 'Time from a statement to the end of its answer, by the way in which it ran',
+      labelNames: ['tier'],
+      buckets: BUCKETS_SECONDS,
+      registers: [this.#registry],
+    })
+    this.#durations = new Map(TIERS.map((tier) => [tier, durations.labels(tier)]))
+    this.#errors = new Counter({
+      name: 'pgloom_errors_total',
+      help: 'Errors that clients got, by class: the first two characters of the SQLSTATE',
+      labelNames: ['class'],
+      registers: [this.#registry],
+    })
+    addQueriesTotal(this.#registry, durations)
+    addClients(this.#registry, sources)
+    addPools(this.#registry, sources)
+  }
+
+  queryDone(tier: QueryTier, durationMs: number): void {
+    this.#durations.get(tier)?.observe(durationMs / MS_PER_SECOND)
+  }
+
+  queryFailed(sqlState: string): void {
+    this.#errors.inc({ class: sqlState.slice(0, 2) })
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType
+  }
+
+  /** In Prometheus' text format. */
+  scrape(): Promise<string> {
+    return this.#registry.metrics()
+  }
+}
+
+/** The same numbers as the histogram's counts, under the name that people look for. */
+function addQueriesTotal(registry: Registry, durations: Histogram<'tier'>): void {
+  new Counter({
+    name: 'pgloom_queries_total',
+    help: 'Statements that ended well, by the way in which they ran',
+    labelNames: ['tier'],
+    registers: [registry],
+    async collect() {
+      this.reset()
+      const { values } = await durations.get()
+      for (const { metricName, labels, value } of values) {
+        if (metricName?.endsWith('_count')) this.inc({ tier: String(labels.tier) }, value)
+      }
+    },
+  })
+}
+
+function addClients(registry: Registry, { clients }: MetricsSources): void {
+  new Gauge({
+    name: 'pgloom_clients',
+    help: 'Clients that are connected',
+    registers: [registry],
+    collect() {
+      this.set(clients())
+    },
+  })
+}
+
+function addPools(registry: Registry, { pools }: MetricsSources): void {
+  new Gauge({
+    name: 'pgloom_server_connections',
+    help: 'Connections to servers, by state',
+    labelNames: [...POOL_LABELS, 'state'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const pool of pools.stats()) {
+        for (const state of CONNECTION_STATES) {
+          this.set({ ...poolLabels(pool), state }, pool[state])
+        }
+      }
+    },
+  })
+  new Gauge({
+    name: 'pgloom_pool_waiting',
+    help: 'Statements that wait for a connection to a server',
+    labelNames: POOL_LABELS,
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const pool of pools.stats()) this.set(poolLabels(pool), pool.waiting)
+    },
+  })
+}
+
+function poolLabels({ node, database, user }: PoolKey & PoolStats) {
+  return { node: `${node.host}:${node.port}`, database, user }
+}
