@@ -1,7 +1,7 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { FieldDescription } from '../wire/row-description.ts'
+import { query } from './node-client.ts'
 import { FIRST_USER_OID } from './row-description-mapping.ts'
-import { fetchRows } from './simple-request.ts'
 
 export type ColumnType = {
   /** Element type for an array parameter, for example `bpchar`. */
@@ -48,7 +48,7 @@ async function ask(
   const pairs = [...unknown.values()].map(
     ({ typeOid, typeModifier }) => `(${typeOid}, ${typeModifier})`,
   )
-  const rows = await fetchRows(
+  const { rows } = await query(
     coordinator,
     `SELECT v.o || '/' || v.m, pg_catalog.format_type(v.o::oid, -1), pg_catalog.format_type(v.o::oid, v.m),
        (t.typarray <> 0 AND t.typcategory <> 'A' AND t.typtype IN ('b', 'r', 'm', 'e'))::text

@@ -125,17 +125,17 @@ async function ownParameters(
   return pickParameters(execution.parameters, query.parameters, extra)
 }
 
-/** `unnest($3::int8[], $4::bpchar[]) AS s(c1, c2)`, with casts around it where a type has a modifier. */
+/** `ROWS FROM (unnest($3::int8[]), unnest($4::bpchar[])) AS s(c1, c2)`, with casts around it where a type has a modifier. */
 function arraySource(
   types: readonly ColumnType[],
   { fields }: GatheredRows,
   parameterCount: number,
 ): string {
   const arrays = types.map(
-    ({ plainName }, index) => `$${parameterCount + index + 1}::${plainName}[]`,
+    ({ plainName }, index) => `pg_catalog.unnest($${parameterCount + index + 1}::${plainName}[])`,
   )
   const names = types.map((_, index) => `c${index + 1}`)
-  const unnest = `pg_catalog.unnest(${arrays.join(', ')}) AS s(${names.join(', ')})`
+  const unnest = `ROWS FROM (${arrays.join(', ')}) AS s(${names.join(', ')})`
   if (fields.every(({ typeModifier }) => typeModifier === -1)) return unnest
   const columns = types.map(({ name }, index) => {
     const hasModifier = fields[index]?.typeModifier !== -1

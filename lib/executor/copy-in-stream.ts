@@ -23,6 +23,11 @@ export class CopyInStream {
     this.#answer = sendQuery(connection, sql, reader, mending)
   }
 
+  /** Settles when the server has ended the COPY, whether well or not; throws its error. */
+  get ended(): Promise<void> {
+    return this.#answer.completed()
+  }
+
   /**
    * Whole CopyData messages; the buffer is the connection's from now on. A promise: wait for it before writing more.
    * Throws the server's error as soon as it is known.

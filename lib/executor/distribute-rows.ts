@@ -3,10 +3,10 @@ import type { DistributedTable, Shard } from '../catalog/catalog.ts'
 import { Frontend } from '../wire/message-codes.ts'
 import { CopyInStream } from './copy-in-stream.ts'
 import { COPY_HEADER, COPY_TRAILER, HashedRows } from './hashed-rows.ts'
+import { query } from './node-client.ts'
 import { quotedSchema, quoteIdentifier } from './quoted-schema.ts'
 import { nullKey } from './route.ts'
 import { tagCount } from './server-answer.ts'
-import { execute, fetchRows } from './simple-request.ts'
 
 export type RowDistribution = {
   /** In a transaction that sees the rows. */
@@ -46,7 +46,7 @@ async function refuseNullKeys(
 ): Promise<void> {
   if (table.distributionColumn.isNotNull) return
   const key = quoteIdentifier(table.distributionColumn.name)
-  const nulls = await fetchRows(source, `SELECT 1 FROM ${from} WHERE ${key} IS NULL LIMIT 1`)
+  const { rows: nulls } = await query(source, `SELECT 1 FROM ${from} WHERE ${key} IS NULL LIMIT 1`)
   if (nulls.length > 0) throw nullKey(table)
 }
 
@@ -185,7 +185,7 @@ async function insertHere(
   for (const shard of shards) {
     signal.throwIfAborted()
     const range = `${hash} BETWEEN ${shard.minHash} AND ${shard.maxHash}`
-    const tag = await execute(
+    const { tag } = await query(
       source,
       `INSERT INTO ${shardName(table, shard)} (${columns}) SELECT ${columns} FROM ${from} WHERE ${range} ORDER BY ctid`,
     )

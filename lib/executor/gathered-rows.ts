@@ -8,11 +8,11 @@ import { columnTypes } from './column-types.ts'
 import { CopyInStream } from './copy-in-stream.ts'
 import { copyData } from './distribute-rows.ts'
 import { COPY_HEADER, COPY_TRAILER } from './hashed-rows.ts'
+import { query } from './node-client.ts'
 import type { StatementContext } from './ports.ts'
 import { FIRST_USER_OID } from './row-description-mapping.ts'
 import type { ScatterFlow } from './scatter.ts'
 import type { AnswerReader } from './server-answer.ts'
-import { execute } from './simple-request.ts'
 
 /** So much is kept in memory; more goes to a temporary table on the coordinator as it comes. */
 export const MEMORY_BYTES = 1_048_576
@@ -101,7 +101,7 @@ export class GatheredRows {
   async leaveSide(): Promise<void> {
     const side = this.#side
     this.#side = undefined
-    if (side !== undefined) await execute(side, 'ROLLBACK')
+    if (side !== undefined) await query(side, 'ROLLBACK')
   }
 
   #describe({ node }: BackendConnection, frame: Buffer): void {
@@ -150,9 +150,9 @@ export class GatheredRows {
     const side = await this.#context.sideConnection(coordinatorOf(this.#context.catalog).nodeId)
     const types = await columnTypes(side, this.fields)
     const columns = types.map(({ name }, index) => `c${index + 1} ${name}`)
-    await execute(side, 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE')
+    await query(side, 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE')
     this.#side = side
-    await execute(
+    await query(
       side,
       `CREATE TEMPORARY TABLE ${TEMPORARY_TABLE} (${columns.join(', ')}) ON COMMIT DROP`,
     )

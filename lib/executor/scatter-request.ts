@@ -3,6 +3,7 @@ import { pickParameters } from './bound-parameters.ts'
 import type { Execution, StatementContext } from './ports.ts'
 import { allowedShards, type KeyReader } from './route.ts'
 import type { ScatterRequest } from './scatter.ts'
+import { textForShard } from './shard-text.ts'
 
 /** What a scatter plan means for the execution at hand. */
 export async function scatterRequest(
@@ -15,7 +16,7 @@ export async function scatterRequest(
   const extra = plan.usesTransactionTime ? [await context.transactionTime()] : []
   return {
     shards: allowedShards(plan.table, plan.pins, keys),
-    worker: plan.worker,
+    textFor: (shard) => textForShard(plan.worker, shard),
     parameters: pickParameters(execution.parameters, plan.parameters, extra),
     ...options,
   }

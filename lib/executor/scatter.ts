@@ -1,22 +1,26 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { RouterError } from '../base/errors.ts'
 import type { Shard } from '../catalog/catalog.ts'
-import type { ShardText } from '../planner/plan.ts'
 import type { Mending } from './error-rewriting.ts'
 import type { Parameters, StatementContext } from './ports.ts'
 import type { AnswerReader, ServerAnswer } from './server-answer.ts'
-import { textForShard } from './shard-text.ts'
 import { type Statement, sendStatements } from './statement-request.ts'
 
 export type ScatterRequest = {
   readonly shards: readonly Shard[]
-  readonly worker: ShardText
+  readonly textFor: (shard: Shard) => Buffer
   readonly parameters: Parameters
   readonly resultFormats: readonly number[]
   /** Rows wanted of each shard at most; 0: all. */
   readonly maxRows: number
   readonly access: 'read' | 'write'
 }
+
+/** The answers of a connection's shards come in the order of `shards`, each ended by its command tag. */
+export type ReaderFactory = (
+  connection: BackendConnection,
+  shards: readonly Shard[],
+) => AnswerReader
 
 /** The text was made by the planner: positions in it mean nothing to the client. */
 const MENDING: Mending = { positions: 'drop' }
@@ -58,43 +62,59 @@ type NodePart = {
  * all answers are complete. The first error wins: the others' rest is cancelled and dropped, and only then is it
  * thrown, so that every connection can be used again (or is closed).
  */
-export async function scatter(
+export function scatter(
   request: ScatterRequest,
   context: StatementContext,
   flow: ScatterFlow,
-  readerFor: (connection: BackendConnection) => AnswerReader,
+  readerFor: ReaderFactory,
   signal: AbortSignal = context.signal,
 ): Promise<void> {
-  const parts = await connect(request, context)
+  const send = (connection: BackendConnection, shards: readonly Shard[]): ServerAnswer =>
+    sendStatements(connection, statements(request, shards), readerFor(connection, shards), MENDING)
+  return runOnNodes(request.shards, request.access, context, flow, send, signal)
+}
+
+/** As scatter(), for requests of any kind: `send` writes one for all of a node's shards. */
+export async function runOnNodes(
+  shards: readonly Shard[],
+  access: 'read' | 'write',
+  context: StatementContext,
+  flow: ScatterFlow,
+  send: (connection: BackendConnection, shards: readonly Shard[]) => ServerAnswer,
+  signal: AbortSignal = context.signal,
+): Promise<void> {
+  const parts = await connect(shards, access, context)
   signal.throwIfAborted()
   for (const { connection } of parts) flow.add(connection)
-  const answers = parts.map(({ connection, shards }) =>
-    sendStatements(connection, statements(request, shards), readerFor(connection), MENDING),
-  )
+  const answers = parts.map((part) => send(part.connection, part.shards))
   await allDone(parts, answers, flow, signal)
 }
 
 /** In the order of the nodes, one after the other: two sessions that wait for full pools can't wait for each other. */
-async function connect(request: ScatterRequest, context: StatementContext): Promise<NodePart[]> {
+async function connect(
+  allShards: readonly Shard[],
+  access: 'read' | 'write',
+  context: StatementContext,
+): Promise<NodePart[]> {
   const shardsOf = new Map<number, Shard[]>()
-  for (const shard of request.shards) {
+  for (const shard of allShards) {
     const shards = shardsOf.get(shard.nodeId)
     if (shards === undefined) shardsOf.set(shard.nodeId, [shard])
     else shards.push(shard)
   }
   const parts: NodePart[] = []
   for (const [nodeId, shards] of [...shardsOf].sort(([a], [b]) => a - b)) {
-    parts.push({ connection: await context.connection(nodeId, request.access), shards })
+    parts.push({ connection: await context.connection(nodeId, access), shards })
   }
   return parts
 }
 
 /** The first statement of a node also asks for the columns; all others have the same. */
 function* statements(request: ScatterRequest, shards: readonly Shard[]): Generator<Statement> {
-  const { worker, parameters, resultFormats, maxRows } = request
+  const { textFor, parameters, resultFormats, maxRows } = request
   let describes = true
   for (const shard of shards) {
-    yield { text: textForShard(worker, shard), parameters, resultFormats, describes, maxRows }
+    yield { text: textFor(shard), parameters, resultFormats, describes, maxRows }
     describes = false
   }
 }

@@ -12,7 +12,7 @@ export interface ByteSink {
 
 /** Where the literals of a text end, in text order: offsets into the buffer. sql's LexResult is one. */
 export type LiteralSpans = {
-  readonly literalEnds: ArrayLike<number>
+  readonly ends: ArrayLike<number>
 }
 
 /**
@@ -47,7 +47,7 @@ export function writeSpliced(
 
 /** The byte offset in the text at hand of a splice, which a plan holds relative to the literals. */
 export function splicePosition(splice: Splice, literals: LiteralSpans, start: number): number {
-  const anchor = splice.literal === 0 ? start : (literals.literalEnds[splice.literal - 1] ?? start)
+  const anchor = splice.literal === 0 ? start : (literals.ends[splice.literal - 1] ?? start)
   return anchor + splice.delta
 }
 

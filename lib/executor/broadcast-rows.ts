@@ -1,0 +1,68 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
+import { RouterError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
+import type { ClusterNode, ReferenceTable } from '../catalog/catalog.ts'
+import { CopyInStream } from './copy-in-stream.ts'
+import { copiedColumns, copyData } from './distribute-rows.ts'
+import { COPY_HEADER, COPY_TRAILER, HashedRows } from './hashed-rows.ts'
+import { query } from './node-client.ts'
+import type { StatementContext } from './ports.ts'
+import { quoteIdentifier } from './quoted-schema.ts'
+import { withReferenceWrites } from './reference-guard.ts'
+import { tagCount } from './server-answer.ts'
+
+const ANY_HASH = [{ minHash: 0, maxHash: 0 }]
+
+/** Copies all rows of a scratch table into every node's copy of a reference table, the source's own included. */
+export async function broadcastRows(
+  source: BackendConnection,
+  from: string,
+  table: ReferenceTable,
+  context: StatementContext,
+): Promise<number> {
+  const columns = copiedColumns(table)
+  const target = `${quoteIdentifier(table.schema)}.${quoteIdentifier(table.name)}`
+  const count = await withReferenceWrites(source, async () => {
+    const insert = `INSERT INTO ${target} (${columns}) OVERRIDING SYSTEM VALUE`
+    const { tag } = await query(source, `${insert} SELECT ${columns} FROM ${from} ORDER BY ctid`)
+    return tagCount(tag)
+  })
+  const others = context.catalog.nodes.filter(({ nodeId }) => nodeId !== source.node.nodeId)
+  for (const node of others) {
+    const copied = await copyToNode(source, from, columns, target, node, context)
+    if (copied !== count) {
+      throw new RouterError(SqlState.internalError, `the copies of "${table.name}" would differ`)
+    }
+  }
+  return count
+}
+
+async function copyToNode(
+  source: BackendConnection,
+  from: string,
+  columns: string,
+  target: string,
+  { nodeId }: ClusterNode,
+  context: StatementContext,
+): Promise<number> {
+  const connection = await context.connection(nodeId, 'write')
+  const select = `SELECT 0::int4, ${columns} FROM ${from} ORDER BY ctid`
+  return withReferenceWrites(connection, async () => {
+    const rows = new HashedRows(source, `COPY (${select}) TO STDOUT (FORMAT binary)`, ANY_HASH)
+    const stream = new CopyInStream(
+      connection,
+      `COPY ${target} (${columns}) FROM STDIN (FORMAT binary)`,
+    )
+    try {
+      await stream.write(copyData(COPY_HEADER))
+      for (let batch = await rows.next(); batch !== undefined; batch = await rows.next()) {
+        context.signal.throwIfAborted()
+        await stream.write(batch.messages)
+      }
+      return await stream.finish(copyData(COPY_TRAILER))
+    } catch (error) {
+      await Promise.all([rows.abandon(), stream.abort('canceled')])
+      throw error
+    }
+  })
+}

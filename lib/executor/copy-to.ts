@@ -1,0 +1,140 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
+import type { DistributedTable, Shard } from '../catalog/catalog.ts'
+import type { CopyPlan } from '../planner/plan.ts'
+import { Backend, HEADER_BYTES } from '../wire/message-codes.ts'
+import { copyData } from './distribute-rows.ts'
+import { mendMessage } from './error-rewriting.ts'
+import { COPY_HEADER, COPY_TRAILER } from './hashed-rows.ts'
+import {
+  type ClientPort,
+  COPIED_BYTES,
+  type CommandTag,
+  type Execution,
+  type StatementContext,
+} from './ports.ts'
+import { quotedSchema, quoteIdentifier } from './quoted-schema.ts'
+import { type ReaderFactory, runOnNodes, ScatterFlow } from './scatter.ts'
+import { type AnswerReader, tagCount } from './server-answer.ts'
+import { sendQuery } from './simple-request.ts'
+
+const COPY_DONE = Buffer.from([Backend.copyDone, 0, 0, 0, 4])
+
+/** COPY table TO STDOUT: the shards' rows one after the other, in no order, as one COPY. */
+export async function runCopyTo(
+  plan: CopyPlan,
+  table: DistributedTable,
+  execution: Execution,
+  context: StatementContext,
+): Promise<CommandTag> {
+  const flow = new ScatterFlow()
+  const output = new CopyOutput(plan, context.client, flow)
+  const textFor = (shard: Shard): Buffer => {
+    const name = `${quotedSchema(shard).toString()}.${quoteIdentifier(table.name)}`
+    const { start, end } = plan.target
+    return Buffer.concat([
+      execution.text.subarray(0, start),
+      Buffer.from(name),
+      execution.text.subarray(end),
+    ])
+  }
+  await runOnNodes(table.shards, 'read', context, flow, (connection, shards) => {
+    // one Query a node: its commands are one transaction, and the first error ends them all
+    const texts = shards
+      .map(textFor)
+      .flatMap((text, index) => (index === 0 ? [text] : [SEMICOLON, text]))
+    const mending = { positions: 'drop' } as const
+    return sendQuery(
+      connection,
+      Buffer.concat(texts),
+      output.readerFor(connection, shards),
+      mending,
+    )
+  })
+  output.finish()
+  return `COPY ${output.rowCount}`
+}
+
+const SEMICOLON = Buffer.from('\n;')
+
+class CopyOutput {
+  readonly #plan: CopyPlan
+  readonly #client: ClientPort
+  readonly #flow: ScatterFlow
+  #hasResponse = false
+  #hasHeader = false
+  #rowCount = 0
+
+  constructor(plan: CopyPlan, client: ClientPort, flow: ScatterFlow) {
+    this.#plan = plan
+    this.#client = client
+    this.#flow = flow
+  }
+
+  get rowCount(): number {
+    return this.#rowCount
+  }
+
+  readonly readerFor: ReaderFactory = (_connection: BackendConnection): AnswerReader => {
+    let isFirst = true
+    return {
+      message: (type, chunk, start, end) => {
+        if (type !== Backend.copyOutResponse) return
+        isFirst = true
+        if (!this.#hasResponse) this.#write(chunk, start, end)
+        this.#hasResponse = true
+      },
+      row: (chunk, start, end) => {
+        if (this.#plan.format === 'binary') this.#binaryRow(chunk, start, end, isFirst)
+        else if (!(isFirst && this.#plan.hasHeader)) this.#write(chunk, start, end)
+        else this.#headerLine(chunk, start, end)
+        isFirst = false
+      },
+      complete: (tag) => {
+        this.#rowCount += tagCount(tag)
+      },
+      notice: (chunk, start, end) => {
+        const notice = mendMessage(chunk, start, end, { positions: 'drop' })
+        this.#write(notice, 0, notice.length)
+      },
+    }
+  }
+
+  finish(): void {
+    if (this.#plan.format === 'binary') {
+      const trailer = copyData(COPY_TRAILER)
+      this.#write(trailer, 0, trailer.length)
+    }
+    this.#write(COPY_DONE, 0, COPY_DONE.length)
+  }
+
+  /** Every shard begins with the line of column names; the client gets the first. */
+  #headerLine(chunk: Buffer, start: number, end: number): void {
+    if (!this.#hasHeader) this.#write(chunk, start, end)
+    this.#hasHeader = true
+  }
+
+  /** The file header is glued to a shard's first tuple; the trailer is a message of two bytes. */
+  #binaryRow(chunk: Buffer, start: number, end: number, isFirst: boolean): void {
+    let from = start + HEADER_BYTES
+    if (isFirst && !this.#hasHeader) {
+      this.#hasHeader = true
+      const header = copyData(COPY_HEADER)
+      this.#write(header, 0, header.length)
+    }
+    if (isFirst) from += COPY_HEADER.length
+    if (from >= end || chunk.readInt16BE(from) === -1) return
+    if (!isFirst) this.#write(chunk, start, end)
+    else {
+      const row = copyData(chunk.subarray(from, end))
+      this.#write(row, 0, row.length)
+    }
+  }
+
+  #write(chunk: Buffer, start: number, end: number): void {
+    if (end - start < COPIED_BYTES) this.#client.write(chunk, start, end)
+    else this.#client.write(Buffer.from(chunk.subarray(start, end)), 0, end - start)
+    if (!this.#client.isCongested) return
+    this.#flow.pause()
+    this.#client.whenDrained(this.#flow.resume)
+  }
+}

@@ -1,0 +1,36 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
+import { writeDescribe, writeParse, writeSync } from '../wire/frontend-messages.ts'
+import { Backend } from '../wire/message-codes.ts'
+import { readParameterDescription } from '../wire/row-description.ts'
+import type { Parameters } from './ports.ts'
+import { ServerAnswer } from './server-answer.ts'
+
+/**
+ * The parameters with all their types known, as the coordinator infers them from the whole statement on the shells: a
+ * part of the statement may not use them all, and then could not be parsed.
+ */
+export async function withInferredTypes(
+  coordinator: BackendConnection,
+  text: Buffer,
+  parameters: Parameters,
+): Promise<Parameters> {
+  const count = parameters.values.length
+  if (count === 0) return parameters
+  const isKnown = parameters.types.length === count && !parameters.types.includes(0)
+  if (isKnown) return parameters
+  let types: readonly number[] = []
+  const answer = new ServerAnswer({
+    message: (type, chunk, start, end) => {
+      if (type === Backend.parameterDescription) {
+        types = readParameterDescription(chunk.subarray(start, end))
+      }
+    },
+  })
+  coordinator.open(answer)
+  writeParse(coordinator.out, { name: '', text, parameterTypes: parameters.types })
+  writeDescribe(coordinator.out, { kind: 'statement', name: '' })
+  writeSync(coordinator.out)
+  coordinator.flush()
+  await answer.completed()
+  return { ...parameters, types }
+}

@@ -1,0 +1,89 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
+import { RouterError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
+import type { ClusterTable } from '../catalog/catalog.ts'
+import { coordinatorOf } from '../catalog/catalog-lookup.ts'
+import type { InsertThroughScratchPlan, TextRange } from '../planner/plan.ts'
+import { FrameWriter } from '../wire/frame-writer.ts'
+import { broadcastRows } from './broadcast-rows.ts'
+import { distributeRows } from './distribute-rows.ts'
+import type { CommandTag, Execution, StatementContext } from './ports.ts'
+import { PositionMap } from './position-map.ts'
+import { relayedRows, waitFor } from './relayed-rows.ts'
+import { createScratchTable, dropScratchTable, type ScratchTable } from './scratch-table.ts'
+import { tagCount } from './server-answer.ts'
+import { writeReplaced } from './splice-writer.ts'
+import { sendStatements } from './statement-request.ts'
+
+/** INSERT whose keys only Postgres can tell: it runs into a scratch table, whose rows then go to the shards. */
+export function runInsertThroughScratch(
+  plan: InsertThroughScratchPlan,
+  execution: Execution,
+  context: StatementContext,
+): Promise<CommandTag> {
+  return throughScratch(plan.table, context, async (coordinator, scratch) => {
+    const positions = new PositionMap()
+    const text = retarget(execution.text, plan.target, scratch, plan.targetSuffix, positions)
+    const mending = { positions, alias: scratch.alias }
+    const { parameters, resultFormats, sendsRowDescription } = execution
+    const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
+    const reader = relayedRows(coordinator, context, sendsRowDescription, mending)
+    const answer = sendStatements(coordinator, [statement], reader, mending)
+    await waitFor(answer, coordinator, context.signal)
+    return answer.tag
+  })
+}
+
+/**
+ * Lets `fill` put rows into a scratch table of the cluster table's shape and moves them to where they belong, all in
+ * the client's transaction. The tag is that of `fill`, whose count must be what arrived.
+ */
+export function throughScratch(
+  table: ClusterTable,
+  context: StatementContext,
+  fill: (coordinator: BackendConnection, scratch: ScratchTable) => Promise<CommandTag>,
+): Promise<CommandTag> {
+  return context.atomically(async () => {
+    const { nodeId } = coordinatorOf(context.catalog)
+    const coordinator = await context.connection(nodeId, 'write')
+    const scratch = await createScratchTable(coordinator, table)
+    const tag = await fill(coordinator, scratch)
+    const from = scratch.qualifiedName
+    const count =
+      table.kind === 'distributed'
+        ? await distributeRows({
+            source: coordinator,
+            from,
+            table,
+            target: (shard) => context.connection(shard.nodeId, 'write'),
+            signal: context.signal,
+          })
+        : await broadcastRows(coordinator, from, table, context)
+    if (count !== tagCount(tag)) throw lostRows(table, tagCount(tag), count)
+    await dropScratchTable(coordinator, scratch)
+    return tag
+  })
+}
+
+/** A trigger on a shard that drops rows, or a bug of ours: nothing of it is committed. */
+function lostRows({ name }: ClusterTable, expected: number, actual: number): RouterError {
+  return new RouterError(
+    SqlState.internalError,
+    `only ${actual} of ${expected} rows of "${name}" arrived on their shards`,
+    { hint: 'A trigger that skips rows cannot be used with this kind of INSERT or COPY.' },
+  )
+}
+
+/** The client's text with the scratch table where its target stood. */
+export function retarget(
+  text: Buffer,
+  target: TextRange,
+  scratch: ScratchTable,
+  suffix: string,
+  positions: PositionMap,
+): Buffer {
+  const out = new FrameWriter(text.length + 128)
+  const replacement = { ...target, text: `${scratch.qualifiedName}${suffix}` }
+  writeReplaced(out, text, 0, text.length, [replacement], positions)
+  return out.take()
+}
