@@ -1,4 +1,5 @@
 import { TypeOid } from '../catalog/type-oid.ts'
+import { TIME_PARAMETER } from './expressions.ts'
 import type { KeySource } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { type Constant, strings, type Tree, type TypeName } from './tree.ts'
@@ -40,7 +41,8 @@ export function keySource(
   typeOid: number,
 ): KeySource | undefined {
   if (expression?.ParamRef !== undefined) {
-    return { kind: 'parameter', number: expression.ParamRef.number ?? 0 }
+    const number = expression.ParamRef.number ?? 0
+    return number === TIME_PARAMETER ? undefined : { kind: 'parameter', number }
   }
   if (expression?.A_Const !== undefined) return constantSource(input, expression.A_Const, typeOid)
   const cast = expression?.TypeCast

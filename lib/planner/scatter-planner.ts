@@ -1,7 +1,136 @@
-import type { Analysis } from './analysis.ts'
-import type { ScatterSelect } from './plan.ts'
+import { isSplittable, type SplitQuery, splitAggregates } from './aggregate-split.ts'
+import { type Analysis, analyse } from './analysis.ts'
+import { checkScatterSelect, type SelectShape, sortKeys } from './combine-shape.ts'
+import { isAggregateCall, replaceTime, visitLevel } from './expressions.ts'
+import { gatherRows } from './gather.ts'
+import { orRefusal } from './or-refusal.ts'
+import { orderRows } from './ordered-rows.ts'
+import type { CombineQuery, Pin, ScatterSelect } from './plan.ts'
+import { type CoreShape, coreShape, type Pushdown, provePushable } from './pushdown.ts'
+import type { Block } from './query-model.ts'
 import { refuse } from './refusals.ts'
+import { distributionKey } from './router.ts'
+import { workerFromText, workerFromTree } from './shard-text.ts'
+import type { SelectStmt, Tree } from './tree.ts'
+import { groupKeys } from './value-flow.ts'
 
-export function planScatterSelect(_analysis: Analysis): ScatterSelect {
-  return refuse('not-joined-on-key')
+/** A SELECT over several shards: what runs in each, and how their rows become the answer. */
+export function planScatterSelect(analysis: Analysis): ScatterSelect {
+  const { root } = analysis
+  const { select } = root
+  if (root.kind === 'set-operation') return refuse('set-operation')
+  if (root.kind !== 'select' || select === undefined) return refuse('subquery-not-pushable')
+  const pushdown = provePushable(analysis, root)
+  const core = coreShape(analysis, root, select, pushdown)
+  const isWhole = core.groupsByKey && core.distinctByKey && core.windowsByKey
+  const isCut = select.sortClause ?? select.limitCount ?? select.limitOffset
+  const isConcatenation = isWhole && isCut === undefined
+  const isPlain = isConcatenation && !core.isAggregated && select.distinctClause === undefined
+  const usesTime = checkScatterSelect(root, select, isPlain)
+  const timed = usesTime ? analyse(analysis.input, replaceTime({ SelectStmt: select })) : analysis
+  if (isConcatenation) {
+    const query = usesTime
+      ? workerFromTree(timed, { SelectStmt: timed.root.select ?? {} })
+      : workerFromText(analysis)
+    return scatter(analysis, pushdown, query, undefined)
+  }
+  return usesTime ? planTimed(timed) : planCombined(analysis, root, select, pushdown, core)
+}
+
+/** The same once more over the tree without now(), whose columns are other objects. */
+function planTimed(analysis: Analysis): ScatterSelect {
+  const { root } = analysis
+  const { select } = root
+  if (select === undefined) return refuse('expression')
+  const pushdown = provePushable(analysis, root)
+  return planCombined(analysis, root, select, pushdown, coreShape(analysis, root, select, pushdown))
+}
+
+function planCombined(
+  analysis: Analysis,
+  block: Block,
+  select: SelectStmt,
+  pushdown: Pushdown,
+  core: CoreShape,
+): ScatterSelect {
+  const { outputs } = block
+  if (outputs === undefined) return refuse('unknown-columns')
+  const sorts = sortKeys(block, select, outputs)
+  const shape: SelectShape = { analysis, block, select, outputs, pushdown, core, sorts }
+  const finish = (query: SplitQuery) => combined(shape, query)
+  if (core.groupsByKey && core.windowsByKey) return finish(orderRows(shape))
+  const gathered: CombineQuery['gathered'] = () => orRefusal(() => finish(gatherRows(shape)))
+  const keys = groupExpressions(shape)
+  if (core.hasWindows || keys === undefined || !isAllSplittable(shape))
+    return finish(gatherRows(shape))
+  return finish(splitAggregates(shape, keys, gathered))
+}
+
+function combined({ analysis, pushdown, select }: SelectShape, query: SplitQuery): ScatterSelect {
+  const worker = workerFromTree(analysis, { SelectStmt: query.worker })
+  const isOrdered = select.sortClause !== undefined || select.distinctClause !== undefined
+  const limit =
+    isOrdered || query.worker.groupClause !== undefined ? undefined : constantLimit(select)
+  return scatter(analysis, pushdown, worker, query.combine, query.worker.limitCount && limit)
+}
+
+function scatter(
+  { flow }: Analysis,
+  { seeds }: Pushdown,
+  query: ReturnType<typeof workerFromText>,
+  combine: CombineQuery | undefined,
+  rowLimit: number | undefined = undefined,
+): ScatterSelect {
+  const constants = flow.constants()
+  const [first] = seeds
+  if (first === undefined) return refuse('not-joined-on-key')
+  const pins: readonly Pin[] = seeds.map(({ relation, table }) => ({
+    table,
+    values: constants.get(distributionKey(relation, table) ?? ''),
+  }))
+  // with FULL JOIN either side may have rows of its own: all of them must be pinned, and then alike
+  const isPinned = pins.length === 1
+  return {
+    kind: 'scatter',
+    table: first.table,
+    pins: isPinned ? pins : [{ table: first.table, values: undefined }],
+    ...query,
+    combine,
+    rowLimit,
+  }
+}
+
+function constantLimit({ limitCount, limitOffset, limitOption }: SelectStmt): number | undefined {
+  const count = limitCount?.A_Const?.ival
+  const offset = limitOffset === undefined ? {} : limitOffset.A_Const?.ival
+  if (count === undefined || offset === undefined || limitOption !== 'LIMIT_OPTION_COUNT')
+    return undefined
+  return (count.ival ?? 0) + (offset.ival ?? 0)
+}
+
+/** GROUP BY's expressions, output names replaced; undefined: grouping sets. */
+function groupExpressions({ block, select, outputs }: SelectShape): readonly Tree[] | undefined {
+  return groupKeys(select, outputs)?.map((item) => {
+    const fields = item.ColumnRef?.fields
+    const name = fields?.[0]?.String?.sval
+    if (fields?.length !== 1 || block.visible.some((column) => column.name === name)) return item
+    const output = outputs.find((candidate) => candidate.name === name)?.expression
+    if (output === undefined) return item
+    return block.knowsColumns ? output : refuse('unresolved-column')
+  })
+}
+
+function isAllSplittable({ select, outputs }: SelectShape): boolean {
+  let isSplit = true
+  const expressions = outputs.map(({ expression }) => expression)
+  visitLevel(
+    [expressions, select.havingClause, select.sortClause, select.distinctClause],
+    (node) => {
+      if (node['GroupingFunc'] !== undefined) isSplit = false
+      if (node.FuncCall === undefined || !isAggregateCall(node.FuncCall)) return true
+      if (!isSplittable(node.FuncCall)) isSplit = false
+      return false
+    },
+  )
+  return isSplit
 }

@@ -43,7 +43,7 @@ export type Tree = {
     readonly arg?: Tree
     readonly location?: number
   }
-  readonly MinMaxExpr?: { readonly op?: string }
+  readonly MinMaxExpr?: { readonly op?: string; readonly args?: readonly Tree[] }
   readonly XmlExpr?: { readonly op?: string }
   readonly DefElem?: DefElem
   readonly [kind: string]: unknown

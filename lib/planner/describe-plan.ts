@@ -1,0 +1,126 @@
+import type {
+  CombineQuery,
+  DdlPlan,
+  KeySource,
+  Pin,
+  Plan,
+  RefusalPlan,
+  RoutedStatement,
+  ScatterModify,
+  ScatterSelect,
+  ShardText,
+} from './plan.ts'
+
+/** A plan in words, for golden cases. `text` is the statement that it was made from. */
+export function describePlan(plan: Plan, text: Buffer): string {
+  switch (plan.kind) {
+    case 'local': {
+      const flags = [
+        plan.pin === undefined ? '' : `pin: ${plan.pin}`,
+        plan.isReadOnly ? 'read only' : '',
+        plan.changesCatalog ? 'changes catalog' : '',
+        plan.refreshesSizes ? 'refreshes sizes' : '',
+        ...plan.replacements.map(({ start, end, text: by }) => `${start}-${end} -> ${by}`),
+      ]
+      return `local ${flags.filter((flag) => flag !== '').join(', ')}`.trim()
+    }
+    case 'select':
+    case 'modify':
+      return [
+        `${plan.kind} ${describeRouted(plan.routed)}`,
+        ...describeMulti(plan.routed, plan.multi),
+      ].join('\n')
+    case 'insert-rows': {
+      const rows = plan.rows.map(
+        ({ range, key }) => `${describeKey(key)}: ${text.toString('utf8', range.start, range.end)}`,
+      )
+      return [`insert-rows ${describeRouted(plan.routed)}`, ...rows].join('\n')
+    }
+    case 'insert-through-scratch':
+      return `insert-through-scratch ${plan.table.name} at ${plan.target.start}-${plan.target.end}${plan.targetSuffix}`
+    case 'reference-write':
+      return `reference-write ${plan.table.name}`
+    case 'copy':
+      return `copy ${plan.direction} ${plan.table.name} (${plan.columns.join(', ')}) ${plan.format}${plan.hasHeader ? ' header' : ''}`
+    case 'ddl':
+      return describeDdl(plan)
+    case 'function': {
+      const list = plan.arguments.map(({ name, text: value }) =>
+        name === undefined ? value : `${name} => ${value}`,
+      )
+      return `function ${plan.name}(${list.join(', ')})${plan.inFrom ? ' in FROM' : ''}`
+    }
+    case 'explain':
+      return `explain${plan.analyzes ? ' analyze' : ''} ${plan.format}: ${describePlan(plan.statement, text)}`
+    case 'session':
+      return `session ${JSON.stringify(plan.command)}`
+    case 'refusal':
+      return describeRefusal(plan)
+  }
+}
+
+function describeDdl(plan: DdlPlan): string {
+  const tables = plan.tables.map(({ name }) => name).join(', ')
+  const indexes = plan.indexNames.map(({ name }) => name).join(', ')
+  const splices = plan.splices.map(({ start, table }) => `${table.name}@${start}`).join(' ')
+  return `ddl ${plan.command} ${tables}${indexes} ${splices}`.trim()
+}
+
+function describeRefusal(plan: RefusalPlan): string {
+  return `refused ${plan.id}${plan.detail === undefined ? '' : ` (${plan.detail})`}`
+}
+
+function describeKey(key: KeySource): string {
+  switch (key.kind) {
+    case 'literal':
+      return `${key.negative ? '-' : ''}literal ${key.ordinal}`
+    case 'parameter':
+      return `$${key.number}`
+    case 'constant':
+      return `'${key.text}'`
+    case 'nothing':
+      return 'nothing'
+  }
+}
+
+function describePin({ table, values }: Pin): string {
+  return `${table.name}=${values === undefined ? 'any' : values.map(describeKey).join('|')}`
+}
+
+function describeRouted(routed: RoutedStatement): string {
+  const flags = `${routed.isShapeStable ? ' stable' : ''}${routed.isReadOnly ? ' read only' : ''}`
+  const splices = routed.splices.map(
+    ({ literal, delta, length, table }) =>
+      `${table.name}@${literal}+${delta}${length === 0 ? '' : `-${length}`}`,
+  )
+  return `[${routed.pins.map(describePin).join(' ')}] ${splices.join(' ')}${flags}`
+}
+
+function describeMulti(
+  routed: RoutedStatement,
+  multi: () => ScatterSelect | ScatterModify | RefusalPlan,
+): readonly string[] {
+  if (routed.isShapeStable) return []
+  const plan = multi()
+  if (plan.kind === 'refusal') return [`multi: ${describeRefusal(plan)}`]
+  const pins = plan.pins.map(describePin).join(' ')
+  const parameters = plan.parameters.length === 0 ? '' : ` parameters ${plan.parameters.join()}`
+  const time = plan.usesTransactionTime ? ' time' : ''
+  const lines = [`multi: [${pins}]${parameters}${time}`, `worker: ${shardText(plan.worker)}`]
+  if (plan.kind === 'scatter-modify') return lines
+  if (plan.combine !== undefined) lines.push(describeCombine(plan.combine))
+  if (plan.rowLimit !== undefined) lines.push(`row limit: ${plan.rowLimit}`)
+  return lines
+}
+
+function describeCombine(combine: CombineQuery): string {
+  const parameters =
+    combine.parameters.length === 0 ? '' : ` parameters ${combine.parameters.join()}`
+  return `combine: ${combine.text('source AS s', [])}${parameters}`
+}
+
+function shardText({ pieces, holeTables }: ShardText): string {
+  return pieces
+    .map((piece, index) => piece.toString() + (holeTables[index] === undefined ? '' : '◌'))
+    .join('')
+}
