@@ -246,7 +246,7 @@ const LOCATION_FIELDS: ReadonlySet<string> = new Set([
 export function treesEqual(a: unknown, b: unknown): boolean {
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b
   if (Array.isArray(a) || Array.isArray(b)) return listsEqual(a, b)
-  return fieldsWithin(a, b) && fieldsWithin(b, a)
+  return hasFieldsOf(a, b) && fieldsEqual(a, b)
 }
 
 function listsEqual(a: unknown, b: unknown): boolean {
@@ -254,7 +254,11 @@ function listsEqual(a: unknown, b: unknown): boolean {
   return a.every((element, index) => treesEqual(element, b[index]))
 }
 
-function fieldsWithin(a: object, b: object): boolean {
+function hasFieldsOf(a: object, b: object): boolean {
+  return Object.keys(b).every((field) => field in a || LOCATION_FIELDS.has(field))
+}
+
+function fieldsEqual(a: object, b: object): boolean {
   const other = b as Record<string, unknown>
   return Object.entries(a).every(
     ([field, value]) =>

@@ -1,0 +1,76 @@
+SELECT abalance FROM pgbench_accounts WHERE aid = 4711;
+SELECT * FROM events WHERE tenant_id = 7 AND created_at > now() - interval '7 days' ORDER BY created_at DESC LIMIT 20;
+SELECT count(*) FROM events;
+SELECT count(DISTINCT event_type), sum(total)::numeric(12,2), avg(total), min(created_at), max(created_at) FROM orders;
+SELECT tenant_id, count(*) AS n FROM events GROUP BY tenant_id HAVING count(*) > 10 ORDER BY n DESC, 1 LIMIT 5 OFFSET 2;
+SELECT e.*, t.name FROM events e JOIN tenants t USING (tenant_id) WHERE t.plan IN ('pro', 'enterprise') AND e.event_data->>'page' LIKE '/p%';
+SELECT u.email, o.total, e.event_type FROM users u JOIN orders o ON o.tenant_id = u.tenant_id AND o.user_id = u.user_id LEFT JOIN events e ON e.tenant_id = u.tenant_id WHERE u.tenant_id = 3 AND o.total BETWEEN 10.5 AND 1e3;
+WITH recent AS (SELECT * FROM events WHERE created_at > '2026-11-01'), top AS MATERIALIZED (SELECT tenant_id, count(*) c FROM recent GROUP BY 1) SELECT * FROM top WHERE c > 3;
+WITH RECURSIVE r(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM r WHERE n < 10) SELECT sum(n) FROM r;
+SELECT a, b FROM x UNION SELECT c, d FROM y ORDER BY 1 DESC LIMIT 2;
+(SELECT 1) UNION ALL (SELECT 2 ORDER BY 1 LIMIT 1) EXCEPT SELECT 3 INTERSECT SELECT 4;
+SELECT * FROM a NATURAL JOIN b CROSS JOIN c, LATERAL (SELECT * FROM d WHERE d.id = a.id) AS l;
+SELECT row_number() OVER (PARTITION BY tenant_id ORDER BY created_at ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM events WINDOW w AS (ORDER BY x);
+SELECT sum(x) FILTER (WHERE y > 0), percentile_cont(0.5) WITHIN GROUP (ORDER BY z) FROM t;
+SELECT array_agg(x ORDER BY y DESC NULLS LAST), string_agg(DISTINCT name, ', ') FROM t GROUP BY ROLLUP (a, b), CUBE (c), GROUPING SETS ((d), ());
+SELECT CASE WHEN a = 1 THEN 'one' WHEN a = 2 THEN 'two' ELSE 'many' END FROM t;
+SELECT * FROM t WHERE (a, b) IN ((1, 2), (3, 4)) AND c = ANY ('{1,2,3}'::int[]) AND d <> ALL (ARRAY[1, 2]);
+SELECT * FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.id = t.id) AND NOT a IS DISTINCT FROM b AND c IS NOT NULL;
+SELECT DISTINCT ON (a) a, b FROM t ORDER BY a, b;
+SELECT * FROM ONLY t TABLESAMPLE SYSTEM (10) REPEATABLE (42);
+SELECT * FROM t FOR UPDATE OF t SKIP LOCKED;
+SELECT * FROM t FOR NO KEY UPDATE NOWAIT;
+TABLE events;
+VALUES (1, 'a'), (2, 'b');
+SELECT;
+SELECT 1 + 2 * 3 - -4, -5, - 6, +7, 2 ^ 3, 5 % 2, 5!=4, 5<>4, @ -5, |/ 25.0, ~1;
+SELECT 'a' || 'b' || 3, 'x' COLLATE "C", a[1], a[1:2], (t).a, (f(x)).b, t.*;
+SELECT extract(epoch FROM now()), position('a' IN 'banana'), substring('abc' FROM 1 FOR 2), trim(BOTH 'x' FROM 'xax'), overlay('abc' PLACING 'x' FROM 2);
+SELECT date '2026-01-01', timestamp with time zone '2026-01-01 00:00:00+00', interval '7' day, interval(3) '1 second', time(2) '12:00';
+SELECT cast(1 AS bigint), 1::int8, '1'::text::int, float8 '1.5', int '7', numeric(10, 2) '3.14';
+SELECT current_date, current_timestamp(3), localtime, current_user, session_user, user;
+SELECT coalesce(a, 0), nullif(b, ''), greatest(1, 2), least(3, 4) FROM t;
+SELECT * FROM generate_series(1, 10) WITH ORDINALITY AS g(n, o);
+SELECT * FROM ROWS FROM (generate_series(1, 3), unnest(ARRAY[1, 2])) AS x;
+SELECT * FROM json_to_recordset('[{"a":1}]') AS x(a int, b text);
+SELECT f(a => 1, b := 'two', VARIADIC ARRAY[1]);
+SELECT a AT TIME ZONE 'UTC', b SIMILAR TO '%x%' ESCAPE '#', c ILIKE 'Ä%', d ~* '^a', e !~ 'b', f @> '{}', g ? 'k', h #>> '{a,b}', i @? '$.a' FROM t;
+SELECT a FROM t ORDER BY a FETCH FIRST 3 ROWS ONLY;
+SELECT a FROM t ORDER BY a FETCH FIRST 3 ROWS WITH TIES;
+SELECT $1, $2::int, $10 FROM t WHERE id = $3;
+SELECT "Weird ""Name""", "sch ema"."ta.ble"."co$l" FROM "sch ema"."ta.ble" AS "ali as";
+SELECT public . events /* here */ . tenant_id FROM public
+  . -- why not
+  events;
+SELECT app.public.events.tenant_id FROM app.public.events;
+SELECT ä, größe FROM tabelle_ö WHERE überschrift = 'ß';
+select/**/1/*a/*b*/c*/from/**/t--end
+;
+SELECT 1--1
++2;
+SELECT a.b.c, x$y, _z, a1 FROM a$b;
+SELECT a<b, a<=b, a>=b, a->b, a->>b, a<->b, a&&b, a||b, a@@b, a|b, a&b, a#b, a<<b, a>>b FROM t;
+SELECT 1.5, .5, 5., 1e10, 1.5e-3, 1E+5, 0, 00012, 2147483647, 2147483648, 9223372036854775807, 9223372036854775808, 123456789, 1234567890;
+SELECT * FROM t WHERE user_id = 435090932899640449;
+SELECT x[1:2][3:], x[:], x[$1:$2] FROM t;
+SELECT ARRAY[[1,2],[3,4]], ROW(1, 'a'), (1, 2), ARRAY(SELECT 1);
+SELECT xmlelement(name foo, xmlattributes('x' AS bar)), json_object('a': 1), JSON_ARRAY(1, 2);
+SELECT 1 AS one, 2 two, 3 "three", 'x'y FROM t t2(a, b);
+SELECT * FROM (VALUES (1, 'x'), (2, 'y')) AS v(id, name) WHERE id > 1;
+SELECT * FROM t1 LEFT JOIN (t2 INNER JOIN t3 ON t2.a = t3.a) ON t1.a = t2.a RIGHT JOIN t4 ON TRUE FULL OUTER JOIN t5 USING (x) ;
+SELECT sum(l_extendedprice * (1 - l_discount)) AS revenue FROM lineitem WHERE l_shipdate >= date '1994-01-01' AND l_shipdate < date '1994-01-01' + interval '1' year AND l_discount BETWEEN .06 - 0.01 AND .06 + 0.01 AND l_quantity < 24;
+SELECT n_name, sum(l_extendedprice * (1 - l_discount)) AS revenue FROM customer, orders, lineitem, supplier, nation, region WHERE c_custkey = o_custkey AND l_orderkey = o_orderkey AND l_suppkey = s_suppkey AND c_nationkey = s_nationkey AND r_name = 'ASIA' GROUP BY n_name ORDER BY revenue DESC;
+SELECT o_year, sum(CASE WHEN nation = 'BRAZIL' THEN volume ELSE 0 END) / sum(volume) FROM (SELECT extract(year FROM o_orderdate) AS o_year, l_extendedprice AS volume, n2.n_name AS nation FROM part) AS all_nations GROUP BY o_year;
+EXPLAIN (ANALYZE, COSTS OFF, FORMAT json) SELECT * FROM t WHERE a = 1;
+EXPLAIN ANALYZE VERBOSE UPDATE t SET a = 1;
+SELECT set_config('search_path', 'a, b', false), current_setting('x.y', true);
+SELECT create_distributed_table('events', 'tenant_id', shard_count => 8);
+SELECT * INTO newtab FROM t;
+SELECT a FROM t WHERE b = 'don''t' AND c = '' AND d = '''' AND e = '\' AND f = E'\'' AND g = E'a\nb\\' AND h = e'\x41\u00e4\U0001F600\101';
+SELECT $$dollar$$, $tag$with $$ inside$tag$, $ü$x$ü$, $_1$y$_1$, $$$$, $a$ $b$ $a$;
+SELECT B'101', X'1F', b'', x'dead';
+SELECT 'a'
+'b', 'c'
+'d';
+SELECT U&'\0061', U&"d\0061t", N'nation';
+SELECT 0x1F, 0o17, 0b11, 1_000;
