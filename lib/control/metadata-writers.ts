@@ -65,13 +65,16 @@ BEGIN
   END IF;
 END $$;
 
-CREATE FUNCTION pgloom.set_node_shouldhaveshards(name text, port int, value bool) RETURNS void
+CREATE FUNCTION pgloom.set_node_property(nodename text, nodeport int, property text, value bool) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   PERFORM pgloom.require_database_owner();
-  UPDATE pgloom.pg_dist_node SET shouldhaveshards = value WHERE nodename = name AND nodeport = port;
+  IF property <> 'shouldhaveshards' THEN
+    RAISE EXCEPTION 'only the ''shouldhaveshards'' property can be set using this function' USING ERRCODE = '22023';
+  END IF;
+  UPDATE pgloom.pg_dist_node n SET shouldhaveshards = $4 WHERE n.nodename = $1 AND n.nodeport = $2;
   IF NOT FOUND THEN
-    RAISE EXCEPTION 'node at "%:%" does not exist', name, port USING ERRCODE = '22023';
+    RAISE EXCEPTION 'node at "%:%" does not exist', $1, $2 USING ERRCODE = '22023';
   END IF;
 END $$;
 

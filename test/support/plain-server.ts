@@ -7,6 +7,11 @@ import type { Test } from 'tap'
  */
 export const serverUrl = process.env['PGLOOM_TEST_SERVER']
 
+/** That one and two more, for tests of commands over several nodes; comma separated in PGLOOM_TEST_SERVERS. */
+export const workerUrls = (process.env['PGLOOM_TEST_SERVERS'] ?? '')
+  .split(',')
+  .filter((url) => url !== '')
+
 export async function withClient<T>(
   work: (client: pg.Client) => Promise<T>,
   url = serverUrl,

@@ -1,0 +1,180 @@
+import type { FunctionResult } from '../executor/ports.ts'
+import { addNode, type ConnectNode } from './add-node.ts'
+import type { CommandRun } from './command-run.ts'
+import { createDistributedTable } from './create-distributed-table.ts'
+import { createReferenceTable } from './create-reference-table.ts'
+import type { ArgumentDeclaration, ArgumentValues } from './function-arguments.ts'
+import { runCommandOnNodes, runCommandOnShards, runCommandOnWorkers } from './run-command.ts'
+import { undistributeTable } from './undistribute-table.ts'
+
+export type ClusterFunction = {
+  readonly arguments: readonly ArgumentDeclaration[]
+  /** Changes the cluster: all in one transaction. */
+  readonly isAtomic: boolean
+  readonly run: (
+    run: CommandRun,
+    values: ArgumentValues,
+    connectNode: ConnectNode,
+  ) => Promise<FunctionResult | string | undefined>
+}
+
+/** A result of one column and row named after the function: void has type OID 2278 and an empty text. */
+export const VOID = { typeOid: 2278, typeSize: 4 }
+export const INTEGER = { typeOid: 23, typeSize: 4 }
+
+const NODE: readonly ArgumentDeclaration[] = [
+  { name: 'nodename', type: 'text' },
+  { name: 'nodeport', type: 'int' },
+]
+
+const ADD_NODE: ClusterFunction = {
+  arguments: [
+    ...NODE,
+    { name: 'groupid', type: 'int', default: '-1' },
+    { name: 'noderole', type: 'text', default: 'primary' },
+    { name: 'nodecluster', type: 'text', default: 'default' },
+  ],
+  isAtomic: true,
+  run: addNode,
+}
+
+const REMOVE_NODE: ClusterFunction = {
+  arguments: NODE,
+  isAtomic: true,
+  run: (run, values) => callWriter(run, values, 'pgloom.remove_node($1, $2::int)', NODE),
+}
+
+const COMMAND: readonly ArgumentDeclaration[] = [
+  { name: 'command', type: 'text' },
+  { name: 'parallel', type: 'bool', default: 'true' },
+  { name: 'give_warning_for_connection_errors', type: 'bool', default: 'false' },
+]
+
+const HOST: readonly ArgumentDeclaration[] = [
+  { name: 'host', type: 'text' },
+  { name: 'port', type: 'int', default: null },
+  { name: 'node_role', type: 'text', default: 'primary' },
+  { name: 'node_cluster', type: 'text', default: 'default' },
+]
+
+const PROPERTY: readonly ArgumentDeclaration[] = [
+  ...NODE,
+  { name: 'property', type: 'text' },
+  { name: 'value', type: 'bool' },
+]
+
+async function callWriter(
+  run: CommandRun,
+  values: ArgumentValues,
+  call: string,
+  declared: readonly ArgumentDeclaration[],
+): Promise<undefined> {
+  await run.value(
+    `SELECT ${call}`,
+    declared.map(({ name }) => values.get(name) ?? null),
+  )
+}
+
+/** Argument names and defaults are Citus'. */
+export const CLUSTER_FUNCTIONS: ReadonlyMap<string, ClusterFunction> = new Map<
+  string,
+  ClusterFunction
+>([
+  ['citus_add_node', ADD_NODE],
+  ['master_add_node', ADD_NODE],
+  ['citus_remove_node', REMOVE_NODE],
+  ['master_remove_node', REMOVE_NODE],
+  [
+    'citus_set_coordinator_host',
+    {
+      arguments: HOST,
+      isAtomic: true,
+      run: (run, values) =>
+        callWriter(
+          run,
+          values,
+          "pgloom.set_coordinator_host($1, coalesce($2::int, current_setting('port')::int))",
+          HOST.slice(0, 2),
+        ),
+    },
+  ],
+  [
+    'citus_set_node_property',
+    {
+      arguments: PROPERTY,
+      isAtomic: true,
+      run: (run, values) =>
+        callWriter(run, values, 'pgloom.set_node_property($1, $2::int, $3, $4::bool)', PROPERTY),
+    },
+  ],
+  [
+    'create_distributed_table',
+    {
+      arguments: [
+        { name: 'table_name', type: 'regclass' },
+        { name: 'distribution_column', type: 'text' },
+        { name: 'distribution_type', type: 'text', default: 'hash' },
+        { name: 'colocate_with', type: 'text', default: 'default' },
+        { name: 'shard_count', type: 'int', default: null },
+      ],
+      isAtomic: true,
+      run: async (run, values) => void (await createDistributedTable(run, values)),
+    },
+  ],
+  [
+    'create_reference_table',
+    {
+      arguments: [{ name: 'table_name', type: 'regclass' }],
+      isAtomic: true,
+      run: async (run, values) => void (await createReferenceTable(run, values)),
+    },
+  ],
+  [
+    'undistribute_table',
+    {
+      arguments: [
+        { name: 'table_name', type: 'regclass' },
+        { name: 'cascade_via_foreign_keys', type: 'bool', default: 'false' },
+      ],
+      isAtomic: true,
+      run: async (run, values) => void (await undistributeTable(run, values)),
+    },
+  ],
+  [
+    'run_command_on_workers',
+    { arguments: COMMAND.slice(0, 2), isAtomic: false, run: runCommandOnWorkers },
+  ],
+  [
+    'run_command_on_all_nodes',
+    {
+      arguments: COMMAND,
+      isAtomic: false,
+      run: (run, values) => runCommandOnNodes(run, values, () => true),
+    },
+  ],
+  [
+    'run_command_on_coordinator',
+    {
+      arguments: COMMAND.filter(({ name }) => name !== 'parallel'),
+      isAtomic: false,
+      run: (run, values) => runCommandOnNodes(run, values, (groupId) => groupId === 0),
+    },
+  ],
+  [
+    'run_command_on_shards',
+    {
+      arguments: [{ name: 'table_name', type: 'regclass' }, ...COMMAND.slice(0, 2)],
+      isAtomic: false,
+      run: runCommandOnShards,
+    },
+  ],
+])
+
+/** Real functions in schema pgloom, for callers that hand them to us all the same. */
+export const SQL_FUNCTIONS: ReadonlySet<string> = new Set([
+  'worker_hash',
+  'citus_total_relation_size',
+  'shard_name',
+  'distributed_tables_colocated',
+  'get_colocated_table_array',
+])

@@ -1,0 +1,65 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
+import type { ClusterNode } from '../catalog/catalog.ts'
+import { copyIn, copyOut } from '../executor/node-client.ts'
+import { type CommandRun, runAll, tableByOid, workersOf } from './command-run.ts'
+import { lockTable } from './create-distributed-table.ts'
+import { checkForeignKeys, checkTable } from './distribution-checks.ts'
+import { type ArgumentValues, oidArgument } from './function-arguments.ts'
+import { guardReferenceSql } from './guard-sql.ts'
+import { quoteIdentifier, quoteQualified } from './shard-schema.ts'
+import { referenceRestSql, referenceTableSql, shareSequences } from './shell-copies.ts'
+import type { TableDescription } from './table-description.ts'
+
+export async function createReferenceTable(run: CommandRun, values: ArgumentValues): Promise<void> {
+  const oid = oidArgument(values, 'table_name')
+  const table = await lockTable(run, oid)
+  checkTable(table)
+  await run.value(`SELECT pgloom.register_reference_table(${oid}::oid::regclass)`)
+  const catalog = await run.catalog()
+  const tableOf = (target: number) => tableByOid(catalog, target)
+  checkForeignKeys(table, { key: undefined, colocationId: 0, tableOf })
+  await copyToNodes(run, table, workersOf(catalog))
+  await runAll(run.coordinator, guardReferenceSql(quoteQualified(table.schema, table.name)))
+}
+
+/** Makes the table's copies on these nodes, with the coordinator's rows. */
+export async function copyToNodes(
+  run: CommandRun,
+  table: TableDescription,
+  nodes: readonly ClusterNode[],
+): Promise<void> {
+  await shareSequences(run, table, nodes)
+  for (const node of nodes) {
+    const target = await run.on(node.nodeId)
+    await runAll(target, [referenceTableSql(table)])
+    await copyRows(run.coordinator, target, table, quoteQualified(table.schema, table.name))
+    await runAll(target, referenceRestSql(table))
+  }
+}
+
+/** All rows of the same named table on `source`, into `into` on `target`. Streams. */
+export async function copyRows(
+  source: BackendConnection,
+  target: BackendConnection,
+  table: TableDescription,
+  into: string,
+  from = into,
+): Promise<void> {
+  const columns = table.columns
+    .filter(({ generated }) => generated === '')
+    .map(({ name }) => quoteIdentifier(name))
+    .join(', ')
+  const copy = copyIn(target, `COPY ${into} (${columns}) FROM STDIN (FORMAT binary)`)
+  try {
+    await copy.started()
+    const rows = copyOut(
+      source,
+      `COPY (SELECT ${columns} FROM ONLY ${from}) TO STDOUT (FORMAT binary)`,
+    )
+    for await (const body of rows) await copy.write(body)
+  } catch (error) {
+    await copy.fail('the source failed')
+    throw error
+  }
+  await copy.finish()
+}
