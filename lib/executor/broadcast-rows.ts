@@ -5,6 +5,7 @@ import type { ClusterNode, ReferenceTable } from '../catalog/catalog.ts'
 import { CopyInStream } from './copy-in-stream.ts'
 import { copiedColumns, copyData } from './distribute-rows.ts'
 import { COPY_HEADER, COPY_TRAILER, HashedRows } from './hashed-rows.ts'
+import { interruptible } from './interruptible.ts'
 import { query } from './node-client.ts'
 import type { StatementContext } from './ports.ts'
 import { quoteIdentifier } from './quoted-schema.ts'
@@ -24,7 +25,8 @@ export async function broadcastRows(
   const target = `${quoteIdentifier(table.schema)}.${quoteIdentifier(table.name)}`
   const count = await withReferenceWrites(source, async () => {
     const insert = `INSERT INTO ${target} (${columns}) OVERRIDING SYSTEM VALUE`
-    const { tag } = await query(source, `${insert} SELECT ${columns} FROM ${from} ORDER BY ctid`)
+    const work = query(source, `${insert} SELECT ${columns} FROM ${from} ORDER BY ctid`)
+    const { tag } = await interruptible(source, context.signal, work)
     return tagCount(tag)
   })
   const others = context.catalog.nodes.filter(({ nodeId }) => nodeId !== source.node.nodeId)
@@ -48,10 +50,16 @@ async function copyToNode(
   const connection = await context.connection(nodeId, 'write')
   const select = `SELECT 0::int4, ${columns} FROM ${from} ORDER BY ctid`
   return withReferenceWrites(connection, async () => {
-    const rows = new HashedRows(source, `COPY (${select}) TO STDOUT (FORMAT binary)`, ANY_HASH)
+    const rows = new HashedRows(
+      source,
+      `COPY (${select}) TO STDOUT (FORMAT binary)`,
+      ANY_HASH,
+      context.signal,
+    )
     const stream = new CopyInStream(
       connection,
       `COPY ${target} (${columns}) FROM STDIN (FORMAT binary)`,
+      { signal: context.signal },
     )
     try {
       await stream.write(copyData(COPY_HEADER))

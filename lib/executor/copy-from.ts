@@ -1,4 +1,3 @@
-import type { BackendConnection } from '../backend/backend-connection.ts'
 import { RouterError } from '../base/errors.ts'
 import type { CopyPlan } from '../planner/plan.ts'
 import { Backend } from '../wire/message-codes.ts'
@@ -8,6 +7,7 @@ import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import { PositionMap } from './position-map.ts'
 import { relayedRows } from './relayed-rows.ts'
 import { retarget, throughScratch } from './scratch-insert.ts'
+import type { AnswerReader } from './server-answer.ts'
 
 /**
  * COPY … FROM STDIN into a cluster table: the client's own COPY fills a scratch table on the coordinator, so that formats,
@@ -20,24 +20,18 @@ export function runCopyFrom(
 ): Promise<CommandTag> {
   return throughScratch(plan.table, context, async (coordinator, scratch) => {
     const positions = new PositionMap()
-    const text = retarget(execution.text, plan.target, scratch, '', positions)
+    const text = retarget(execution, plan.target, scratch, '', positions)
     const mending = { positions, alias: scratch.alias }
     const relayed = relayedRows(coordinator, context, false, mending)
     const started = new StartSignal()
-    const stream = new CopyInStream(
-      coordinator,
-      text,
-      {
-        ...relayed,
-        message: (type, chunk, start, end) => {
-          relayed.message?.(type, chunk, start, end)
-          if (type === Backend.copyInResponse) started.resolve()
-        },
-      },
-      mending,
-    )
+    const message: AnswerReader['message'] = (type, chunk, start, end) => {
+      relayed.message?.(type, chunk, start, end)
+      if (type === Backend.copyInResponse) started.resolve()
+    }
+    const reader = { ...relayed, message }
+    const stream = new CopyInStream(coordinator, text, { signal: context.signal, reader, mending })
     await Promise.race([started.promise, stream.ended])
-    return `COPY ${await pump(stream, coordinator, context)}`
+    return `COPY ${await pump(stream, context)}`
   })
 }
 
@@ -53,11 +47,7 @@ class StartSignal {
 }
 
 /** The client's data as they come; a client that gives up is told so by the server, in Postgres' own words. */
-async function pump(
-  stream: CopyInStream,
-  connection: BackendConnection,
-  { client, signal }: StatementContext,
-): Promise<number> {
+async function pump(stream: CopyInStream, { client, signal }: StatementContext): Promise<number> {
   try {
     for await (const body of client.copyData()) {
       signal.throwIfAborted()
@@ -67,7 +57,6 @@ async function pump(
     return await stream.finish()
   } catch (error) {
     await stream.abort(error instanceof RouterError ? error.message : 'canceled')
-    if (connection.isCongested) await connection.cancel()
     throw error
   }
 }

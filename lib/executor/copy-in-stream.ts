@@ -1,8 +1,16 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import { writeCopyDone, writeCopyFail } from '../wire/copy-messages.ts'
 import type { Mending } from './error-rewriting.ts'
+import { interruptible } from './interruptible.ts'
 import { type AnswerReader, type ServerAnswer, tagCount } from './server-answer.ts'
 import { sendQuery } from './simple-request.ts'
+
+export type CopyInOptions = {
+  /** When it is aborted the COPY is cancelled: waiting for a lock, say, it could not be told by CopyFail. */
+  readonly signal: AbortSignal
+  readonly reader?: AnswerReader
+  readonly mending?: Mending
+}
 
 /**
  * One COPY … FROM STDIN. Data may follow the command without waiting: after an error the server ignores CopyData up
@@ -12,20 +20,20 @@ import { sendQuery } from './simple-request.ts'
 export class CopyInStream {
   readonly connection: BackendConnection
   readonly #answer: ServerAnswer
+  /** Settles after the answer, when no cancel of it is under way. */
+  readonly #ended: Promise<void>
 
-  constructor(
-    connection: BackendConnection,
-    sql: string | Buffer,
-    reader?: AnswerReader,
-    mending?: Mending,
-  ) {
+  constructor(connection: BackendConnection, sql: string | Buffer, options: CopyInOptions) {
     this.connection = connection
-    this.#answer = sendQuery(connection, sql, reader, mending)
+    this.#answer = sendQuery(connection, sql, options.reader, options.mending)
+    this.#ended = interruptible(connection, options.signal, this.#answer.completed())
+    // whoever writes or finishes sees the error
+    this.#ended.catch(() => undefined)
   }
 
   /** Settles when the server has ended the COPY, whether well or not; throws its error. */
   get ended(): Promise<void> {
-    return this.#answer.completed()
+    return this.#ended
   }
 
   /**
@@ -43,16 +51,17 @@ export class CopyInStream {
     if (lastMessages !== undefined) this.connection.send(lastMessages, 0, lastMessages.length)
     writeCopyDone(this.connection.out)
     this.connection.flush()
-    await this.#answer.completed()
+    await this.#ended
     return tagCount(this.#answer.tag)
   }
 
   /** CopyFail; resolves when the connection can be used again. Harmless when the COPY has ended. */
   async abort(reason: string): Promise<void> {
-    if (this.#answer.isDone) return
-    writeCopyFail(this.connection.out, reason)
-    this.connection.flush()
-    await this.#answer.done
+    if (!this.#answer.isDone) {
+      writeCopyFail(this.connection.out, reason.replaceAll('\0', ''))
+      this.connection.flush()
+    }
+    await this.#ended.catch(() => undefined)
   }
 
   /** Resolves when the socket has drained, or the COPY has ended without that. */

@@ -3,6 +3,7 @@ import type { DistributedTable, Shard } from '../catalog/catalog.ts'
 import { Frontend } from '../wire/message-codes.ts'
 import { CopyInStream } from './copy-in-stream.ts'
 import { COPY_HEADER, COPY_TRAILER, HashedRows } from './hashed-rows.ts'
+import { interruptible } from './interruptible.ts'
 import { query } from './node-client.ts'
 import { quotedSchema, quoteIdentifier } from './quoted-schema.ts'
 import { nullKey } from './route.ts'
@@ -30,8 +31,8 @@ export type RowDistribution = {
  * throws, all connections are ready for the next command (ROLLBACK, in effect).
  */
 export async function distributeRows(distribution: RowDistribution): Promise<number> {
-  const { source, from, table } = distribution
-  await refuseNullKeys(source, from, table)
+  const { source, table } = distribution
+  await refuseNullKeys(distribution)
   const remote = table.shards.filter(({ nodeId }) => nodeId !== source.node.nodeId)
   const local = table.shards.filter(({ nodeId }) => nodeId === source.node.nodeId)
   const copied = remote.length === 0 ? 0 : await copyToShards(distribution, remote)
@@ -39,14 +40,14 @@ export async function distributeRows(distribution: RowDistribution): Promise<num
   return copied + inserted
 }
 
-async function refuseNullKeys(
-  source: BackendConnection,
-  from: string,
-  table: DistributedTable,
-): Promise<void> {
+async function refuseNullKeys({ source, from, table, signal }: RowDistribution): Promise<void> {
   if (table.distributionColumn.isNotNull) return
   const key = quoteIdentifier(table.distributionColumn.name)
-  const { rows: nulls } = await query(source, `SELECT 1 FROM ${from} WHERE ${key} IS NULL LIMIT 1`)
+  const { rows: nulls } = await interruptible(
+    source,
+    signal,
+    query(source, `SELECT 1 FROM ${from} WHERE ${key} IS NULL LIMIT 1`),
+  )
   if (nulls.length > 0) throw nullKey(table)
 }
 
@@ -73,7 +74,7 @@ async function copyToShards(
   const hash = hashExpression(table)
   const columns = copiedColumns(table)
   const select = `SELECT ${hash}, ${columns} FROM ${from}${rangeFilter(table, shards)} ORDER BY 1, ctid`
-  const rows = new HashedRows(source, `COPY (${select}) TO STDOUT (FORMAT binary)`, shards)
+  const rows = new HashedRows(source, `COPY (${select}) TO STDOUT (FORMAT binary)`, shards, signal)
   const writer = new ShardWriter(distribution, shards, columns)
   try {
     for (let batch = await rows.next(); batch !== undefined; batch = await rows.next()) {
@@ -141,7 +142,7 @@ class ShardWriter {
     const connection = await this.#distribution.target(shard)
     const name = shardName(this.#distribution.table, shard)
     const sql = `COPY ${name} (${this.#columns}) FROM STDIN (FORMAT binary)`
-    this.#current = new CopyInStream(connection, sql)
+    this.#current = new CopyInStream(connection, sql, { signal: this.#distribution.signal })
     this.#currentIndex = shardIndex
     await this.#current.write(copyData(COPY_HEADER))
   }
@@ -185,10 +186,9 @@ async function insertHere(
   for (const shard of shards) {
     signal.throwIfAborted()
     const range = `${hash} BETWEEN ${shard.minHash} AND ${shard.maxHash}`
-    const { tag } = await query(
-      source,
-      `INSERT INTO ${shardName(table, shard)} (${columns}) SELECT ${columns} FROM ${from} WHERE ${range} ORDER BY ctid`,
-    )
+    const insert = `INSERT INTO ${shardName(table, shard)} (${columns}) SELECT ${columns}`
+    const work = query(source, `${insert} FROM ${from} WHERE ${range} ORDER BY ctid`)
+    const { tag } = await interruptible(source, signal, work)
     total += tagCount(tag)
     onProgress?.(copied + total)
   }

@@ -156,7 +156,9 @@ export class GatheredRows {
       side,
       `CREATE TEMPORARY TABLE ${TEMPORARY_TABLE} (${columns.join(', ')}) ON COMMIT DROP`,
     )
-    const stream = new CopyInStream(side, `COPY ${TEMPORARY_TABLE} FROM STDIN (FORMAT binary)`)
+    const stream = new CopyInStream(side, `COPY ${TEMPORARY_TABLE} FROM STDIN (FORMAT binary)`, {
+      signal: this.#context.signal,
+    })
     await stream.write(copyData(COPY_HEADER))
     this.#stream = stream
     this.#flow.resume()

@@ -1,6 +1,7 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { RouterError } from '../base/errors.ts'
 import { Frontend } from '../wire/message-codes.ts'
+import { interruptible } from './interruptible.ts'
 import type { ServerAnswer } from './server-answer.ts'
 import { sendQuery } from './simple-request.ts'
 
@@ -36,6 +37,8 @@ export class HashedRows {
   readonly #source: BackendConnection
   readonly #ranges: readonly HashRange[]
   readonly #answer: ServerAnswer
+  /** Settles after the answer, when no cancel of it is under way. */
+  readonly #interrupted: Promise<unknown>
   readonly #waiting: RowBatch[] = []
   #batch = Buffer.allocUnsafeSlow(BATCH_BYTES)
   #batchLength = 0
@@ -45,12 +48,19 @@ export class HashedRows {
   #isPaused = false
   #wake: (() => void) | undefined
 
-  constructor(source: BackendConnection, sql: string, ranges: readonly HashRange[]) {
+  constructor(
+    source: BackendConnection,
+    sql: string,
+    ranges: readonly HashRange[],
+    signal: AbortSignal,
+  ) {
     this.#source = source
     this.#ranges = ranges
     this.#answer = sendQuery(source, sql, {
       row: (chunk, start, end) => this.#copyData(chunk, start + 5, end),
     })
+    this.#interrupted = interruptible(source, signal, this.#answer.done)
+    this.#interrupted.catch(() => undefined)
   }
 
   /** The next batch in the order of the hashes, undefined after the last. Throws the source's error. */
@@ -74,11 +84,11 @@ export class HashedRows {
     this.#answer.abandon()
     this.#resume()
     if (!this.#answer.isDone) await this.#source.cancel(this.#answer)
-    await this.#answer.done
+    await this.#interrupted
   }
 
   async #failed(error: RouterError): Promise<RouterError> {
-    await this.#answer.done
+    await this.#interrupted
     return error
   }
 

@@ -36,6 +36,8 @@ export type Parameters = {
 export type Execution = {
   /** The statement's own text (a single statement of a script), UTF-8. */
   readonly text: Buffer
+  /** Characters of the client's message before `text`: error positions count from the message's start. 0 if absent. */
+  readonly positionBase?: number
   readonly parameters: Parameters
   /** As in Bind: none = all text, one = for all, else one each. */
   readonly resultFormats: readonly number[]

@@ -3,6 +3,7 @@ import { SqlState } from '../base/sqlstate.ts'
 import type { ReferenceWritePlan } from '../planner/plan.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import { withReferenceWrites } from './reference-guard.ts'
+import { unchangedPositions } from './relay-on.ts'
 import { relayedRows, waitFor } from './relayed-rows.ts'
 import type { AnswerReader } from './server-answer.ts'
 import { sendStatements } from './statement-request.ts'
@@ -41,7 +42,7 @@ async function writeOn(
   return withReferenceWrites(connection, async () => {
     const { text, parameters, resultFormats, sendsRowDescription } = execution
     const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
-    const mending = { positions: undefined }
+    const mending = { positions: unchangedPositions(execution) }
     const reader: AnswerReader = answersClient
       ? relayedRows(connection, context, sendsRowDescription, mending)
       : {}

@@ -3,7 +3,7 @@ import { SqlState } from '../base/sqlstate.ts'
 import type { DistributedTable, Shard } from '../catalog/catalog.ts'
 import { hashKey, type KeyValue } from '../catalog/key-value.ts'
 import { shardOfHash } from '../catalog/shard-map.ts'
-import type { KeySource, Pin } from '../planner/plan.ts'
+import type { InsertRowsPlan, KeySource, Pin } from '../planner/plan.ts'
 
 /**
  * The value a key source has in the execution at hand. undefined: NULL, which matches no row. `column` is the
@@ -56,16 +56,17 @@ export function routeOfKey(table: DistributedTable, source: KeySource, keys: Key
 }
 
 /**
- * For INSERT … VALUES: as resolvePins, but a row whose key is NULL is an error: it has no shard. MANY also means
- * that a key is not known to us, see shardOfRow.
+ * For INSERT … VALUES: as resolvePins, but a row whose key is NULL is an error, since it has no shard: 22004. MANY also
+ * means that a key is not known to us, see shardOfRow.
  */
-export function resolveInsertPins(pins: readonly Pin[], keys: KeyReader): Route {
-  for (const { table, values } of pins) {
-    for (const source of values ?? []) {
-      if (keys.read(source) === undefined) throw nullKey(table)
-    }
+export function resolveInsert(
+  { table, rows, routed }: Pick<InsertRowsPlan, 'table' | 'rows' | 'routed'>,
+  keys: KeyReader,
+): Route {
+  for (const { key } of rows) {
+    if (keys.read(key) === undefined) throw nullKey(table)
   }
-  return resolvePins(pins, keys)
+  return resolvePins(routed.pins, keys)
 }
 
 /** undefined: only Postgres can say. Throws 22004 for NULL. */

@@ -23,7 +23,7 @@ export function runInsertThroughScratch(
 ): Promise<CommandTag> {
   return throughScratch(plan.table, context, async (coordinator, scratch) => {
     const positions = new PositionMap()
-    const text = retarget(execution.text, plan.target, scratch, plan.targetSuffix, positions)
+    const text = retarget(execution, plan.target, scratch, plan.targetSuffix, positions)
     const mending = { positions, alias: scratch.alias }
     const { parameters, resultFormats, sendsRowDescription } = execution
     const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
@@ -76,7 +76,7 @@ function lostRows({ name }: ClusterTable, expected: number, actual: number): Rou
 
 /** The client's text with the scratch table where its target stood. */
 export function retarget(
-  text: Buffer,
+  { text, positionBase }: Execution,
   target: TextRange,
   scratch: ScratchTable,
   suffix: string,
@@ -84,6 +84,6 @@ export function retarget(
 ): Buffer {
   const out = new FrameWriter(text.length + 128)
   const replacement = { ...target, text: `${scratch.qualifiedName}${suffix}` }
-  writeReplaced(out, text, 0, text.length, [replacement], positions)
+  writeReplaced(out, text, 0, text.length, [replacement], positions, positionBase)
   return out.take()
 }

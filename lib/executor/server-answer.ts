@@ -16,6 +16,12 @@ export interface AnswerReader {
   notice?(chunk: Buffer, start: number, end: number): void
 }
 
+export type AsynchronousReceiver = {
+  readonly onAsynchronous:
+    | ((type: number, chunk: Buffer, start: number, end: number) => void)
+    | undefined
+}
+
 const UNMENDED: Mending = { positions: undefined }
 
 /**
@@ -31,6 +37,8 @@ export class ServerAnswer implements ResponseSink {
   /** Of the last command. */
   tag = ''
 
+  /** Whose answer it is: told of what the server says unasked (NotificationResponse, ParameterStatus). */
+  connection: AsynchronousReceiver | undefined
   readonly #reader: AnswerReader
   readonly #mending: Mending
   readonly #resolve: (error: RouterError | undefined) => void
@@ -57,6 +65,10 @@ export class ServerAnswer implements ResponseSink {
   message(type: number, chunk: Buffer, start: number, end: number): void {
     if (type === Backend.errorResponse) {
       this.error ??= mendError(chunk, start, end, this.#mending)
+      return
+    }
+    if (type === Backend.notificationResponse || type === Backend.parameterStatus) {
+      this.connection?.onAsynchronous?.(type, chunk, start, end)
       return
     }
     if (this.#isMuted) return

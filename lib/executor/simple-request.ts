@@ -11,6 +11,7 @@ export function sendQuery(
   mending?: Mending,
 ): ServerAnswer {
   const answer = new ServerAnswer(reader, mending)
+  answer.connection = connection
   connection.open(answer)
   writeQuery(connection.out, sql)
   connection.flush()

@@ -46,6 +46,7 @@ export function sendStatements(
   mending?: Mending,
 ): ServerAnswer {
   const answer = new ServerAnswer(reader, mending)
+  answer.connection = connection
   connection.open(answer)
   for (const statement of statements) writeStatement(connection, statement)
   writeSync(connection.out)

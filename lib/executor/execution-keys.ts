@@ -1,0 +1,67 @@
+import type { KeyValue } from '../catalog/key-value.ts'
+import type { KeySource } from '../planner/plan.ts'
+import { LexResult, lexStatement } from '../sql/lexer.ts'
+import { literalText } from '../sql/literal-value.ts'
+import { formatOf } from './bound-parameters.ts'
+import type { Parameters } from './ports.ts'
+import type { KeyReader } from './route.ts'
+
+const NO_PARAMETERS: Parameters = { types: [], formats: [], values: [] }
+
+/**
+ * Reads the values of the distribution column out of the text and the parameters at hand. Reused from statement to
+ * statement; it must not be kept beyond the event-loop turn of its reset(), since the text may be a socket's buffer.
+ */
+export class StatementKeys implements KeyReader {
+  #text: Buffer = Buffer.alloc(0)
+  #literals: LexResult = new LexResult()
+  #parameters: Parameters = NO_PARAMETERS
+
+  /** `literals`: the spans of the text, as the plan counts them. */
+  reset(text: Buffer, literals: LexResult, parameters: Parameters): this {
+    this.#text = text
+    this.#literals = literals
+    this.#parameters = parameters
+    return this
+  }
+
+  read(source: KeySource): KeyValue | undefined {
+    switch (source.kind) {
+      case 'literal':
+        return this.#literal(source.ordinal, source.negative)
+      case 'parameter':
+        return this.#parameter(source.number - 1)
+      case 'constant':
+        return { text: source.text }
+      case 'nothing':
+        return undefined
+    }
+  }
+
+  #literal(ordinal: number, isNegative: boolean): KeyValue {
+    const { starts, ends, types } = this.#literals
+    const start = starts[ordinal] ?? 0
+    const text = literalText(this.#text, start, ends[ordinal] ?? 0, types[ordinal] ?? 0)
+    if (text === undefined) return UNREADABLE
+    return { text: isNegative ? `-${text}` : text }
+  }
+
+  #parameter(index: number): KeyValue | undefined {
+    const value = this.#parameters.values[index]
+    if (value === undefined) return undefined
+    const typeOid = this.#parameters.types[index] ?? 0
+    if (formatOf(this.#parameters.formats, index) === 1) return { binary: value, typeOid }
+    return { text: value.toString('utf8'), typeOid }
+  }
+}
+
+/** Of no type that we hash: hashKey() gives undefined, so nothing is concluded from it. */
+const UNREADABLE: KeyValue = { text: '', typeOid: 0xffffffff }
+
+/** For statements that run at leisure: lexes the text itself. The text must not change meanwhile. */
+export function keysOf(text: Buffer, parameters: Parameters): StatementKeys {
+  const literals = new LexResult()
+  // a text the lexer leaves to the parser has no literal that a plan refers to
+  if (!lexStatement(text, 0, text.length, literals)) literals.count = 0
+  return new StatementKeys().reset(text, literals, parameters)
+}

@@ -1,0 +1,131 @@
+import { coordinatorOf } from '../catalog/catalog-lookup.ts'
+import type { InsertRowsPlan, LocalPlan, ModifyPlan, Plan, SelectPlan } from '../planner/plan.ts'
+import { refusalError } from '../planner/refusals.ts'
+import { FrameWriter } from '../wire/frame-writer.ts'
+import { runCopyFrom } from './copy-from.ts'
+import { runCopyTo } from './copy-to.ts'
+import { keysOf } from './execution-keys.ts'
+import { runExplain } from './explain.ts'
+import { writeFunctionResult } from './function-rows.ts'
+import { runInsertRows, unknownKey } from './insert-rows.ts'
+import { runScatterModify } from './modify.ts'
+import type { ClusterCommands, CommandTag, Execution, StatementContext } from './ports.ts'
+import { PositionMap } from './position-map.ts'
+import { runReferenceWrite } from './reference-write.ts'
+import { relayOn, unchangedPositions } from './relay-on.ts'
+import { resolveInsert, resolvePins } from './route.ts'
+import { routedShard, runRouted } from './routed.ts'
+import { runInsertThroughScratch } from './scratch-insert.ts'
+import { runScatterSelect } from './select.ts'
+import { writeReplaced } from './splice-writer.ts'
+
+/**
+ * Runs plans that are not simply relayed by the session (it may give us those too). Shared by all sessions; what
+ * belongs to one run is in its arguments.
+ */
+export class Executor {
+  readonly #commands: ClusterCommands
+
+  constructor(commands: ClusterCommands) {
+    this.#commands = commands
+  }
+
+  /**
+   * Writes RowDescription (if asked for), rows and notices to the client; CommandComplete, with the tag it resolves
+   * to, is the caller's. Throws a RouterError when nothing of the statement has taken effect beyond what the caller's
+   * transaction takes back.
+   */
+  async run(plan: Plan, execution: Execution, context: StatementContext): Promise<CommandTag> {
+    context.signal.throwIfAborted()
+    switch (plan.kind) {
+      case 'local':
+        return this.#local(plan, execution, context)
+      case 'select':
+        return select(plan, execution, context)
+      case 'modify':
+        return modify(plan, execution, context)
+      case 'insert-rows':
+        return insertRows(plan, execution, context)
+      case 'insert-through-scratch':
+        return runInsertThroughScratch(plan, execution, context)
+      case 'reference-write':
+        return runReferenceWrite(plan, execution, context)
+      case 'copy':
+        if (plan.direction === 'from') return runCopyFrom(plan, execution, context)
+        if (plan.table.kind === 'distributed')
+          return runCopyTo(plan, plan.table, execution, context)
+        return relayOn(
+          coordinatorId(context),
+          'read',
+          execution,
+          unchangedPositions(execution),
+          context,
+        )
+      case 'ddl':
+        return this.#commands.runDdl(plan, context, execution)
+      case 'function': {
+        const result = await this.#commands.callFunction(plan, context, execution)
+        return writeFunctionResult(result, execution, context)
+      }
+      case 'explain':
+        return runExplain(plan, execution, context)
+      case 'refusal':
+        throw refusalError(plan)
+      case 'session':
+        throw new Error('statements about the session are carried out by the session')
+    }
+  }
+
+  async #local(plan: LocalPlan, execution: Execution, context: StatementContext) {
+    if (plan.refreshesSizes) await this.#commands.refreshSizes(context)
+    const positions = new PositionMap()
+    const out = new FrameWriter(execution.text.length + 64)
+    const { text } = execution
+    writeReplaced(out, text, 0, text.length, plan.replacements, positions, execution.positionBase)
+    const access = plan.isReadOnly ? 'read' : 'write'
+    const own = { ...execution, text: out.take() }
+    return relayOn(coordinatorId(context), access, own, positions, context)
+  }
+}
+
+function coordinatorId({ catalog }: StatementContext): number {
+  return coordinatorOf(catalog).nodeId
+}
+
+async function select(
+  { routed, multi }: SelectPlan,
+  execution: Execution,
+  context: StatementContext,
+): Promise<CommandTag> {
+  const keys = keysOf(execution.text, execution.parameters)
+  const shard = routedShard(routed, resolvePins(routed.pins, keys))
+  if (shard !== undefined) return runRouted(routed, shard, execution, context)
+  const scatter = multi()
+  if (scatter.kind === 'refusal') throw refusalError(scatter)
+  return runScatterSelect(scatter, execution, context, keys)
+}
+
+async function modify(
+  { routed, multi }: ModifyPlan,
+  execution: Execution,
+  context: StatementContext,
+): Promise<CommandTag> {
+  const keys = keysOf(execution.text, execution.parameters)
+  const shard = routedShard(routed, resolvePins(routed.pins, keys))
+  if (shard !== undefined) return runRouted(routed, shard, execution, context)
+  const scatter = multi()
+  if (scatter.kind === 'refusal') throw refusalError(scatter)
+  return runScatterModify(scatter, execution, context, keys)
+}
+
+async function insertRows(
+  plan: InsertRowsPlan,
+  execution: Execution,
+  context: StatementContext,
+): Promise<CommandTag> {
+  const keys = keysOf(execution.text, execution.parameters)
+  const shard = routedShard(plan.routed, resolveInsert(plan, keys))
+  if (shard !== undefined) return runRouted(plan.routed, shard, execution, context)
+  if (plan.rows.length < 2) throw unknownKey(plan)
+  return runInsertRows(plan, execution, context, keys)
+}

@@ -1,0 +1,175 @@
+import { RouterError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
+import type { Shard } from '../catalog/catalog.ts'
+import { coordinatorOf } from '../catalog/catalog-lookup.ts'
+import type { ExplainPlan, RoutedStatement, ScatterModify, ScatterSelect } from '../planner/plan.ts'
+import { refusalError } from '../planner/refusals.ts'
+import { readDataRow, writeDataRow } from '../wire/backend-messages.ts'
+import { FrameWriter } from '../wire/frame-writer.ts'
+import { writeRowDescription } from '../wire/row-description.ts'
+import { pickParameters } from './bound-parameters.ts'
+import { keysOf } from './execution-keys.ts'
+import type { CommandTag, Execution, StatementContext } from './ports.ts'
+import { PositionMap } from './position-map.ts'
+import { relayOn, unchangedPositions } from './relay-on.ts'
+import { waitFor } from './relayed-rows.ts'
+import { allowedShards, type KeyReader, resolvePins } from './route.ts'
+import { routedShard } from './routed.ts'
+import { ShardStatement } from './shard-statement.ts'
+import { textForShard } from './shard-text.ts'
+import { sendStatements } from './statement-request.ts'
+
+const TEXT_TYPE = 25
+
+/** EXPLAIN: of a statement of one shard, that shard's plan; of more, Citus' summary and the plan of the first. */
+export async function runExplain(
+  plan: ExplainPlan,
+  execution: Execution,
+  context: StatementContext,
+): Promise<CommandTag> {
+  const { statement } = plan
+  const { start, end } = plan.statementText
+  const inner = { ...execution, text: execution.text.subarray(start, end) }
+  switch (statement.kind) {
+    case 'refusal':
+      throw refusalError(statement)
+    case 'local':
+    case 'reference-write':
+      return runHere(execution, context)
+    case 'select':
+    case 'modify':
+    case 'insert-rows': {
+      const keys = keysOf(inner.text, execution.parameters)
+      const shard = routedShard(statement.routed, resolvePins(statement.routed.pins, keys))
+      if (shard !== undefined)
+        return runOnShard(plan, statement.routed, shard, execution, inner, context)
+      if (statement.kind === 'insert-rows') throw notExplained('an INSERT into several shards')
+      const multi = statement.multi()
+      if (multi.kind === 'refusal') throw refusalError(multi)
+      return explainScatter(plan, multi, inner, context, keys)
+    }
+    case 'insert-through-scratch':
+    case 'copy':
+    case 'ddl':
+    case 'function':
+    case 'explain':
+    case 'session':
+      throw notExplained('this statement')
+  }
+}
+
+function runHere(execution: Execution, context: StatementContext): Promise<CommandTag> {
+  const { nodeId } = coordinatorOf(context.catalog)
+  return relayOn(nodeId, 'read', execution, unchangedPositions(execution), context)
+}
+
+function notExplained(what: string): RouterError {
+  return new RouterError(SqlState.featureNotSupported, `EXPLAIN of ${what} is not supported`, {
+    hint: 'Explain a statement with one value of the distribution column.',
+  })
+}
+
+/** The EXPLAIN as written, around the statement for the shard. */
+function runOnShard(
+  { statementText, analyzes }: ExplainPlan,
+  routed: RoutedStatement,
+  shard: Shard,
+  execution: Execution,
+  inner: Execution,
+  context: StatementContext,
+): Promise<CommandTag> {
+  const spliced = new ShardStatement(inner.text, routed.splices).textFor(
+    shard.index,
+    new PositionMap(),
+  )
+  const text = Buffer.concat([
+    execution.text.subarray(0, statementText.start),
+    spliced,
+    execution.text.subarray(statementText.end),
+  ])
+  const access = analyzes && !routed.isReadOnly ? 'write' : 'read'
+  return relayOn(shard.nodeId, access, { ...execution, text }, 'drop', context)
+}
+
+async function explainScatter(
+  plan: ExplainPlan,
+  multi: ScatterSelect | ScatterModify,
+  inner: Execution,
+  context: StatementContext,
+  keys: KeyReader,
+): Promise<CommandTag> {
+  if (plan.analyzes) throw notExplained('several shards with ANALYZE')
+  if (plan.format !== 'text') throw notExplained(`several shards in format ${plan.format}`)
+  const shards = allowedShards(multi.table, multi.pins, keys)
+  const [shard] = shards
+  const node = context.catalog.nodes.find(({ nodeId }) => nodeId === shard?.nodeId)
+  if (shard === undefined || node === undefined) throw new Error('a shard without a node')
+  const extra = multi.usesTransactionTime ? [await context.transactionTime()] : []
+  const lines = await planLines(
+    shard,
+    Buffer.concat([explainPrefix(plan), textForShard(multi.worker, shard)]),
+    { ...inner, parameters: pickParameters(inner.parameters, multi.parameters, extra) },
+    context,
+  )
+  const rows = [
+    'Custom Scan (Citus Adaptive)',
+    `  Task Count: ${shards.length}`,
+    `  Tasks Shown: ${shards.length === 1 ? 'All' : `One of ${shards.length}`}`,
+    '  ->  Task',
+    `        Node: host=${node.host} port=${node.port} dbname=${context.catalog.database}`,
+    ...lines.map((line, index) => `        ${index === 0 ? '->  ' : '    '}${line}`),
+  ]
+  return writeLines(rows, inner, context)
+}
+
+function explainPrefix({ options }: ExplainPlan): Buffer {
+  return Buffer.from(options === '' ? 'EXPLAIN ' : `EXPLAIN (${options}) `)
+}
+
+async function planLines(
+  shard: Shard,
+  text: Buffer,
+  execution: Execution,
+  context: StatementContext,
+): Promise<string[]> {
+  const connection = await context.connection(shard.nodeId, 'read')
+  const lines: string[] = []
+  const statement = {
+    text,
+    parameters: execution.parameters,
+    resultFormats: [],
+    describes: false,
+    maxRows: 0,
+  }
+  const reader = {
+    row: (chunk: Buffer, start: number, end: number) => {
+      const [line] = readDataRow(chunk.subarray(start, end))
+      lines.push(line?.toString('utf8') ?? '')
+    },
+  }
+  const answer = sendStatements(connection, [statement], reader, { positions: 'drop' })
+  await waitFor(answer, connection, context.signal)
+  return lines
+}
+
+function writeLines(
+  lines: readonly string[],
+  execution: Execution,
+  { client }: StatementContext,
+): CommandTag {
+  const out = new FrameWriter()
+  if (execution.sendsRowDescription) {
+    const field = {
+      tableOid: 0,
+      attributeNumber: 0,
+      typeOid: TEXT_TYPE,
+      typeSize: -1,
+      typeModifier: -1,
+    }
+    writeRowDescription(out, [{ name: 'QUERY PLAN', ...field, format: 0 }])
+  }
+  for (const line of lines) writeDataRow(out, [line])
+  const frames = out.take()
+  client.write(frames, 0, frames.length)
+  return 'EXPLAIN'
+}

@@ -1,0 +1,29 @@
+import type { CommandTag, Execution, StatementContext } from './ports.ts'
+import { PositionMap } from './position-map.ts'
+import { relayedRows, waitFor } from './relayed-rows.ts'
+import { sendStatements } from './statement-request.ts'
+
+/** Runs a text as it is on a node and passes its answer on. `positions`: how it came from the client's text. */
+export async function relayOn(
+  nodeId: number,
+  access: 'read' | 'write',
+  execution: Execution,
+  positions: PositionMap | 'drop',
+  context: StatementContext,
+): Promise<CommandTag> {
+  const connection = await context.connection(nodeId, access)
+  const { text, parameters, resultFormats, sendsRowDescription } = execution
+  const mending = { positions }
+  const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
+  const reader = relayedRows(connection, context, sendsRowDescription, mending)
+  const answer = sendStatements(connection, [statement], reader, mending)
+  await waitFor(answer, connection, context.signal)
+  return answer.tag
+}
+
+/** For a text that is sent as the client wrote it. */
+export function unchangedPositions({ text, positionBase }: Execution): PositionMap {
+  const positions = new PositionMap()
+  positions.reset(text, 0, text.length, positionBase)
+  return positions
+}
