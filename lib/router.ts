@@ -4,6 +4,7 @@ import type { Config } from './config.ts'
 import { CatalogWatcher } from './control/catalog-watcher.ts'
 import { HttpServer } from './ops/http-server.ts'
 import { Metrics } from './ops/metrics.ts'
+import { ensureMetadata, ownConnection } from './own-connection.ts'
 
 const APPLICATION_NAME = 'pgloom'
 
@@ -55,6 +56,11 @@ export class Router {
 
   async #open(): Promise<void> {
     const { http } = this.#config
+    await Promise.all(
+      this.#config.databases.map((database) => {
+        return ensureMetadata(this.#config, database, this.#log.with({ database }))
+      }),
+    )
     await Promise.all([...this.#catalogs.values()].map((watcher) => watcher.start()))
     this.#http = await HttpServer.start(http, {
       metrics: this.#metrics,
@@ -82,13 +88,17 @@ function makePools(config: Config): Pools {
 }
 
 function makeWatcher(config: Config, database: string, log: Log): CatalogWatcher {
-  const { coordinator, metadata_user: user, metadata_poll_interval_ms, users } = config
-  const known = users.find(({ name }) => name === user)
+  const {
+    host: _host,
+    port: _port,
+    database: _same,
+    ...connection
+  } = ownConnection(config, database)
   return new CatalogWatcher({
     database,
-    coordinator,
-    connection: { user, password: known?.server_password ?? known?.password ?? '' },
+    coordinator: config.coordinator,
+    connection,
     log: log.with({ database }),
-    pollIntervalMs: metadata_poll_interval_ms,
+    pollIntervalMs: config.metadata_poll_interval_ms,
   })
 }
