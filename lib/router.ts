@@ -4,7 +4,6 @@ import type { Config } from './config.ts'
 import { CatalogWatcher } from './control/catalog-watcher.ts'
 import { HttpServer } from './ops/http-server.ts'
 import { Metrics } from './ops/metrics.ts'
-import { ensureMetadata, ownConnection } from './own-connection.ts'
 
 const APPLICATION_NAME = 'pgloom'
 
@@ -56,11 +55,6 @@ export class Router {
 
   async #open(): Promise<void> {
     const { http } = this.#config
-    await Promise.all(
-      this.#config.databases.map((database) => {
-        return ensureMetadata(this.#config, database, this.#log.with({ database }))
-      }),
-    )
     await Promise.all([...this.#catalogs.values()].map((watcher) => watcher.start()))
     this.#http = await HttpServer.start(http, {
       metrics: this.#metrics,
@@ -88,17 +82,13 @@ function makePools(config: Config): Pools {
 }
 
 function makeWatcher(config: Config, database: string, log: Log): CatalogWatcher {
-  const {
-    host: _host,
-    port: _port,
-    database: _same,
-    ...connection
-  } = ownConnection(config, database)
+  const { coordinator, metadata_user: user, metadata_poll_interval_ms, users } = config
+  const known = users.find(({ name }) => name === user)
   return new CatalogWatcher({
     database,
-    coordinator: config.coordinator,
-    connection,
+    coordinator,
+    connection: { user, password: known?.server_password ?? known?.password ?? '' },
     log: log.with({ database }),
-    pollIntervalMs: config.metadata_poll_interval_ms,
+    pollIntervalMs: metadata_poll_interval_ms,
   })
 }

@@ -9,6 +9,8 @@ const PAUSE_BYTES = 1024 * 1024
 export interface CopyFeed {
   pauseReading(): void
   resumeReading(): void
+  /** CopyData that are here already may be pushed now. */
+  copyStarted(): void
 }
 
 /**
@@ -29,8 +31,9 @@ export class CopyInbox implements CopySource {
     this.#feed = feed
   }
 
-  get isOpen(): boolean {
-    return this.#isOpen
+  /** The client's CopyData belong here. */
+  get isReceiving(): boolean {
+    return this.#isOpen && !this.#hasEnded
   }
 
   push(body: Buffer): void {
@@ -64,6 +67,7 @@ export class CopyInbox implements CopySource {
     this.#isOpen = true
     this.#hasEnded = false
     this.#error = undefined
+    this.#feed.copyStarted()
     return this.#read()
   }
 

@@ -1,0 +1,352 @@
+import type { Socket } from 'node:net'
+import type { BackendConnection } from '../backend/backend-connection.ts'
+import { ProtocolError, RouterError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { SqlState } from '../base/sqlstate.ts'
+import type { SessionStatementContext } from '../executor/statement-context.ts'
+import {
+  writeBackendKeyData,
+  writeParameterStatus,
+  writeReadyForQuery,
+} from '../wire/backend-messages.ts'
+import { writeError } from '../wire/error-messages.ts'
+import { FrameReader } from '../wire/frame-reader.ts'
+import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
+import type { CancelRequest } from '../wire/startup-packets.ts'
+import type { Cancellable } from './cancel-keys.ts'
+import { ClientHandshake, type HandshakeListener, type Login } from './client-handshake.ts'
+import { ClientOutput } from './client-output.ts'
+import { CopyInbox } from './copy-inbox.ts'
+import { CopyRouting } from './copy-routing.ts'
+import { MessageInbox } from './message-inbox.ts'
+import { MessageProcessor } from './message-processor.ts'
+import { databaseOf, makeParts, openOnCoordinator } from './session-opening.ts'
+import type { SessionParts } from './session-parts.ts'
+import type { SessionServices } from './session-services.ts'
+import { asRouterError } from './statement-guards.ts'
+import { StatementRelay } from './statement-relay.ts'
+
+/** startup -> opening -> ready -> closed; closed from anywhere. */
+type Phase = 'startup' | 'opening' | 'ready' | 'closed'
+
+/** Messages that wait while a statement runs: beyond this the socket isn't read. */
+const MAX_QUEUED_BYTES = 1024 * 1024
+const MAX_QUEUED_MESSAGES = 10_000
+
+const KNOWN_MESSAGES: ReadonlySet<number> = new Set(Object.values(Frontend))
+
+/**
+ * One client: its socket, and what it is allowed to send when. Owns everything of the session; ends it all when
+ * the socket closes. Statements are carried out by MessageProcessor, one at a time, in order.
+ */
+export class ClientSession implements Cancellable, HandshakeListener {
+  readonly id: number
+  readonly closed: Promise<void>
+  readonly #socket: Socket
+  readonly #services: SessionServices
+  readonly #log: Log
+  readonly #reader: FrameReader
+  readonly #output: ClientOutput
+  readonly #inbox = new MessageInbox()
+  readonly #relay: StatementRelay
+  readonly #copy: CopyRouting
+  readonly #handshake: ClientHandshake
+  readonly #loginTimer: NodeJS.Timeout
+  readonly #contexts: SessionStatementContext[] = []
+  #phase: Phase = 'startup'
+  #parts: SessionParts | undefined
+  #processor: MessageProcessor | undefined
+  #isBusy = false
+  #isEncryptionRefused = false
+  #isDraining = false
+  #hasEnded = false
+  #processId = 0
+  #abort: AbortController | undefined
+  #resolveClosed: () => void = () => undefined
+
+  constructor(socket: Socket, id: number, services: SessionServices) {
+    this.id = id
+    this.#socket = socket
+    this.#services = services
+    this.#log = services.log.with({ session: id })
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve
+    })
+    const copyInbox = new CopyInbox({
+      pauseReading: () => socket.pause(),
+      resumeReading: () => socket.resume(),
+      copyStarted: () => this.#copy.drain(this.#inbox),
+    })
+    this.#output = new ClientOutput(socket, id, copyInbox)
+    this.#relay = new StatementRelay(this.#output, {
+      parameterStatus: (name, value) => this.#parameterStatus(name, value),
+      notification: (chunk, start, end) => this.#output.write(chunk, start, end),
+      copyInStarted: (connection) => this.#relayCopy(connection),
+    })
+    this.#copy = new CopyRouting(socket, copyInbox, this.#relay)
+    this.#handshake = new ClientHandshake(this.#output, services.authenticator, this)
+    this.#reader = new FrameReader(services.limits, (type, chunk, start, end) =>
+      this.#receive(type, chunk, start, end),
+    )
+    this.#loginTimer = setTimeout(() => this.#loginTimedOut(), services.loginTimeoutMs)
+    this.#attach()
+  }
+
+  /** Aborts the statement at hand, if any. */
+  cancel(): void {
+    if (this.#isBusy) this.#abortStatement('canceling statement due to user request')
+  }
+
+  /** Refuses the client, whatever it was about to say. */
+  refuse(error: RouterError): void {
+    this.#fatal(error)
+  }
+
+  /** No new statement; the session ends when it stands outside a transaction, at the latest with end(). */
+  drain(): void {
+    this.#isDraining = true
+    this.#endIfDrained()
+  }
+
+  end(): void {
+    this.#fatal(
+      new RouterError(
+        SqlState.adminShutdown,
+        'terminating connection due to administrator command',
+        { severity: 'FATAL' },
+      ),
+    )
+  }
+
+  // -- socket ---------------------------------------------------------------------------------------------------
+
+  #attach(): void {
+    const socket = this.#socket
+    socket.on('data', (chunk: Buffer) => this.#data(chunk))
+    socket.on('end', () => this.#ended())
+    // 'close' follows, and says all there is to do
+    socket.on('error', () => undefined)
+    socket.on('close', () => this.#close())
+  }
+
+  #data(chunk: Buffer): void {
+    if (this.#phase === 'closed') return
+    try {
+      this.#isEncryptionRefused = false
+      this.#reader.push(chunk, 0, chunk.length)
+      if (this.#isEncryptionRefused && this.#reader.pendingBytes > 0) throw bytesAfterRequest()
+    } catch (error) {
+      this.#fatal(this.#shown(error))
+    }
+  }
+
+  /** The client has said all it has to say. What it said before a Terminate is still carried out. */
+  #ended(): void {
+    this.#hasEnded = true
+    const isPolite = this.#inbox.peek(this.#inbox.length - 1)?.type === Frontend.terminate
+    if (!isPolite || !this.#isBusy) this.#socket.destroy()
+  }
+
+  #receive(type: number, chunk: Buffer, start: number, end: number): void {
+    if (this.#phase === 'closed') return
+    if (this.#isEncryptionRefused) throw bytesAfterRequest()
+    if (this.#phase === 'startup') {
+      this.#handshake.receive(type, chunk.subarray(start, end))
+      return
+    }
+    if (!KNOWN_MESSAGES.has(type) || type === Frontend.password) {
+      throw new ProtocolError(`invalid frontend message type ${type}`)
+    }
+    if (this.#copy.isActive && this.#inbox.length === 0) {
+      this.#copy.receive(type, chunk, start, end)
+      return
+    }
+    this.#inbox.push(type, chunk.subarray(start, end))
+    if (this.#copy.isActive) this.#copy.drain(this.#inbox)
+    this.#pump()
+    this.#limitReading()
+  }
+
+  #limitReading(): void {
+    const isFull =
+      this.#inbox.byteLength > MAX_QUEUED_BYTES || this.#inbox.length > MAX_QUEUED_MESSAGES
+    if (isFull && this.#isBusy) this.#socket.pause()
+  }
+
+  // -- startup --------------------------------------------------------------------------------------------------
+
+  refuseEncryption(): void {
+    this.#isEncryptionRefused = true
+    this.#socket.write('N')
+  }
+
+  startupReceived(): void {
+    this.#reader.expectMessages()
+  }
+
+  cancelRequested({ processId, secretKey }: CancelRequest): void {
+    this.#services.cancelKeys.cancel(processId, secretKey)
+    this.#socket.end()
+  }
+
+  authenticated(login: Login): void {
+    this.#phase = 'opening'
+    this.#reader.liftStartupLimit()
+    this.#run(() => this.#open(login))
+  }
+
+  async #open(login: Login): Promise<void> {
+    const services = this.#services
+    const parts = makeParts(services, databaseOf(services, login.database), login, {
+      sessionId: this.id,
+      output: this.#output,
+      relay: this.#relay,
+      signal: () => this.#signal(),
+      track: (context) => this.#contexts.push(context),
+    })
+    this.#parts = parts
+    const parameters = await openOnCoordinator(parts)
+    if (this.#isClosed) return
+    clearTimeout(this.#loginTimer)
+    this.#processor = new MessageProcessor(parts, this.#inbox)
+    const { frames } = this.#output
+    for (const [name, value] of parameters) writeParameterStatus(frames, { name, value })
+    const key = services.cancelKeys.register(this)
+    this.#processId = key.processId
+    writeBackendKeyData(frames, key)
+    writeReadyForQuery(frames, TransactionStatus.idle)
+    this.#phase = 'ready'
+  }
+
+  #loginTimedOut(): void {
+    this.#fatal(
+      new RouterError(SqlState.protocolViolation, 'canceling authentication due to timeout', {
+        severity: 'FATAL',
+      }),
+    )
+  }
+
+  // -- statements -----------------------------------------------------------------------------------------------
+
+  /** Starts the next message that is due, if nothing runs. */
+  #pump(): void {
+    while (!this.#isBusy && this.#phase === 'ready') {
+      const message = this.#inbox.peek()
+      if (message === undefined || !this.#processor?.isDue()) return
+      if (message.type === Frontend.terminate) {
+        this.#socket.end()
+        this.#close()
+        return
+      }
+      this.#run(async () => this.#processor?.next())
+    }
+  }
+
+  #run(work: () => Promise<void>): void {
+    this.#isBusy = true
+    work()
+      .catch((error: unknown) => this.#failed(error))
+      .finally(() => this.#idle())
+  }
+
+  /** What the processor could not answer: the session is over. */
+  #failed(error: unknown): void {
+    this.#fatal(this.#shown(error))
+  }
+
+  #idle(): void {
+    this.#isBusy = false
+    this.#abort = undefined
+    for (const context of this.#contexts.splice(0)) context.end()
+    if (this.#isClosed) {
+      this.#release()
+      return
+    }
+    this.#copy.end()
+    this.#pump()
+    if (!this.#isBusy && this.#hasEnded) this.#socket.destroy()
+    else if (this.#socket.isPaused()) this.#socket.resume()
+    this.#endIfDrained()
+  }
+
+  get #isClosed(): boolean {
+    return this.#phase === 'closed'
+  }
+
+  #signal(): AbortSignal {
+    this.#abort ??= new AbortController()
+    return this.#abort.signal
+  }
+
+  #abortStatement(message: string): void {
+    this.#abort ??= new AbortController()
+    this.#abort.abort(new RouterError(SqlState.queryCanceled, message))
+    for (const connection of this.#parts?.transaction.connections ?? []) void connection.cancel()
+  }
+
+  #relayCopy(connection: BackendConnection): void {
+    this.#copy.start(connection)
+    this.#copy.drain(this.#inbox)
+  }
+
+  #parameterStatus(name: string, value: string): void {
+    if (this.#phase === 'ready') writeParameterStatus(this.#output.frames, { name, value })
+  }
+
+  // -- end ------------------------------------------------------------------------------------------------------
+
+  #shown(error: unknown): RouterError {
+    const shown = asRouterError(error)
+    if (shown !== error) this.#log.error('internal error', { error })
+    return shown
+  }
+
+  #endIfDrained(): void {
+    const status = this.#parts?.transaction.status ?? TransactionStatus.idle
+    if (this.#isDraining && !this.#isBusy && status === TransactionStatus.idle) this.end()
+  }
+
+  #fatal(error: RouterError): void {
+    if (this.#isClosed) return
+    const fatal =
+      error.severity === 'ERROR'
+        ? new RouterError(error.sqlState, error.message, { severity: 'FATAL', cause: error })
+        : error
+    writeError(this.#output.frames, fatal)
+    this.#output.end()
+    // whoever doesn't read our last words must not keep the socket
+    setTimeout(() => this.#socket.destroy(), 1000).unref()
+    this.#close()
+  }
+
+  #close(): void {
+    if (this.#isClosed) return
+    this.#phase = 'closed'
+    clearTimeout(this.#loginTimer)
+    this.#services.cancelKeys.unregister(this.#processId)
+    this.#inbox.clear()
+    this.#copy.abort(new RouterError(SqlState.connectionFailure, 'the client is gone'))
+    if (this.#isBusy) this.#abortStatement('the client is gone')
+    else this.#release()
+  }
+
+  /** Rolls back and gives the connections back; nothing runs any more. */
+  #release(): void {
+    const parts = this.#parts
+    this.#parts = undefined
+    if (parts === undefined) {
+      this.#resolveClosed()
+      return
+    }
+    parts.transaction
+      .close()
+      .catch((error: unknown) => this.#log.warn('could not end a session cleanly', { error }))
+      .finally(() => this.#resolveClosed())
+  }
+}
+
+function bytesAfterRequest(): ProtocolError {
+  return new ProtocolError('received unencrypted data after SSL or GSSAPI encryption request', {
+    hint: 'This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.',
+  })
+}

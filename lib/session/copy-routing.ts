@@ -1,0 +1,104 @@
+import type { Socket } from 'node:net'
+import type { BackendConnection } from '../backend/backend-connection.ts'
+import { ProtocolError, type RouterError } from '../base/errors.ts'
+import { readCopyData, readCopyFail, writeCopyFail } from '../wire/copy-messages.ts'
+import { writeSync } from '../wire/frontend-messages.ts'
+import { Frontend } from '../wire/message-codes.ts'
+import type { CopyInbox } from './copy-inbox.ts'
+import type { MessageInbox } from './message-inbox.ts'
+import type { StatementRelay } from './statement-relay.ts'
+
+/**
+ * Where the client's CopyData go while a COPY FROM STDIN runs: to the server connection as they are, or to the executor.
+ * Sync and Flush mean nothing until CopyDone or CopyFail, as in Postgres: a server in copy mode has dropped the Sync
+ * that we sent along with Execute, so it gets another one.
+ */
+export class CopyRouting {
+  readonly #socket: Socket
+  readonly #inbox: CopyInbox
+  readonly #relay: StatementRelay
+  #connection: BackendConnection | undefined
+
+  constructor(socket: Socket, inbox: CopyInbox, relay: StatementRelay) {
+    this.#socket = socket
+    this.#inbox = inbox
+    this.#relay = relay
+  }
+
+  get isActive(): boolean {
+    return this.#connection !== undefined || this.#inbox.isReceiving
+  }
+
+  start(connection: BackendConnection): void {
+    this.#connection = connection
+  }
+
+  /** What had arrived before the COPY began. */
+  drain(queue: MessageInbox): void {
+    while (this.isActive) {
+      const message = queue.shift()
+      if (message === undefined) return
+      this.receive(message.type, message.frame, 0, message.frame.length)
+    }
+  }
+
+  receive(type: number, chunk: Buffer, start: number, end: number): void {
+    switch (type) {
+      case Frontend.sync:
+      case Frontend.flush:
+        return
+      case Frontend.copyData:
+      case Frontend.copyDone:
+      case Frontend.copyFail:
+        if (this.#connection === undefined) this.#toExecutor(type, chunk.subarray(start, end))
+        else this.#toServer(this.#connection, type, chunk, start, end)
+        return
+      default:
+        throw new ProtocolError(
+          `unexpected message type 0x${type.toString(16).toUpperCase().padStart(2, '0')} during COPY from stdin`,
+        )
+    }
+  }
+
+  /** The statement is over: later CopyData are dropped by the session. */
+  end(): void {
+    this.#connection = undefined
+    this.#inbox.close()
+  }
+
+  /** The client is gone. */
+  abort(error: RouterError): void {
+    const connection = this.#connection
+    if (connection !== undefined) {
+      writeCopyFail(connection.out, error.message)
+      this.#finish(connection)
+    } else if (this.#inbox.isReceiving) this.#inbox.abort(error)
+  }
+
+  #toExecutor(type: number, frame: Buffer): void {
+    if (type === Frontend.copyData) this.#inbox.push(readCopyData(frame))
+    else if (type === Frontend.copyDone) this.#inbox.done()
+    else this.#inbox.fail(readCopyFail(frame))
+  }
+
+  #toServer(
+    connection: BackendConnection,
+    type: number,
+    chunk: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    connection.send(chunk, start, end)
+    if (type !== Frontend.copyData) this.#finish(connection)
+    else if (connection.isCongested) {
+      this.#socket.pause()
+      connection.whenDrained(() => this.#socket.resume())
+    }
+  }
+
+  #finish(connection: BackendConnection): void {
+    this.#connection = undefined
+    if (this.#relay.sink.isExtended) writeSync(connection.out)
+    connection.flush()
+  }
+}

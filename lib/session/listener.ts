@@ -1,0 +1,81 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import { RouterError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
+import { ClientSession } from './client-session.ts'
+import type { SessionServices } from './session-services.ts'
+
+export type ListenerOptions = {
+  readonly host: string
+  /** 0: a free one. */
+  readonly port: number
+  readonly maxClients: number
+}
+
+/** Accepts clients and knows all their sessions. */
+export class Listener {
+  readonly #options: ListenerOptions
+  readonly #services: SessionServices
+  readonly #server: Server
+  readonly #sessions = new Set<ClientSession>()
+  #lastSessionId = 0
+
+  private constructor(options: ListenerOptions, services: SessionServices) {
+    this.#options = options
+    this.#services = services
+    // a client may close its sending side and still wait for answers
+    this.#server = createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, (socket) =>
+      this.#accept(socket),
+    )
+  }
+
+  /** Rejects when the port can't be had. */
+  static async open(options: ListenerOptions, services: SessionServices): Promise<Listener> {
+    const listener = new Listener(options, services)
+    const server = listener.#server
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen({ host: options.host, port: options.port, backlog: 1024 }, () => {
+        server.off('error', reject)
+        // such as EMFILE while accepting: the clients that are here go on
+        server.on('error', (error) => services.log.error('cannot accept clients', { error }))
+        resolve()
+      })
+    })
+    return listener
+  }
+
+  get port(): number {
+    const address = this.#server.address()
+    return typeof address === 'object' && address !== null ? address.port : this.#options.port
+  }
+
+  get clientCount(): number {
+    return this.#sessions.size
+  }
+
+  /**
+   * Accepts no more clients, lets transactions that are open end for `graceMs`, then ends what is left. Resolves when all
+   * sessions have given their server connections back.
+   */
+  async close(graceMs = 0): Promise<void> {
+    const stopped = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    const sessions = [...this.#sessions]
+    for (const session of sessions) session.drain()
+    const timer = setTimeout(() => {
+      for (const session of sessions) session.end()
+    }, graceMs)
+    await Promise.all(sessions.map((session) => session.closed))
+    clearTimeout(timer)
+    await stopped
+  }
+
+  #accept(socket: Socket): void {
+    const session = new ClientSession(socket, ++this.#lastSessionId, this.#services)
+    this.#sessions.add(session)
+    void session.closed.then(() => this.#sessions.delete(session))
+    if (this.#sessions.size > this.#options.maxClients) {
+      const message = 'sorry, too many clients already'
+      session.refuse(new RouterError(SqlState.tooManyConnections, message, { severity: 'FATAL' }))
+    }
+  }
+}

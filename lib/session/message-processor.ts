@@ -1,0 +1,166 @@
+import { ProtocolError, type RouterError } from '../base/errors.ts'
+import { coordinatorOf } from '../catalog/catalog-lookup.ts'
+import { writeReadyForQuery } from '../wire/backend-messages.ts'
+import { writeError } from '../wire/error-messages.ts'
+import { readEmpty, readFunctionCall, readQuery } from '../wire/frontend-messages.ts'
+import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
+import { ExtendedQuery } from './extended-query.ts'
+import type { MessageInbox, QueuedMessage } from './message-inbox.ts'
+import { PortalForwarding } from './portal-forwarding.ts'
+import { PortalRunner } from './portal-runner.ts'
+import { Portals } from './portals.ts'
+import { PreparedCommands } from './prepared-commands.ts'
+import { SessionCommands } from './session-commands.ts'
+import type { SessionParts } from './session-parts.ts'
+import { SimpleQuery } from './simple-query.ts'
+import { asRouterError, checkNotFailed } from './statement-guards.ts'
+import { StatementRunner } from './statement-runner.ts'
+
+/** Without a Sync or Flush so many messages may gather before they are carried out. */
+const MAX_GATHERED_MESSAGES = 1000
+const MAX_GATHERED_BYTES = 512 * 1024
+
+/** Extended-protocol messages that wait for company: what follows tells how they are best carried out. */
+const GATHERED: ReadonlySet<number> = new Set([
+  Frontend.parse,
+  Frontend.bind,
+  Frontend.describe,
+  Frontend.execute,
+  Frontend.close,
+])
+
+/** Carries out a client's messages, each with its answer, its error and its ReadyForQuery. */
+export class MessageProcessor {
+  readonly #parts: SessionParts
+  readonly #inbox: MessageInbox
+  readonly #runner: StatementRunner
+  readonly #simple: SimpleQuery
+  readonly #extended: ExtendedQuery
+  /** After an error in the extended protocol: everything up to Sync is dropped. */
+  #isSkipping = false
+
+  constructor(parts: SessionParts, inbox: MessageInbox) {
+    this.#parts = parts
+    this.#inbox = inbox
+    const commands = new SessionCommands(parts)
+    this.#runner = new StatementRunner(parts, commands)
+    const forwarding = new PortalForwarding(parts, this.#runner)
+    const prepared = new PreparedCommands(parts, this.#runner, forwarding, commands)
+    commands.connect(prepared)
+    this.#simple = new SimpleQuery(parts, this.#runner)
+    this.#extended = new ExtendedQuery(
+      parts,
+      this.#runner,
+      inbox,
+      new Portals(),
+      prepared,
+      forwarding,
+      new PortalRunner(parts, this.#runner, commands, prepared),
+    )
+  }
+
+  /** false: the messages at the head wait for those that follow. */
+  isDue(): boolean {
+    const inbox = this.#inbox
+    if (inbox.length > MAX_GATHERED_MESSAGES || inbox.byteLength > MAX_GATHERED_BYTES) return true
+    for (let index = 0; ; index++) {
+      const message = inbox.peek(index)
+      if (message === undefined) return false
+      if (!GATHERED.has(message.type)) return true
+    }
+  }
+
+  /** Takes the next message, and those that belong to it, from the inbox. Errors that it throws are fatal. */
+  async next(): Promise<void> {
+    const message = this.#inbox.shift()
+    if (message === undefined) return
+    if (this.#isSkipping && message.type !== Frontend.sync) return
+    switch (message.type) {
+      case Frontend.query:
+        return this.#withReady(() => this.#simple.run(readQuery(message.frame).text))
+      case Frontend.functionCall:
+        return this.#withReady(() => this.#functionCall(message))
+      case Frontend.sync:
+        readEmpty(message.frame)
+        return this.#sync()
+      case Frontend.copyData:
+      case Frontend.copyDone:
+      case Frontend.copyFail:
+        // of a COPY that has failed
+        return
+      default:
+        return this.#step(message)
+    }
+  }
+
+  async #withReady(work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      await this.#fail(error)
+    }
+    this.#ready()
+  }
+
+  async #step({ type, frame }: QueuedMessage): Promise<void> {
+    try {
+      await this.#extended.step(type, frame)
+    } catch (error) {
+      this.#isSkipping = true
+      this.#extended.reset()
+      this.#answerError(error)
+    }
+  }
+
+  async #sync(): Promise<void> {
+    const { transaction } = this.#parts
+    this.#isSkipping = false
+    try {
+      if (transaction.isImplicit) await transaction.commit()
+      await this.#runner.refreshIfNeeded()
+    } catch (error) {
+      await this.#fail(error)
+    }
+    this.#ready()
+  }
+
+  #ready(): void {
+    const { transaction, output } = this.#parts
+    transaction.endStatement(false)
+    if (transaction.status === TransactionStatus.idle) this.#extended.transactionEnded()
+    writeReadyForQuery(output.frames, transaction.status)
+  }
+
+  /** An error of a message that ReadyForQuery follows: an implicit transaction ends with it. */
+  async #fail(error: unknown): Promise<void> {
+    this.#answerError(error)
+    const { transaction } = this.#parts
+    if (transaction.isImplicit) await transaction.rollback()
+  }
+
+  #answerError(error: unknown): void {
+    const { transaction, output, log } = this.#parts
+    const shown = transaction.trueError(asRouterError(error))
+    if (!(error instanceof Error) || asRouterError(error) !== error) {
+      log.error('internal error', { error })
+    }
+    if (shown.severity !== 'ERROR' || isFatal(error)) throw shown
+    transaction.endStatement(true)
+    writeError(output.frames, shown)
+  }
+
+  /** The fast path of libpq: the function is the coordinator's. */
+  async #functionCall({ frame }: QueuedMessage): Promise<void> {
+    const { transaction, catalogs } = this.#parts
+    readFunctionCall(frame)
+    checkNotFailed(transaction.status, undefined)
+    const catalog = catalogs.current()
+    const target = { nodeId: coordinatorOf(catalog).nodeId, access: 'write', shardIndex: undefined }
+    const connection = await this.#runner.connectionTo({ ...target, access: 'write' })
+    await this.#runner.relay(connection, { catalog }, (out) => out.bytes(frame))
+  }
+}
+
+function isFatal(error: unknown): error is RouterError {
+  return error instanceof ProtocolError && error.severity === 'FATAL'
+}

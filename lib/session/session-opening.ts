@@ -1,0 +1,147 @@
+import { NO_SETTINGS, SessionSettings, type Settings } from '../backend/session-state.ts'
+import { RouterError, ServerError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
+import { coordinatorOf } from '../catalog/catalog-lookup.ts'
+import { SessionStatementContext } from '../executor/statement-context.ts'
+import { SessionTransaction } from '../executor/transaction.ts'
+import type { Login } from './client-handshake.ts'
+import type { ClientOutput } from './client-output.ts'
+import { checkClusterSetting, clusterSettingName } from './cluster-settings.ts'
+import { PreparedStatements } from './prepared-statements.ts'
+import { searchPathSql } from './search-path.ts'
+import type { SessionParts } from './session-parts.ts'
+import type { DatabaseServices, SessionServices } from './session-services.ts'
+import { SettingCommands } from './setting-commands.ts'
+import { StatementPlanner } from './statement-planner.ts'
+import type { StatementRelay } from './statement-relay.ts'
+
+/** What the session lends to its parts. */
+export type SessionFrame = {
+  readonly sessionId: number
+  readonly output: ClientOutput
+  readonly relay: StatementRelay
+  signal(): AbortSignal
+  /** The context ends with the statement at hand. */
+  track(context: SessionStatementContext): void
+}
+
+export function databaseOf(services: SessionServices, name: string): DatabaseServices {
+  const found = services.database(name)
+  if (found !== undefined) return found
+  throw new RouterError(SqlState.invalidCatalogName, `database "${name}" does not exist`, {
+    severity: 'FATAL',
+  })
+}
+
+/** The parts of a session whose client has proved who it is. Nothing is connected yet. */
+export function makeParts(
+  services: SessionServices,
+  database: DatabaseServices,
+  login: Login,
+  frame: SessionFrame,
+): SessionParts {
+  const { pools, acquireTimeoutMs, log, parser } = services
+  const { catalogs, commands, executor } = database
+  const { sessionId, output, relay, signal, track } = frame
+  const settings = new SessionSettings()
+  const clusterSettings = new SessionSettings(initialClusterSettings(login))
+  const transaction = new SessionTransaction({
+    pools,
+    catalog: catalogs,
+    database: login.database,
+    user: login.user,
+    settings,
+    clusterSettings,
+    acquireTimeoutMs,
+    log: log.with({ session: sessionId }),
+  })
+  const context = () => {
+    const own = new SessionStatementContext(transaction, catalogs.current(), output, signal())
+    track(own)
+    return own
+  }
+  return {
+    log: log.with({ session: sessionId }),
+    sessionId,
+    user: login.user,
+    output,
+    relay,
+    transaction,
+    settings,
+    initialSettings: initialSettings(login),
+    clusterSettings,
+    catalogs,
+    planner: new StatementPlanner(parser),
+    prepared: new PreparedStatements(),
+    temporaryNames: new Set(),
+    commands,
+    signal,
+    context,
+    execute: (plan, execution, own) => executor.run(plan, execution, own),
+  }
+}
+
+/**
+ * Asks the coordinator whether this user may use this database, and with which parameters: the values for
+ * ParameterStatus. Its own refusal (3D000, 28000, 42501 …) is thrown, FATAL.
+ */
+export async function openOnCoordinator(parts: SessionParts): Promise<ReadonlyMap<string, string>> {
+  const { transaction, catalogs, signal } = parts
+  try {
+    const { nodeId } = coordinatorOf(catalogs.current())
+    const connection = await transaction.connection(nodeId, 'read', signal())
+    await new SettingCommands(parts).applyInitial(connection)
+    const parameters = new Map(connection.parameters)
+    transaction.endStatement(false)
+    return parameters
+  } catch (error) {
+    transaction.endStatement(true)
+    throw asFatal(error)
+  }
+}
+
+function asFatal(error: unknown): unknown {
+  if (!(error instanceof RouterError) || error.severity === 'FATAL') return error
+  const { sqlState, message, detail, hint } = error
+  return new RouterError(sqlState, message, {
+    severity: 'FATAL',
+    cause: error instanceof ServerError ? undefined : error,
+    ...(detail === undefined ? {} : { detail }),
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
+
+function initialSettings(login: Login): Settings {
+  const settings = new Map<string, string>([['application_name', "''"]])
+  for (const [name, value] of login.settings) {
+    const key = name.toLowerCase()
+    if (clusterSettingName(key) !== undefined || key === 'client_encoding') continue
+    settings.set(key, key === 'search_path' ? searchPathSql(value) : quoteLiteral(value))
+  }
+  checkEncoding(login.settings.get('client_encoding'))
+  return settings
+}
+
+/** SQL_ASCII means "bytes as they are", which is what UTF8 on both sides comes to. */
+function checkEncoding(encoding: string | undefined): void {
+  if (encoding === undefined || /^'?(utf-?8|unicode|sql_ascii)'?$/i.test(encoding)) return
+  throw new RouterError(
+    SqlState.featureNotSupported,
+    `client_encoding "${encoding}" is not supported through the proxy`,
+    { severity: 'FATAL', hint: 'Use UTF8.' },
+  )
+}
+
+function initialClusterSettings(login: Login): Settings {
+  const settings = new Map<string, string>()
+  for (const [name, value] of login.settings) {
+    const own = clusterSettingName(name)
+    if (own !== undefined) settings.set(own, checkClusterSetting(own, value, name))
+  }
+  return settings.size === 0 ? NO_SETTINGS : settings
+}
+
+function quoteLiteral(value: string): string {
+  const quoted = `'${value.replaceAll("'", "''")}'`
+  return value.includes('\\') ? ` E${quoted.replaceAll('\\', '\\\\')}` : quoted
+}

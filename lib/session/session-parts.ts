@@ -1,0 +1,36 @@
+import type { SessionSettings, Settings } from '../backend/session-state.ts'
+import type { Log } from '../base/log.ts'
+import type { CatalogSource } from '../catalog/catalog.ts'
+import type { ClusterCommands, Execution, StatementContext } from '../executor/ports.ts'
+import type { SessionTransaction } from '../executor/transaction.ts'
+import type { Plan } from '../planner/plan.ts'
+import type { ClientOutput } from './client-output.ts'
+import type { PreparedStatements } from './prepared-statements.ts'
+import type { StatementPlanner } from './statement-planner.ts'
+import type { StatementRelay } from './statement-relay.ts'
+
+/** What the parts of one session share. Made once, when the client has logged in. */
+export type SessionParts = {
+  readonly log: Log
+  readonly sessionId: number
+  readonly user: string
+  readonly output: ClientOutput
+  readonly relay: StatementRelay
+  readonly transaction: SessionTransaction
+  readonly settings: SessionSettings
+  /** Settings of the startup packet: what RESET goes back to. */
+  readonly initialSettings: Settings
+  /** citus.* and pgloom.*, which no node knows. Follows the transaction as `settings` does. */
+  readonly clusterSettings: SessionSettings
+  readonly catalogs: CatalogSource
+  readonly planner: StatementPlanner
+  readonly prepared: PreparedStatements
+  /** Names of temporary relations that the session has created; on the coordinator. */
+  readonly temporaryNames: Set<string>
+  /** Of the statement at hand; aborted by a CancelRequest and when the client is gone. */
+  signal(): AbortSignal
+  /** The executor's view of the statement at hand. */
+  context(): StatementContext
+  execute(plan: Plan, execution: Execution, context: StatementContext): Promise<string>
+  readonly commands: ClusterCommands
+}

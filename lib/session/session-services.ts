@@ -1,0 +1,42 @@
+import type { Pools } from '../backend/pools.ts'
+import type { Log } from '../base/log.ts'
+import type { CatalogSource } from '../catalog/catalog.ts'
+import type {
+  ClusterCommands,
+  CommandTag,
+  Execution,
+  QueryObserver,
+  StatementContext,
+} from '../executor/ports.ts'
+import type { Plan } from '../planner/plan.ts'
+import type { ParserHost } from '../sql/parser-host.ts'
+import type { FrameLimits } from '../wire/frame-reader.ts'
+import type { Authenticator } from './authenticator.ts'
+import type { CancelKeys } from './cancel-keys.ts'
+
+/** executor/executor.ts is one. */
+export interface PlanRunner {
+  run(plan: Plan, execution: Execution, context: StatementContext): Promise<CommandTag>
+}
+
+/** One database that the proxy serves. */
+export type DatabaseServices = {
+  readonly catalogs: CatalogSource
+  readonly commands: ClusterCommands
+  readonly executor: PlanRunner
+}
+
+/** What all sessions of a proxy share; made by router.ts. */
+export type SessionServices = {
+  readonly authenticator: Authenticator
+  readonly cancelKeys: CancelKeys
+  readonly parser: ParserHost
+  readonly pools: Pools
+  readonly log: Log
+  readonly limits: FrameLimits
+  readonly loginTimeoutMs: number
+  readonly acquireTimeoutMs: number
+  readonly observer: QueryObserver | undefined
+  /** undefined: there is no such database here. */
+  database(name: string): DatabaseServices | undefined
+}

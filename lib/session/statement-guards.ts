@@ -1,0 +1,31 @@
+import { RouterError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
+import type { Plan } from '../planner/plan.ts'
+import { TransactionStatus } from '../wire/message-codes.ts'
+
+/** The statements that a failed transaction still takes. */
+const EXITS: ReadonlySet<string> = new Set([
+  'commit',
+  'rollback',
+  'rollback-to',
+  'prepare-transaction',
+])
+
+export function endsTransaction(plan: Plan): boolean {
+  return plan.kind === 'session' && EXITS.has(plan.command.kind)
+}
+
+export function checkNotFailed(status: number, plan: Plan | undefined): void {
+  if (status !== TransactionStatus.failed) return
+  if (plan !== undefined && endsTransaction(plan)) return
+  throw new RouterError(
+    SqlState.inFailedSqlTransaction,
+    'current transaction is aborted, commands ignored until end of transaction block',
+  )
+}
+
+/** Whatever was thrown, as an error for the client; undefined cause: it was one already. */
+export function asRouterError(error: unknown): RouterError {
+  if (error instanceof RouterError) return error
+  return new RouterError(SqlState.internalError, 'internal error', { cause: error })
+}

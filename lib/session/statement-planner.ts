@@ -1,0 +1,116 @@
+import { RouterError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import { characterCount } from '../executor/position-map.ts'
+import type { Plan } from '../planner/plan.ts'
+import { planStatement } from '../planner/planner.ts'
+import type { Tree } from '../planner/tree.ts'
+import { LexResult, lexStatement } from '../sql/lexer.ts'
+import type { ParserHost } from '../sql/parser-host.ts'
+
+/** One statement and how it runs; belongs to one catalog version and search path. */
+export type PlannedStatement = {
+  /** The statement alone, UTF-8. A private copy. */
+  readonly text: Buffer
+  /** Characters of the client's message before it. */
+  readonly base: number
+  readonly plan: Plan
+  /** Without any, if the lexer leaves this text to the parser: the plan then refers to none. */
+  readonly literals: LexResult
+  readonly catalog: Catalog
+  readonly searchPath: readonly string[]
+  /** Relations that it creates as temporary ones. */
+  readonly temporaryNames: readonly string[]
+}
+
+/** What planning depends on besides the text; of one session at one moment. */
+export type PlanningWorld = {
+  readonly catalog: Catalog
+  readonly searchPath: readonly string[]
+  readonly temporaryNames: ReadonlySet<string>
+}
+
+export class StatementPlanner {
+  readonly #parser: ParserHost
+
+  constructor(parser: ParserHost) {
+    this.#parser = parser
+  }
+
+  /** All statements of a text, in order; each is planned only when its turn comes, in the world of then. */
+  split(text: Buffer, callerKey: string): readonly ParsedStatement[] {
+    const { stmts } = this.#parser.parse(text, callerKey)
+    if (stmts.length === 1) {
+      return [{ text, base: 0, statement: (stmts[0]?.stmt ?? {}) as Tree }]
+    }
+    return stmts.map((raw) => {
+      const start = raw.stmt_location ?? 0
+      const length = raw.stmt_len ?? 0
+      const own = text.subarray(start, length === 0 ? text.length : start + length)
+      return { text: own, base: characterCount(text, 0, start), statement: undefined }
+    })
+  }
+
+  /** The only statement of a Parse message; undefined: the text is blank. */
+  single(text: Buffer, callerKey: string): ParsedStatement | undefined {
+    const statements = this.split(text, callerKey)
+    if (statements.length <= 1) return statements[0]
+    throw new RouterError(
+      SqlState.syntaxError,
+      'cannot insert multiple commands into a prepared statement',
+    )
+  }
+
+  plan(parsed: ParsedStatement, world: PlanningWorld, callerKey: string): PlannedStatement {
+    // the tree of a script's statement must count its locations from its own start
+    const statement =
+      parsed.statement ??
+      ((this.#parser.parse(parsed.text, callerKey).stmts[0]?.stmt ?? {}) as Tree)
+    const literals = new LexResult()
+    const isLexed = lexStatement(parsed.text, 0, parsed.text.length, literals)
+    if (!isLexed) literals.count = 0
+    const plan = planStatement({
+      text: parsed.text,
+      statement,
+      catalog: world.catalog,
+      searchPath: world.searchPath,
+      temporaryNames: world.temporaryNames,
+      literals: isLexed ? literals : undefined,
+      parser: this.#parser,
+    })
+    return {
+      text: parsed.text,
+      base: parsed.base,
+      plan,
+      literals,
+      catalog: world.catalog,
+      searchPath: world.searchPath,
+      temporaryNames: createdTemporaryNames(plan, statement),
+    }
+  }
+}
+
+export type ParsedStatement = {
+  readonly text: Buffer
+  readonly base: number
+  /** undefined: one of several; parsed again by itself when it is planned. */
+  readonly statement: Tree | undefined
+}
+
+function createdTemporaryNames(plan: Plan, statement: Tree): readonly string[] {
+  if (plan.kind !== 'local' || plan.pin !== 'temporary table') return []
+  const names: string[] = []
+  collectTemporary(statement, names)
+  return names
+}
+
+function collectTemporary(value: unknown, names: string[]): void {
+  if (Array.isArray(value)) {
+    for (const item of value) collectTemporary(item, names)
+    return
+  }
+  if (typeof value !== 'object' || value === null) return
+  const { relpersistence, relname } = value as { relpersistence?: string; relname?: string }
+  if (relname !== undefined && relpersistence !== undefined) names.push(relname)
+  for (const item of Object.values(value)) collectTemporary(item, names)
+}

@@ -1,0 +1,203 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
+import { coordinatorOf } from '../catalog/catalog-lookup.ts'
+import { StatementKeys } from '../executor/execution-keys.ts'
+import type { Parameters } from '../executor/ports.ts'
+import type { PositionMap } from '../executor/position-map.ts'
+import { type Route, resolveInsert, resolvePins } from '../executor/route.ts'
+import { routedShard } from '../executor/routed.ts'
+import { writeReplaced, writeSpliced } from '../executor/splice-writer.ts'
+import type { RoutedStatement } from '../planner/plan.ts'
+import { refusalError } from '../planner/refusals.ts'
+import { writeCommandComplete } from '../wire/backend-messages.ts'
+import type { FrameWriter } from '../wire/frame-writer.ts'
+import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
+import { searchPathOf } from './search-path.ts'
+import type { SessionCommands } from './session-commands.ts'
+import type { SessionParts } from './session-parts.ts'
+import { checkNotFailed } from './statement-guards.ts'
+import type { ParsedStatement, PlannedStatement } from './statement-planner.ts'
+
+/** Where a statement goes as it is: to one connection. */
+export type Target = {
+  readonly nodeId: number
+  readonly access: 'read' | 'write'
+  /** undefined: not spliced; it runs on the coordinator. */
+  readonly shardIndex: number | undefined
+}
+
+export const NO_PARAMETERS: Parameters = { types: [], formats: [], values: [] }
+
+/** Plans statements in the session's world and runs them. */
+export class StatementRunner {
+  readonly #parts: SessionParts
+  readonly #commands: SessionCommands
+  readonly #keys = new StatementKeys()
+  #mustRefresh = false
+
+  constructor(parts: SessionParts, commands: SessionCommands) {
+    this.#parts = parts
+    this.#commands = commands
+  }
+
+  plan(parsed: ParsedStatement): PlannedStatement {
+    const { planner, catalogs, temporaryNames, user } = this.#parts
+    const searchPath = this.#searchPath()
+    const world = { catalog: catalogs.current(), searchPath, temporaryNames }
+    return planner.plan(parsed, world, user)
+  }
+
+  /** false: the metadata or the search path have changed since. */
+  isCurrent(planned: PlannedStatement): boolean {
+    return (
+      planned.catalog === this.#parts.catalogs.current() &&
+      planned.searchPath === this.#searchPath()
+    )
+  }
+
+  #searchPath(): readonly string[] {
+    const { settings, user } = this.#parts
+    return searchPathOf(settings.effective.get('search_path'), user)
+  }
+
+  /** In the simple protocol: everything up to CommandComplete. Throws the statement's error. */
+  async runSimple(planned: PlannedStatement): Promise<void> {
+    const { plan } = planned
+    checkNotFailed(this.#parts.transaction.status, plan)
+    if (plan.kind === 'refusal') throw refusalError(plan)
+    if (plan.kind === 'session') {
+      await this.#commands.run(planned, plan.command, true)
+      return
+    }
+    const target = this.target(planned, NO_PARAMETERS)
+    if (target === undefined) await this.#runInExecutor(planned)
+    else await this.#relayQuery(planned, target)
+  }
+
+  /** undefined: not for one connection alone; the executor runs it. */
+  target(planned: PlannedStatement, parameters: Parameters): Target | undefined {
+    const { plan } = planned
+    switch (plan.kind) {
+      case 'local': {
+        const { nodeId } = coordinatorOf(planned.catalog)
+        return { nodeId, access: plan.isReadOnly ? 'read' : 'write', shardIndex: undefined }
+      }
+      case 'select':
+      case 'modify':
+      case 'insert-rows': {
+        const keys = this.#keys.reset(planned.text, planned.literals, parameters)
+        const route =
+          plan.kind === 'insert-rows'
+            ? resolveInsert(plan, keys)
+            : resolvePins(plan.routed.pins, keys)
+        return shardTarget(plan.routed, route)
+      }
+      default:
+        return undefined
+    }
+  }
+
+  /** Borrows the target's connection for the statement. */
+  async connectionTo({ nodeId, access }: Target): Promise<BackendConnection> {
+    const { transaction, signal } = this.#parts
+    const now = transaction.connectionNow(nodeId, access)
+    return now ?? (await transaction.connection(nodeId, access, signal()))
+  }
+
+  async coordinator(): Promise<BackendConnection> {
+    const { nodeId } = coordinatorOf(this.#parts.catalogs.current())
+    return this.connectionTo({ nodeId, access: 'read', shardIndex: undefined })
+  }
+
+  /** The text as the target must get it, without a zero at its end. */
+  writeText(
+    out: { bytes(buffer: Buffer, start?: number, end?: number): void },
+    planned: PlannedStatement,
+    target: Target,
+    positions: PositionMap,
+  ): void {
+    const { text, plan, base } = planned
+    if (target.shardIndex === undefined) {
+      const replacements = plan.kind === 'local' ? plan.replacements : []
+      writeReplaced(out, text, 0, text.length, replacements, positions, base)
+      return
+    }
+    const { literals } = planned
+    const splices = 'routed' in plan ? plan.routed.splices : []
+    writeSpliced(out, text, 0, text.length, literals, splices, target.shardIndex, positions, base)
+  }
+
+  /** Before a local statement runs; its connection has not been asked for yet. */
+  async prepareLocal({ plan }: PlannedStatement): Promise<void> {
+    const { commands, context } = this.#parts
+    if (plan.kind === 'local' && plan.refreshesSizes) await commands.refreshSizes(context())
+  }
+
+  /** Before it is sent on the connection that is to be kept. */
+  pinLocal({ plan, temporaryNames }: PlannedStatement, connection: BackendConnection): void {
+    if (plan.kind !== 'local' || plan.pin === undefined) return
+    this.#parts.transaction.pin(connection.node.nodeId, plan.pin)
+    for (const name of temporaryNames) this.#parts.temporaryNames.add(name)
+  }
+
+  /** After a statement has succeeded: what it created or dropped is seen from its commit on. */
+  noteCatalogChange(): void {
+    this.#mustRefresh = true
+  }
+
+  /** When the session stands outside a transaction again. */
+  async refreshIfNeeded(): Promise<void> {
+    const { transaction, catalogs } = this.#parts
+    if (!this.#mustRefresh || transaction.status !== TransactionStatus.idle) return
+    this.#mustRefresh = false
+    await catalogs.refresh()
+  }
+
+  async #relayQuery(planned: PlannedStatement, target: Target): Promise<void> {
+    const { plan } = planned
+    await this.prepareLocal(planned)
+    const connection = await this.connectionTo(target)
+    this.pinLocal(planned, connection)
+    await this.relay(connection, planned, (out, positions) => {
+      const mark = out.begin(Frontend.query)
+      this.writeText(out, planned, target, positions)
+      out.byte(0)
+      out.end(mark)
+    })
+    if (plan.kind === 'local' && plan.changesCatalog) this.noteCatalogChange()
+  }
+
+  /** One request whose answer goes to the client; throws its error. */
+  async relay(
+    connection: BackendConnection,
+    { catalog }: Pick<PlannedStatement, 'catalog'>,
+    write: (out: FrameWriter, positions: PositionMap) => void,
+  ): Promise<void> {
+    const { relay } = this.#parts
+    relay.begin(connection, catalog)
+    write(connection.out, relay.sink.positions)
+    const error = await relay.finished()
+    if (error !== undefined) throw error
+  }
+
+  async #runInExecutor(planned: PlannedStatement): Promise<void> {
+    const { context, execute, output } = this.#parts
+    const execution = {
+      text: planned.text,
+      positionBase: planned.base,
+      parameters: NO_PARAMETERS,
+      resultFormats: [],
+      sendsRowDescription: true,
+      maxRows: 0,
+    }
+    const tag = await execute(planned.plan, execution, context())
+    writeCommandComplete(output.frames, tag)
+    if (planned.plan.kind === 'ddl' || planned.plan.kind === 'function') this.noteCatalogChange()
+  }
+}
+
+function shardTarget(routed: RoutedStatement, route: Route): Target | undefined {
+  const shard = routedShard(routed, route)
+  if (shard === undefined) return undefined
+  const access = routed.isReadOnly ? 'read' : 'write'
+  return { nodeId: shard.nodeId, access, shardIndex: shard.index }
+}
