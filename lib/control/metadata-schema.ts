@@ -1,4 +1,5 @@
 import type { ClientBase } from 'pg'
+import { CATALOG_LENS_SQL } from './catalog-lens-sql.ts'
 import { NODE_SQL } from './guard-sql.ts'
 import { METADATA_READERS_SQL } from './metadata-readers.ts'
 import { METADATA_TABLES_SQL } from './metadata-tables.ts'
@@ -14,6 +15,7 @@ ${METADATA_WRITERS_SQL}
 CREATE SCHEMA pgloom_scratch;
 GRANT USAGE, CREATE ON SCHEMA pgloom_scratch TO PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA pgloom TO PUBLIC;`,
+  CATALOG_LENS_SQL,
 ]
 
 /** Of our advisory locks: spells "pgloom" in ASCII, so it stays below 2^53. */

@@ -1,0 +1,81 @@
+/**
+ * The lens over Postgres' catalogs: views in `pgloom_catalog` with the same names, columns and types as the relations they
+ * stand for (planner/catalog-lens has the list and splices their names in), without what is ours. The column lists are
+ * read from the server at hand, since they differ from version to version. All can be inlined, so that look-ups by oid keep
+ * their indexes. pg_attribute has none (a view can't have its column of type anyarray): its rows are met through pg_class.
+ */
+export const CATALOG_LENS_SQL = `
+DROP SCHEMA IF EXISTS pgloom_catalog CASCADE;
+CREATE SCHEMA pgloom_catalog;
+GRANT USAGE ON SCHEMA pgloom_catalog TO PUBLIC;
+
+DO $install$
+DECLARE
+  lens record;
+  columns text;
+BEGIN
+  FOR lens IN SELECT * FROM (VALUES
+    ('pg_catalog', 'pg_namespace', '{}'::jsonb, $$r.nspname !~ '^pgloom(_|$)'$$),
+    ('pg_catalog', 'pg_class', jsonb_build_object(
+      'relrowsecurity', $$r.relrowsecurity AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy g
+        WHERE g.polrelid = r.oid AND g.polname ~ '^pgloom_guard')$$,
+      'relforcerowsecurity', $$r.relforcerowsecurity AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy g
+        WHERE g.polrelid = r.oid AND g.polname ~ '^pgloom_guard')$$,
+      'relhastriggers', $$r.relhastriggers AND (NOT EXISTS (SELECT FROM pg_catalog.pg_trigger g
+        WHERE g.tgrelid = r.oid AND g.tgname ~ '^pgloom_guard') OR EXISTS (SELECT FROM pg_catalog.pg_trigger g
+        WHERE g.tgrelid = r.oid AND g.tgname !~ '^pgloom_guard'))$$),
+      $$NOT EXISTS (SELECT FROM pg_catalog.pg_namespace h WHERE h.oid = r.relnamespace AND h.nspname ~ '^pgloom(_|$)')$$),
+    ('pg_catalog', 'pg_constraint', '{}',
+      $$NOT EXISTS (SELECT FROM pg_catalog.pg_namespace h WHERE h.oid = r.connamespace AND h.nspname ~ '^pgloom(_|$)')$$),
+    ('pg_catalog', 'pg_index', '{}',
+      $$NOT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace h ON h.oid = c.relnamespace
+        WHERE c.oid = r.indrelid AND h.nspname ~ '^pgloom(_|$)')$$),
+    ('pg_catalog', 'pg_policy', '{}',
+      $$r.polname !~ '^pgloom_guard' AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace h
+        ON h.oid = c.relnamespace WHERE c.oid = r.polrelid AND h.nspname ~ '^pgloom(_|$)')$$),
+    ('pg_catalog', 'pg_trigger', '{}',
+      $$r.tgname !~ '^pgloom_guard' AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace h
+        ON h.oid = c.relnamespace WHERE c.oid = ANY (ARRAY[r.tgrelid, r.tgconstrrelid]) AND h.nspname ~ '^pgloom(_|$)')$$),
+    ('pg_catalog', 'pg_policies', '{}', $$r.schemaname !~ '^pgloom(_|$)' AND r.policyname !~ '^pgloom_guard'$$),
+    ('pg_catalog', 'pg_indexes', '{}', $$r.schemaname !~ '^pgloom(_|$)'$$),
+    ('pg_catalog', 'pg_views', '{}', $$r.schemaname !~ '^pgloom(_|$)'$$),
+    ('pg_catalog', 'pg_matviews', '{}', $$r.schemaname !~ '^pgloom(_|$)'$$),
+    ('pg_catalog', 'pg_sequences', '{}', $$r.schemaname !~ '^pgloom(_|$)'$$),
+    ('information_schema', 'tables', '{}', $$r.table_schema !~ '^pgloom(_|$)'$$),
+    ('information_schema', 'columns', '{}', $$r.table_schema !~ '^pgloom(_|$)'$$),
+    ('information_schema', 'table_constraints', '{}', $$r.table_schema !~ '^pgloom(_|$)'$$),
+    ('information_schema', 'key_column_usage', '{}', $$r.table_schema !~ '^pgloom(_|$)'$$),
+    ('information_schema', 'constraint_column_usage', '{}', $$r.constraint_schema !~ '^pgloom(_|$)'$$),
+    ('information_schema', 'referential_constraints', '{}', $$r.constraint_schema !~ '^pgloom(_|$)'$$),
+    ('information_schema', 'check_constraints', '{}', $$r.constraint_schema !~ '^pgloom(_|$)'$$),
+    ('information_schema', 'triggers', '{}',
+      $$r.event_object_schema !~ '^pgloom(_|$)' AND r.trigger_name !~ '^pgloom_guard'$$),
+    ('information_schema', 'views', '{}', $$r.table_schema !~ '^pgloom(_|$)'$$),
+    ('information_schema', 'schemata', '{}', $$r.schema_name !~ '^pgloom(_|$)'$$),
+    ('information_schema', 'sequences', '{}', $$r.sequence_schema !~ '^pgloom(_|$)'$$)
+  ) AS l (schema_name, name, overrides, condition)
+  LOOP
+    SELECT string_agg(coalesce(lens.overrides ->> a.attname, 'r.' || quote_ident(a.attname)) || ' AS ' ||
+        quote_ident(a.attname), ', ' ORDER BY a.attnum)
+      INTO columns
+      FROM pg_catalog.pg_attribute a
+      WHERE a.attrelid = format('%I.%I', lens.schema_name, lens.name)::regclass AND a.attnum > 0
+        AND NOT a.attisdropped;
+    EXECUTE format('CREATE VIEW pgloom_catalog.%I AS SELECT %s FROM %I.%I AS r WHERE %s',
+      lens.name, columns, lens.schema_name, lens.name, lens.condition);
+  END LOOP;
+END
+$install$;
+
+-- of its own, since the flags of guarded tables are to be those of the lens
+CREATE VIEW pgloom_catalog.pg_tables AS
+  SELECT n.nspname AS schemaname, c.relname AS tablename, pg_get_userbyid(c.relowner) AS tableowner,
+    t.spcname AS tablespace, c.relhasindex AS hasindexes, c.relhasrules AS hasrules,
+    c.relhastriggers AS hastriggers, c.relrowsecurity AS rowsecurity
+  FROM pgloom_catalog.pg_class c
+    LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_catalog.pg_tablespace t ON t.oid = c.reltablespace
+  WHERE c.relkind IN ('r', 'p');
+
+GRANT SELECT ON ALL TABLES IN SCHEMA pgloom_catalog TO PUBLIC;
+`
