@@ -1,7 +1,6 @@
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import type { InsertRowsPlan, LocalPlan, ModifyPlan, Plan, SelectPlan } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
-import { FrameWriter } from '../wire/frame-writer.ts'
 import { runCopyFrom } from './copy-from.ts'
 import { runCopyTo } from './copy-to.ts'
 import { keysOf } from './execution-keys.ts'
@@ -12,12 +11,11 @@ import { runScatterModify } from './modify.ts'
 import type { ClusterCommands, CommandTag, Execution, StatementContext } from './ports.ts'
 import { PositionMap } from './position-map.ts'
 import { runReferenceWrite } from './reference-write.ts'
-import { relayOn, unchangedPositions } from './relay-on.ts'
+import { relayOn, replacedText, unchangedPositions } from './relay-on.ts'
 import { resolveInsert, resolvePins } from './route.ts'
 import { routedShard, runRouted } from './routed.ts'
 import { runInsertThroughScratch } from './scratch-insert.ts'
 import { runScatterSelect } from './select.ts'
-import { writeReplaced } from './splice-writer.ts'
 
 /**
  * Runs plans that are not simply relayed by the session (it may give us those too). Shared by all sessions; what
@@ -79,11 +77,9 @@ export class Executor {
   async #local(plan: LocalPlan, execution: Execution, context: StatementContext) {
     if (plan.refreshesSizes) await this.#commands.refreshSizes(context)
     const positions = new PositionMap()
-    const out = new FrameWriter(execution.text.length + 64)
-    const { text } = execution
-    writeReplaced(out, text, 0, text.length, plan.replacements, positions, execution.positionBase)
+    const text = replacedText(execution, plan.replacements, positions)
     const access = plan.isReadOnly ? 'read' : 'write'
-    const own = { ...execution, text: out.take() }
+    const own = { ...execution, text }
     return relayOn(coordinatorId(context), access, own, positions, context)
   }
 }

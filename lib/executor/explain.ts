@@ -2,7 +2,13 @@ import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Shard } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
-import type { ExplainPlan, RoutedStatement, ScatterModify, ScatterSelect } from '../planner/plan.ts'
+import type {
+  ExplainPlan,
+  Replacement,
+  RoutedStatement,
+  ScatterModify,
+  ScatterSelect,
+} from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
 import { readDataRow, writeDataRow } from '../wire/backend-messages.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
@@ -11,7 +17,7 @@ import { pickParameters } from './bound-parameters.ts'
 import { keysOf } from './execution-keys.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import { PositionMap } from './position-map.ts'
-import { relayOn, unchangedPositions } from './relay-on.ts'
+import { relayOn, replacedText } from './relay-on.ts'
 import { waitFor } from './relayed-rows.ts'
 import { allowedShards, type KeyReader, resolvePins } from './route.ts'
 import { routedShard } from './routed.ts'
@@ -28,25 +34,25 @@ export async function runExplain(
   context: StatementContext,
 ): Promise<CommandTag> {
   const { statement } = plan
-  const { start, end } = plan.statementText
-  const inner = { ...execution, text: execution.text.subarray(start, end) }
   switch (statement.kind) {
     case 'refusal':
       throw refusalError(statement)
     case 'local':
+      return runHere(statement.replacements, plan.analyzes, execution, context)
     case 'reference-write':
-      return runHere(execution, context)
+      if (plan.analyzes) throw notExplained('a write to a reference table with ANALYZE')
+      return runHere([], false, execution, context)
     case 'select':
     case 'modify':
     case 'insert-rows': {
-      const keys = keysOf(inner.text, execution.parameters)
+      // the inner plan counts literals and places from the start of the whole text
+      const keys = keysOf(execution.text, execution.parameters)
       const shard = routedShard(statement.routed, resolvePins(statement.routed.pins, keys))
-      if (shard !== undefined)
-        return runOnShard(plan, statement.routed, shard, execution, inner, context)
+      if (shard !== undefined) return runOnShard(plan, statement.routed, shard, execution, context)
       if (statement.kind === 'insert-rows') throw notExplained('an INSERT into several shards')
       const multi = statement.multi()
       if (multi.kind === 'refusal') throw refusalError(multi)
-      return explainScatter(plan, multi, inner, context, keys)
+      return explainScatter(plan, multi, execution, context, keys)
     }
     case 'insert-through-scratch':
     case 'copy':
@@ -58,9 +64,17 @@ export async function runExplain(
   }
 }
 
-function runHere(execution: Execution, context: StatementContext): Promise<CommandTag> {
+function runHere(
+  replacements: readonly Replacement[],
+  writes: boolean,
+  execution: Execution,
+  context: StatementContext,
+): Promise<CommandTag> {
   const { nodeId } = coordinatorOf(context.catalog)
-  return relayOn(nodeId, 'read', execution, unchangedPositions(execution), context)
+  const positions = new PositionMap()
+  const text = replacedText(execution, replacements, positions)
+  const access = writes ? 'write' : 'read'
+  return relayOn(nodeId, access, { ...execution, text }, positions, context)
 }
 
 function notExplained(what: string): RouterError {
@@ -69,32 +83,25 @@ function notExplained(what: string): RouterError {
   })
 }
 
-/** The EXPLAIN as written, around the statement for the shard. */
+/** The EXPLAIN as written, spliced for the shard. */
 function runOnShard(
-  { statementText, analyzes }: ExplainPlan,
+  { analyzes }: ExplainPlan,
   routed: RoutedStatement,
   shard: Shard,
   execution: Execution,
-  inner: Execution,
   context: StatementContext,
 ): Promise<CommandTag> {
-  const spliced = new ShardStatement(inner.text, routed.splices).textFor(
-    shard.index,
-    new PositionMap(),
-  )
-  const text = Buffer.concat([
-    execution.text.subarray(0, statementText.start),
-    spliced,
-    execution.text.subarray(statementText.end),
-  ])
+  const positions = new PositionMap()
+  const statement = new ShardStatement(execution.text, routed.splices)
+  const text = statement.textFor(shard.index, positions, execution.positionBase)
   const access = analyzes && !routed.isReadOnly ? 'write' : 'read'
-  return relayOn(shard.nodeId, access, { ...execution, text }, 'drop', context)
+  return relayOn(shard.nodeId, access, { ...execution, text }, positions, context)
 }
 
 async function explainScatter(
   plan: ExplainPlan,
   multi: ScatterSelect | ScatterModify,
-  inner: Execution,
+  execution: Execution,
   context: StatementContext,
   keys: KeyReader,
 ): Promise<CommandTag> {
@@ -108,7 +115,7 @@ async function explainScatter(
   const lines = await planLines(
     shard,
     Buffer.concat([explainPrefix(plan), textForShard(multi.worker, shard)]),
-    { ...inner, parameters: pickParameters(inner.parameters, multi.parameters, extra) },
+    { ...execution, parameters: pickParameters(execution.parameters, multi.parameters, extra) },
     context,
   )
   const rows = [
@@ -119,7 +126,7 @@ async function explainScatter(
     `        Node: host=${node.host} port=${node.port} dbname=${context.catalog.database}`,
     ...lines.map((line, index) => `        ${index === 0 ? '->  ' : '    '}${line}`),
   ]
-  return writeLines(rows, inner, context)
+  return writeLines(rows, execution, context)
 }
 
 function explainPrefix({ options }: ExplainPlan): Buffer {

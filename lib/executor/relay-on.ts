@@ -1,6 +1,9 @@
+import type { Replacement } from '../planner/plan.ts'
+import { FrameWriter } from '../wire/frame-writer.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import { PositionMap } from './position-map.ts'
 import { relayedRows, waitFor } from './relayed-rows.ts'
+import { writeReplaced } from './splice-writer.ts'
 import { sendStatements } from './statement-request.ts'
 
 /** Runs a text as it is on a node and passes its answer on. `positions`: how it came from the client's text. */
@@ -26,4 +29,15 @@ export function unchangedPositions({ text, positionBase }: Execution): PositionM
   const positions = new PositionMap()
   positions.reset(text, 0, text.length, positionBase)
   return positions
+}
+
+/** The client's text with some names replaced, which `positions` then knows of. */
+export function replacedText(
+  { text, positionBase }: Execution,
+  replacements: readonly Replacement[],
+  positions: PositionMap,
+): Buffer {
+  const out = new FrameWriter(text.length + 64)
+  writeReplaced(out, text, 0, text.length, replacements, positions, positionBase)
+  return out.take()
 }
