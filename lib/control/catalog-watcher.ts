@@ -164,7 +164,7 @@ export class CatalogWatcher implements CatalogSource {
       if (this.#client === client) this.#client = undefined
     })
     this.#client = client
-    await client.query('SET search_path = pg_catalog; LISTEN pgloom_catalog')
+    await client.query('SET search_path = pg_catalog; SET jit = off; LISTEN pgloom_catalog')
     return client
   }
 

@@ -41,7 +41,11 @@ export class CommandRun {
   async catalog(): Promise<Catalog> {
     const { database, nodes, version } = this.context.catalog
     const { host, port } = nodes[0] ?? { host: '', port: 0 }
+    // JIT would take a second to compile what runs in a millisecond.
+    const jit = await this.value("SELECT current_setting('jit')")
+    await this.value("SELECT set_config('jit', 'off', true)")
     const document = await readDocument((text) => this.value(text))
+    await this.value("SELECT set_config('jit', $1, true)", [jit ?? 'on'])
     const tablesOfNodes = new Map()
     return buildCatalog({ database, coordinator: { host, port }, document, tablesOfNodes, version })
   }

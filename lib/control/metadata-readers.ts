@@ -69,6 +69,8 @@ RETURNS SETOF record LANGUAGE sql STABLE AS $$
     OR NOT EXISTS (SELECT FROM pgloom.pg_dist_node w WHERE w.groupid <> 0 AND w.isactive))
   ORDER BY nodename, nodeport
 $$;
+CREATE FUNCTION pgloom.master_get_active_worker_nodes(OUT node_name text, OUT node_port bigint)
+RETURNS SETOF record LANGUAGE sql STABLE AS $$ SELECT * FROM pgloom.citus_get_active_worker_nodes() $$;
 CREATE FUNCTION pgloom.citus_is_coordinator() RETURNS bool LANGUAGE sql STABLE AS $$ SELECT true $$;
 CREATE FUNCTION pgloom.citus_coordinator_nodeid() RETURNS int LANGUAGE sql STABLE
 AS $$ SELECT nodeid FROM pgloom.pg_dist_node WHERE groupid = 0 $$;

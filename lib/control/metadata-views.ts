@@ -33,6 +33,12 @@ JOIN pg_class c ON c.oid = t.logicalrelid
 WHERE p.shardstate = 1 AND n.noderole = 'primary' AND n.isactive
 ORDER BY t.logicalrelid::text, s.shardid, n.nodename, n.nodeport;
 
+-- Schema-based sharding does not exist: no rows, with Citus' columns.
+CREATE VIEW pgloom.citus_schemas AS
+SELECT NULL::regnamespace AS schema_name, NULL::int AS colocation_id, NULL::text AS schema_size,
+  NULL::name AS schema_owner
+WHERE false;
+
 CREATE VIEW pgloom.citus_nodes AS
 SELECT nodename, nodeport,
   CASE WHEN groupid = 0 THEN 'coordinator' ELSE 'worker' END AS role,

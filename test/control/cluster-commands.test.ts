@@ -1,113 +1,14 @@
-import pg from 'pg'
+import type pg from 'pg'
 import t from 'tap'
-import { Log } from '../../lib/base/log.ts'
-import { tableKey } from '../../lib/catalog/catalog.ts'
-import { CatalogWatcher } from '../../lib/control/catalog-watcher.ts'
-import { ControlCommands } from '../../lib/control/cluster-commands.ts'
-import {
-  installMetadata,
-  registerCoordinator,
-  registerFirstWorker,
-} from '../../lib/control/metadata-schema.ts'
-import type { DdlCommand, DdlPlan } from '../../lib/planner/plan.ts'
-import { connectTo, PlainContext } from '../support/plain-context.ts'
+import { addressOf, columnOf, commandCluster } from '../support/command-cluster.ts'
 import { workerUrls } from '../support/plain-server.ts'
 
 const withState = (sqlState: string) => ({ message: /./, sqlState })
 const skip = workerUrls.length < 3 && 'no three Postgres servers'
 
 t.test('ControlCommands', { skip }, async (t) => {
-  const database = `pgloom_commands_${process.pid}`
-  const clients: pg.Client[] = []
-  for (const text of workerUrls) {
-    const admin = new pg.Client({ connectionString: text })
-    await admin.connect()
-    await admin.query(`CREATE DATABASE ${database} TEMPLATE template0`)
-    const url = new URL(text)
-    url.pathname = `/${database}`
-    const client = new pg.Client({ connectionString: url.href })
-    await client.connect()
-    clients.push(client)
-    t.teardown(async () => {
-      await client.end()
-      await admin.query(`DROP DATABASE ${database} WITH (FORCE)`)
-      await admin.end()
-    })
-  }
+  const { clients, context, commands, call, ddl, tableNamed } = await commandCluster(t, workerUrls)
   const [coordinator, first, second] = clients as [pg.Client, pg.Client, pg.Client]
-  const user = coordinator.user ?? ''
-  const addressOf = (client: pg.Client) => ({ host: client.host, port: client.port })
-  await installMetadata(coordinator)
-  await registerCoordinator(coordinator, addressOf(coordinator), false)
-  await registerFirstWorker(coordinator, first, addressOf(first))
-  const watcher = new CatalogWatcher({
-    database,
-    coordinator: addressOf(coordinator),
-    connection: { user },
-    log: new Log('error'),
-  })
-  await watcher.start()
-  const context = new PlainContext(watcher.current(), () => ({ database, user }))
-  t.teardown(() => watcher.stop())
-  t.teardown(() => context.close())
-  const commands = new ControlCommands({
-    connectNode: (node) => connectTo(node, { database, user }),
-  })
-  const execution = {
-    text: Buffer.alloc(0),
-    parameters: { types: [], formats: [], values: [] },
-    resultFormats: [],
-    sendsRowDescription: true,
-    maxRows: 0,
-  }
-
-  async function call(name: string, ...args: readonly (string | readonly [string, string])[]) {
-    const plan = {
-      kind: 'function' as const,
-      name,
-      arguments: args.map((arg) =>
-        typeof arg === 'string' ? { name: undefined, text: arg } : { name: arg[0], text: arg[1] },
-      ),
-      parameters: [],
-      inFrom: false,
-    }
-    try {
-      return await commands.callFunction(plan, context, execution)
-    } finally {
-      context.catalog = await watcher.refresh()
-    }
-  }
-
-  function tableNamed(name: string) {
-    const table = context.catalog.tables.get(tableKey('public', name))
-    if (table === undefined) throw new Error(`no table ${name}`)
-    return table
-  }
-
-  /** `@name` marks where a cluster table is named. */
-  async function ddl(
-    command: DdlCommand,
-    marked: string,
-    names: readonly string[] = [],
-    indexNames: DdlPlan['indexNames'] = [],
-  ) {
-    const splices: { start: number; end: number; table: ReturnType<typeof tableNamed> }[] = []
-    const text = marked.replace(/@(\w+)/g, (_, name: string, offset: number) => {
-      const start = offset - splices.length
-      splices.push({ start, end: start, table: tableNamed(name) })
-      return name
-    })
-    const tables = [...splices.map(({ table }) => table), ...names.map(tableNamed)]
-    const plan: DdlPlan = { kind: 'ddl', command, tables, splices, indexNames }
-    try {
-      return await commands.runDdl(plan, context, { ...execution, text: Buffer.from(text) })
-    } finally {
-      context.catalog = await watcher.refresh()
-    }
-  }
-
-  const columnOf = async (client: pg.Client, text: string) =>
-    (await client.query({ text, rowMode: 'array' })).rows.map(([value]) => value)
 
   t.test('create_distributed_table moves rows, guards the shell and colocates', async (t) => {
     await coordinator.query(`
@@ -132,7 +33,7 @@ t.test('ControlCommands', { skip }, async (t) => {
       [1, 2, 3, 4].map((n) => columnOf(first, `SELECT count(*)::int FROM pgloom_${n}.tenants`)),
     )
     t.equal(
-      counts.flat().reduce((sum, count) => sum + count, 0),
+      counts.flat().reduce((sum, count) => Number(sum) + Number(count), 0),
       100,
     )
     for (const client of [coordinator, first]) {
@@ -232,7 +133,7 @@ t.test('ControlCommands', { skip }, async (t) => {
   t.test('TRUNCATE, GRANT, ANALYZE and sizes', async (t) => {
     await commands.refreshSizes(context)
     const sizes = await columnOf(coordinator, 'SELECT shard_size::int FROM pgloom.citus_shards')
-    t.ok(sizes.every((size) => size > 0))
+    t.ok(sizes.every((size) => Number(size) > 0))
     await ddl('GRANT', 'GRANT SELECT ON @events TO PUBLIC')
     await ddl('ANALYZE', 'ANALYZE @events')
     await ddl('TRUNCATE TABLE', 'TRUNCATE @events, @tenants')
@@ -285,5 +186,33 @@ t.test('ControlCommands', { skip }, async (t) => {
       await columnOf(first, "SELECT count(*)::int FROM pg_namespace WHERE nspname ~ '^pgloom_'"),
       [0],
     )
+  })
+})
+
+t.test('ControlCommands on one node', { skip }, async (t) => {
+  const { clients, call, ddl, tableNamed } = await commandCluster(t, workerUrls.slice(0, 1))
+  const [coordinator] = clients as [pg.Client]
+
+  t.test('shards live beside their shells', async (t) => {
+    await coordinator.query(`CREATE TABLE events (tenant int, id bigserial, n serial, PRIMARY KEY (tenant, id));
+      INSERT INTO events SELECT g % 7 FROM generate_series(1, 70) g`)
+    await call('create_distributed_table', "'events'", "'tenant'")
+    t.equal(tableNamed('events').columns.length, 3)
+    await t.rejects(coordinator.query('SELECT 1 FROM events'), { code: '0A000' })
+    t.same(
+      await columnOf(coordinator, 'INSERT INTO pgloom_1.events VALUES (0) RETURNING n'),
+      [71],
+      'sequences are left as they are while there is one node',
+    )
+  })
+
+  t.test('columns and tables with sequences can be dropped', async (t) => {
+    await ddl('ALTER TABLE', 'ALTER TABLE @events DROP COLUMN n')
+    await call('undistribute_table', "'events'")
+    t.same(await columnOf(coordinator, 'SELECT count(*)::int FROM events'), [71])
+    await call('create_distributed_table', "'events'", "'tenant'", ['colocate_with', "'none'"])
+    t.equal(await ddl('DROP TABLE', 'DROP TABLE events', ['events']), 'DROP TABLE')
+    const leftovers = "SELECT count(*)::int FROM pg_namespace WHERE nspname ~ '^pgloom_[0-9]'"
+    t.same(await columnOf(coordinator, leftovers), [0])
   })
 })

@@ -1,0 +1,117 @@
+import pg from 'pg'
+import type { Test } from 'tap'
+import { Log } from '../../lib/base/log.ts'
+import { tableKey } from '../../lib/catalog/catalog.ts'
+import { CatalogWatcher } from '../../lib/control/catalog-watcher.ts'
+import { ControlCommands } from '../../lib/control/cluster-commands.ts'
+import {
+  installMetadata,
+  registerCoordinator,
+  registerFirstWorker,
+} from '../../lib/control/metadata-schema.ts'
+import type { DdlCommand, DdlPlan } from '../../lib/planner/plan.ts'
+import { connectTo, PlainContext } from './plain-context.ts'
+
+let clusters = 0
+
+export async function columnOf(client: pg.Client, text: string): Promise<(string | number)[]> {
+  return (await client.query({ text, rowMode: 'array' })).rows.map(([value]) => value)
+}
+
+export function addressOf(client: pg.Client): { host: string; port: number } {
+  return { host: client.host, port: client.port }
+}
+
+/** A fresh database on each server; the first is the coordinator, the second its worker, others stay aside. */
+export async function commandCluster(t: Test, urls: readonly string[]) {
+  const database = `pgloom_commands_${process.pid}_${++clusters}`
+  const clients: pg.Client[] = []
+  for (const text of urls) {
+    const admin = new pg.Client({ connectionString: text })
+    await admin.connect()
+    await admin.query(`CREATE DATABASE ${database} TEMPLATE template0`)
+    const url = new URL(text)
+    url.pathname = `/${database}`
+    const client = new pg.Client({ connectionString: url.href })
+    await client.connect()
+    clients.push(client)
+    t.teardown(async () => {
+      await client.end()
+      await admin.query(`DROP DATABASE ${database} WITH (FORCE)`)
+      await admin.end()
+    })
+  }
+  const [coordinator, first] = clients
+  if (coordinator === undefined) throw new Error('no server')
+  const user = coordinator.user ?? ''
+  await installMetadata(coordinator)
+  await registerCoordinator(coordinator, addressOf(coordinator), first === undefined)
+  if (first !== undefined) await registerFirstWorker(coordinator, first, addressOf(first))
+  const watcher = new CatalogWatcher({
+    database,
+    coordinator: addressOf(coordinator),
+    connection: { user },
+    log: new Log('error'),
+  })
+  await watcher.start()
+  const context = new PlainContext(watcher.current(), () => ({ database, user }))
+  t.teardown(() => watcher.stop())
+  t.teardown(() => context.close())
+  const commands = new ControlCommands({
+    connectNode: (node) => connectTo(node, { database, user }),
+  })
+  const execution = {
+    text: Buffer.alloc(0),
+    parameters: { types: [], formats: [], values: [] },
+    resultFormats: [],
+    sendsRowDescription: true,
+    maxRows: 0,
+  }
+
+  async function call(name: string, ...args: readonly (string | readonly [string, string])[]) {
+    const plan = {
+      kind: 'function' as const,
+      name,
+      arguments: args.map((arg) =>
+        typeof arg === 'string' ? { name: undefined, text: arg } : { name: arg[0], text: arg[1] },
+      ),
+      parameters: [],
+      inFrom: false,
+    }
+    try {
+      return await commands.callFunction(plan, context, execution)
+    } finally {
+      context.catalog = await watcher.refresh()
+    }
+  }
+
+  function tableNamed(name: string) {
+    const table = context.catalog.tables.get(tableKey('public', name))
+    if (table === undefined) throw new Error(`no table ${name}`)
+    return table
+  }
+
+  /** `@name` marks where a cluster table is named. */
+  async function ddl(
+    command: DdlCommand,
+    marked: string,
+    names: readonly string[] = [],
+    indexNames: DdlPlan['indexNames'] = [],
+  ) {
+    const splices: { start: number; end: number; table: ReturnType<typeof tableNamed> }[] = []
+    const text = marked.replace(/@(\w+)/g, (_, name: string, offset: number) => {
+      const start = offset - splices.length
+      splices.push({ start, end: start, table: tableNamed(name) })
+      return name
+    })
+    const tables = [...splices.map(({ table }) => table), ...names.map(tableNamed)]
+    const plan: DdlPlan = { kind: 'ddl', command, tables, splices, indexNames }
+    try {
+      return await commands.runDdl(plan, context, { ...execution, text: Buffer.from(text) })
+    } finally {
+      context.catalog = await watcher.refresh()
+    }
+  }
+
+  return { clients, context, commands, call, ddl, tableNamed }
+}
