@@ -1,19 +1,34 @@
+import { connectBackend } from './backend/backend-handshake.ts'
 import { DEFAULT_POOLS_OPTIONS, Pools } from './backend/pools.ts'
 import type { Log } from './base/log.ts'
+import type { Catalog, CatalogSource } from './catalog/catalog.ts'
 import type { Config } from './config.ts'
 import { CatalogWatcher } from './control/catalog-watcher.ts'
+import { ControlCommands } from './control/cluster-commands.ts'
+import { Executor } from './executor/executor.ts'
 import { HttpServer } from './ops/http-server.ts'
 import { Metrics } from './ops/metrics.ts'
+import { Authenticator } from './session/authenticator.ts'
+import { CancelKeys } from './session/cancel-keys.ts'
+import { Listener } from './session/listener.ts'
+import type { DatabaseServices, SessionServices } from './session/session-services.ts'
+import { ParserHost } from './sql/parser-host.ts'
+import { DEFAULT_FRAME_LIMITS } from './wire/frame-reader.ts'
+import { makeScramSecret, parseScramSecret, type ScramSecret } from './wire/scram-secret.ts'
 
 const APPLICATION_NAME = 'pgloom'
+/** What open transactions get to end by themselves when the proxy stops. */
+const DRAIN_GRACE_MS = 2000
 
 /** The composition root: builds all parts of a proxy, wires them, and takes them down in the opposite order. */
 export class Router {
   readonly #config: Config
   readonly #pools: Pools
   readonly #catalogs: ReadonlyMap<string, CatalogWatcher>
+  readonly #databases: ReadonlyMap<string, DatabaseServices>
   readonly #metrics: Metrics
   readonly #log: Log
+  #listener: Listener | undefined
   #http: HttpServer | undefined
   #isStopping = false
 
@@ -24,7 +39,16 @@ export class Router {
     this.#catalogs = new Map(
       config.databases.map((database) => [database, makeWatcher(config, database, log)]),
     )
-    this.#metrics = new Metrics({ pools: this.#pools, clients: () => 0 })
+    this.#databases = new Map(
+      [...this.#catalogs].map(([name, catalogs]) => [
+        name,
+        databaseServices(config, name, catalogs),
+      ]),
+    )
+    this.#metrics = new Metrics({
+      pools: this.#pools,
+      clients: () => this.#listener?.clientCount ?? 0,
+    })
   }
 
   /** Returns when clients are served. Rejects, with nothing left open, when a port or the coordinator can't be had. */
@@ -42,33 +66,111 @@ export class Router {
   /** Where clients connect, as role app. */
   url(database: string): string {
     const { host, port } = this.#config.listen
-    return `postgres://app@${host}:${port}/${encodeURIComponent(database)}`
+    return `postgres://app@${host}:${this.#listener?.port ?? port}/${encodeURIComponent(database)}`
   }
 
   /** Ends clients and connections. Safe to call after a start that failed half-way. */
   async stop(): Promise<void> {
     this.#isStopping = true
+    await this.#listener?.close(DRAIN_GRACE_MS)
     await Promise.all([...this.#catalogs.values()].map((watcher) => watcher.stop()))
     this.#pools.closeAll()
     await this.#http?.stop()
   }
 
   async #open(): Promise<void> {
-    const { http } = this.#config
+    const { http, listen } = this.#config
     await Promise.all([...this.#catalogs.values()].map((watcher) => watcher.start()))
+    const services = await this.#sessionServices()
+    const { host, port, max_clients: maxClients } = listen
+    this.#listener = await Listener.open({ host, port, maxClients }, services)
     this.#http = await HttpServer.start(http, {
       metrics: this.#metrics,
       notReadyReason: () => (this.#isStopping ? 'stopping' : undefined),
     })
     this.#log.info('serving HTTP', { url: `http://${http.host}:${this.#http.port}` })
   }
+
+  async #sessionServices(): Promise<SessionServices> {
+    const { listen, pool, auth } = this.#config
+    return {
+      authenticator: new Authenticator({
+        method: auth.method,
+        secrets: await scramSecrets(this.#config),
+      }),
+      cancelKeys: new CancelKeys(),
+      parser: await ParserHost.create(),
+      pools: this.#pools,
+      log: this.#log,
+      limits: { ...DEFAULT_FRAME_LIMITS, messageBytes: listen.max_message_bytes },
+      loginTimeoutMs: listen.login_timeout_ms,
+      acquireTimeoutMs: pool.acquire_timeout_ms,
+      observer: this.#metrics,
+      database: (name) => this.#databases.get(name) ?? this.#localDatabase(name),
+    }
+  }
+
+  /** A database we keep no metadata of: pooled only. Whether it exists is the coordinator's to say. */
+  #localDatabase(name: string): DatabaseServices {
+    return databaseServices(this.#config, name, localCatalog(this.#config, name))
+  }
+}
+
+function databaseServices(
+  config: Config,
+  database: string,
+  catalogs: CatalogSource,
+): DatabaseServices {
+  const { metadata_user: user, pool } = config
+  const commands = new ControlCommands({
+    connectNode: (node) =>
+      connectBackend({
+        node,
+        database,
+        user,
+        password: serverPasswords(config).get(user),
+        parameters: { application_name: APPLICATION_NAME },
+        connectTimeoutMs: pool.connect_timeout_ms,
+        allowsCleartextPassword: false,
+      }),
+  })
+  return { catalogs, commands, executor: new Executor(commands) }
+}
+
+function localCatalog({ coordinator }: Config, database: string): CatalogSource {
+  const catalog: Catalog = {
+    database,
+    version: 0,
+    isInstalled: false,
+    nodes: [{ nodeId: 0, groupId: 0, ...coordinator, isActive: true, shouldHaveShards: true }],
+    tables: new Map(),
+    shadowingRelations: new Set(),
+    shellOids: new Map(),
+  }
+  return { current: () => catalog, refresh: () => Promise.resolve(catalog) }
+}
+
+async function scramSecrets(config: Config): Promise<ReadonlyMap<string, ScramSecret>> {
+  const secrets = new Map<string, ScramSecret>()
+  for (const { name, password, scram_secret } of config.users) {
+    if (scram_secret !== undefined) {
+      const secret = parseScramSecret(scram_secret)
+      if (secret === undefined) throw new Error(`scram_secret of user ${name} is not valid`)
+      secrets.set(name, secret)
+    } else if (password !== undefined) secrets.set(name, await makeScramSecret(password))
+  }
+  return secrets
+}
+
+function serverPasswords({ users }: Config): ReadonlyMap<string, string | undefined> {
+  return new Map(
+    users.map(({ name, server_password, password }) => [name, server_password ?? password]),
+  )
 }
 
 function makePools(config: Config): Pools {
-  const { pool, users } = config
-  const passwords = new Map(
-    users.map(({ name, server_password, password }) => [name, server_password ?? password]),
-  )
+  const { pool } = config
+  const passwords = serverPasswords(config)
   return new Pools({
     ...DEFAULT_POOLS_OPTIONS,
     maxConnections: pool.max_connections,
@@ -82,12 +184,11 @@ function makePools(config: Config): Pools {
 }
 
 function makeWatcher(config: Config, database: string, log: Log): CatalogWatcher {
-  const { coordinator, metadata_user: user, metadata_poll_interval_ms, users } = config
-  const known = users.find(({ name }) => name === user)
+  const { coordinator, metadata_user: user, metadata_poll_interval_ms } = config
   return new CatalogWatcher({
     database,
     coordinator,
-    connection: { user, password: known?.server_password ?? known?.password ?? '' },
+    connection: { user, password: serverPasswords(config).get(user) ?? '' },
     log: log.with({ database }),
     pollIntervalMs: metadata_poll_interval_ms,
   })
