@@ -8,7 +8,7 @@ import {
   sourceColumn,
   target,
 } from './combine-shape.ts'
-import { call, castTo, integer, isAggregateCall, operator } from './expressions.ts'
+import { call, castTo, integer, isAggregateCall, operator, visitLevel } from './expressions.ts'
 import type { CombineQuery } from './plan.ts'
 import { isStrongKey } from './pushdown.ts'
 import { resolveColumn } from './query-model.ts'
@@ -102,9 +102,15 @@ class AggregateSplit {
   readonly #keys = new Map<string, Tree>()
   /** Worker columns by which the workers group. */
   readonly #grouped: number[] = []
+  /**
+   * The workers group by the arguments of DISTINCT aggregates. false: all of these count the distribution column,
+   * whose values are each in one shard, so that the shards' counts add up.
+   */
+  readonly #groupsDistinct: boolean
 
   constructor(shape: SelectShape, keys: readonly Tree[]) {
     this.#shape = shape
+    this.#groupsDistinct = needsDistinctGroups(shape)
     for (const key of keys) this.#addKey(key)
   }
 
@@ -160,10 +166,8 @@ class AggregateSplit {
   #final(functionCall: FuncCall): Tree {
     const name = builtinName(functionCall) ?? ''
     const [argument] = functionCall.args ?? []
-    if (functionCall.agg_distinct === true && argument !== undefined) {
-      const { analysis, block, pushdown } = this.#shape
-      const isOwn = name === 'count' && isStrongKey(analysis, block, argument, pushdown)
-      if (!isOwn) return this.#distinctFinal(functionCall, argument)
+    if (functionCall.agg_distinct === true && argument !== undefined && this.#groupsDistinct) {
+      return this.#distinctFinal(functionCall, argument)
     }
     if (name === 'avg') return this.#average(functionCall)
     const number = this.#column({ FuncCall: functionCall })
@@ -210,6 +214,23 @@ class AggregateSplit {
       limitOption: 'LIMIT_OPTION_DEFAULT',
     }
   }
+}
+
+function needsDistinctGroups({ analysis, block, pushdown, select, outputs }: SelectShape): boolean {
+  let needed = false
+  const expressions = outputs.map(({ expression }) => expression)
+  visitLevel(
+    [expressions, select.havingClause, select.sortClause, select.distinctClause],
+    (node) => {
+      const functionCall = node.FuncCall
+      if (functionCall?.agg_distinct !== true) return true
+      const isCount = builtinName(functionCall) === 'count'
+      const [argument] = functionCall.args ?? []
+      if (!isCount || !isStrongKey(analysis, block, argument, pushdown)) needed = true
+      return true
+    },
+  )
+  return needed
 }
 
 function renamed(functionCall: FuncCall, name: string): FuncCall {

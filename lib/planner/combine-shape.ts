@@ -187,7 +187,7 @@ export function checkScatterSelect(
   for (const inner of allBlocks(block)) {
     for (const value of ownExpressions(inner)) {
       visitLevel(value, (node) => {
-        checkNode(inner, node, isConcatenation)
+        checkNode(node, isConcatenation)
         return true
       })
       if (inner !== block) checkOuterAggregates(inner, value)
@@ -197,12 +197,11 @@ export function checkScatterSelect(
   return inRest || inTargets
 }
 
-function checkNode(block: Block, { ColumnRef }: Tree, isConcatenation: boolean): void {
+function checkNode({ ColumnRef }: Tree, isConcatenation: boolean): void {
   const name = ColumnRef?.fields?.at(-1)?.String?.sval ?? ''
   if (name === 'tableoid' || (!isConcatenation && SYSTEM_COLUMNS.has(name))) {
     refuse('system-column', name, ColumnRef?.location)
   }
-  void block
 }
 
 /** An aggregate whose columns are all an outer query's belongs to that one. */

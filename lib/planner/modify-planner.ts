@@ -12,12 +12,12 @@ import type { InsertStmt } from './tree.ts'
 /** UPDATE or DELETE in every shard that its pins allow. */
 export function planScatterModify(analysis: Analysis): ScatterModify {
   const { root, input, flow } = analysis
-  if (root.kind !== 'update' && root.kind !== 'delete') return refuse('modify-not-pushable')
+  if (root.kind !== 'update' && root.kind !== 'delete') return refuse('not-joined-on-key')
   const target = root.relations[0]
-  if (target?.table?.kind !== 'distributed') return refuse('modify-not-pushable')
+  if (target?.table?.kind !== 'distributed') return refuse('not-joined-on-key')
   const usesTime = checkVolatility(input.statement, false)
   const { seeds } = provePushable(analysis, root)
-  if (seeds[0]?.relation !== target) return refuse('modify-not-pushable')
+  if (seeds[0]?.relation !== target) return refuse('not-joined-on-key')
   const values = flow.constants().get(distributionKey(target, target.table) ?? '')
   return {
     kind: 'scatter-modify',

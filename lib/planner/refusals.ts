@@ -109,13 +109,6 @@ export const REFUSALS = {
     hint: 'Compute the value beforehand and pass it as a constant or parameter.',
     example: 'SELECT count(*) FROM events WHERE random() < 0.5',
   },
-  'volatile-write': {
-    sqlState: NOT_SUPPORTED,
-    message:
-      'functions used in UPDATE and DELETE statements over several shards must not be VOLATILE',
-    hint: 'Compute the value beforehand and pass it as a constant or parameter.',
-    example: 'UPDATE users SET email = random()::text',
-  },
   'node-dependent-function': {
     sqlState: NOT_SUPPORTED,
     message:
@@ -157,13 +150,13 @@ export const REFUSALS = {
     sqlState: NOT_SUPPORTED,
     message: 'cannot tell the columns of this statement over several shards',
     hint: 'Name the columns instead of writing *.',
-    example: 'SELECT * FROM events e JOIN f() ON true',
+    example: 'SELECT * FROM events e, unnest(ARRAY[1], ARRAY[2]) u ORDER BY 1',
   },
   'unresolved-column': {
     sqlState: NOT_SUPPORTED,
     message: 'cannot tell which table a column of this statement over several shards belongs to',
     hint: 'Qualify the column with its table.',
-    example: 'SELECT sum(q) FROM events e, f() GROUP BY event_type',
+    example: 'SELECT event_type, event_id FROM events GROUP BY event_type',
   },
   collation: {
     sqlState: NOT_SUPPORTED,
@@ -171,31 +164,11 @@ export const REFUSALS = {
     hint: 'Add COLLATE to the ORDER BY expression over plain columns, or filter on the distribution column.',
     example: 'SELECT max(note || $$x$$) FROM notes',
   },
-  'grouping-sets': {
-    sqlState: NOT_SUPPORTED,
-    message: 'could not run distributed query with GROUPING SETS, CUBE, or ROLLUP',
-    hint: "Consider using an equality filter on the distributed table's partition column.",
-    example: 'SELECT (SELECT event_type), count(*) FROM events GROUP BY ROLLUP (event_type)',
-  },
-  'aggregate-not-splittable': {
-    sqlState: NOT_SUPPORTED,
-    message: 'cannot compute this aggregate over several shards',
-    hint: PIN_HINT,
-    example: 'SELECT myagg(event_id) FROM events',
-  },
-  'set-returning': {
-    sqlState: NOT_SUPPORTED,
-    message:
-      'set-returning functions in the select list are not supported with grouping, ordering or limits over several shards',
-    hint: 'Move the function to FROM.',
-    example: 'SELECT generate_series(1, 2) FROM events LIMIT 1',
-  },
   expression: {
     sqlState: NOT_SUPPORTED,
     message: 'this expression is not supported in a statement over several shards',
     hint: PIN_HINT,
-    example:
-      'SELECT DISTINCT (SELECT c.name FROM countries c LIMIT 1) FROM events ORDER BY random()',
+    example: 'SELECT count(*), (SELECT count(*) FROM countries) FROM events',
   },
   'update-distribution-column': {
     sqlState: NOT_SUPPORTED,
@@ -241,12 +214,6 @@ export const REFUSALS = {
       'data-modifying statements in WITH are only supported when all distributed tables are filtered to one value of the distribution column',
     hint: PIN_HINT,
     example: 'WITH d AS (DELETE FROM events RETURNING *) SELECT count(*) FROM d',
-  },
-  'modify-not-pushable': {
-    sqlState: NOT_SUPPORTED,
-    message: 'cannot run this UPDATE or DELETE over several shards',
-    hint: COLOCATE_HINT,
-    example: 'UPDATE users SET email = e.event_type FROM events e WHERE e.event_id = users.user_id',
   },
   merge: {
     sqlState: NOT_SUPPORTED,
@@ -383,13 +350,14 @@ export const REFUSALS = {
     sqlState: NOT_SUPPORTED,
     message: 'cluster metadata cannot be joined with distributed tables',
     hint: 'Query the metadata in a statement of its own.',
-    example: 'SELECT * FROM events e, citus_tables t',
+    example: 'SELECT citus_version(), count(*) FROM events WHERE tenant_id = 1',
   },
   explain: {
     sqlState: NOT_SUPPORTED,
     message: 'EXPLAIN is not supported for this statement',
     hint: 'Explain the query alone.',
-    example: 'EXPLAIN CREATE TABLE x AS SELECT * FROM events',
+    example:
+      "EXPLAIN INSERT INTO users (tenant_id, email) SELECT g, 'x' FROM generate_series(1, 3) g",
   },
   'explain-execute': {
     sqlState: NOT_SUPPORTED,

@@ -55,6 +55,9 @@ function planCombined(
 ): ScatterSelect {
   const { outputs } = block
   if (outputs === undefined) return refuse('unknown-columns')
+  // a row without a type of its own can't be shipped
+  if (outputs.some(({ expression }) => expression?.RowExpr !== undefined))
+    refuse('expression', 'ROW')
   const sorts = sortKeys(block, select, outputs)
   const shape: SelectShape = { analysis, block, select, outputs, pushdown, core, sorts }
   const finish = (query: SplitQuery) => combined(shape, query)

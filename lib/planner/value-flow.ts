@@ -116,6 +116,7 @@ export class ValueFlow {
 
   #linkOutput(block: Block, index: number, outer: ColumnKey, isShared: boolean): void {
     if (block.kind === 'set-operation') {
+      this.#setUnionType(block, index, outer)
       if (isShared || !canFilterInside(block)) return
       for (const arm of block.arms) this.#linkArm(arm, index, outer)
       return
@@ -126,6 +127,20 @@ export class ValueFlow {
     const type = this.#types.get(inner)
     if (type !== undefined) this.#types.set(outer, type)
     if (!isShared && this.#isTransparent(block, inner)) this.addEdge(outer, inner)
+  }
+
+  /** A set operation's column has the arms' type where all arms agree. */
+  #setUnionType(block: Block, index: number, outer: ColumnKey): void {
+    const arms = allBlocks(block).filter(
+      ({ kind, id }) => kind !== 'set-operation' && id !== block.id,
+    )
+    const own = arms.filter((arm) => isArmOf(block, arm))
+    const types = own.map((arm) =>
+      this.columnType(this.keyOf(arm, arm.outputs?.[index]?.expression)),
+    )
+    const [first] = types
+    const isSame = types.every((type) => type?.typeOid === first?.typeOid)
+    if (first !== undefined && isSame) this.#types.set(outer, first)
   }
 
   #linkArm(arm: Block, index: number, outer: ColumnKey): void {
@@ -311,6 +326,10 @@ function filteredSides(join: JoinExpr, left: readonly number[], right: readonly 
     default:
       return [...left, ...right]
   }
+}
+
+function isArmOf(block: Block, candidate: Block): boolean {
+  return block.arms.some((arm) => arm === candidate || isArmOf(arm, candidate))
 }
 
 function canFilterInside(block: Block): boolean {
