@@ -54,6 +54,16 @@ export class ConcatenatedRows {
     },
   })
 
+  /** For a single connection: its rows pass in runs, uncounted but for the tags. */
+  readonly runsFor = (connection: BackendConnection): AnswerReader => ({
+    ...this.readerFor(connection),
+    run: (chunk, start, end) => {
+      const kept = this.#client.write(chunk, start, end) === 'kept'
+      this.#holdBack()
+      return kept
+    },
+  })
+
   #message(
     { node }: BackendConnection,
     type: number,
@@ -77,6 +87,10 @@ export class ConcatenatedRows {
     // rows of several connections take turns, so each must be written whole, and copied if it would be kept
     if (end - start < COPIED_BYTES) this.#client.write(chunk, start, end)
     else this.#client.write(Buffer.from(chunk.subarray(start, end)), 0, end - start)
+    this.#holdBack()
+  }
+
+  #holdBack(): void {
     if (!this.#client.isCongested) return
     this.#flow.pause()
     this.#client.whenDrained(this.#flow.resume)

@@ -22,6 +22,11 @@ export async function runScatterSelect(
   const flow = new ScatterFlow()
   const limit = plan.rowLimit ?? Number.POSITIVE_INFINITY
   const rows = new ConcatenatedRows(context, flow, execution.sendsRowDescription, limit)
+  const nodeCount = new Set(request.shards.map(({ nodeId }) => nodeId)).size
+  if (nodeCount === 1 && plan.rowLimit === undefined) {
+    await scatter(request, context, flow, rows.runsFor)
+    return rows.summedTag
+  }
   await scatter(request, context, flow, rows.readerFor)
   return `SELECT ${rows.rowCount}`
 }

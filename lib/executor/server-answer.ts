@@ -53,9 +53,9 @@ export class ServerAnswer implements ResponseSink {
     this.#resolve = resolve
   }
 
-  /** Nobody wants the rest. */
+  /** Nobody wants the rest. Rows that go on in runs do go on: the client must not be left inside a message. */
   abandon(): void {
-    this.#isAbandoned = true
+    if (this.wholeRows) this.#isAbandoned = true
   }
 
   rows(chunk: Buffer, start: number, end: number): boolean {
