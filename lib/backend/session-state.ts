@@ -29,11 +29,9 @@ function withSetting(settings: Settings, name: string, value: string | undefined
 /** Who may set the others depends on these: they are given up first and taken last. */
 const IDENTITIES: ReadonlySet<string> = new Set(['session_authorization', 'role'])
 
-type Level = {
-  readonly name: string
-  readonly session: Settings
-  readonly effective: Settings
-}
+export type SettingsSnapshot = { readonly session: Settings; readonly effective: Settings }
+
+type Level = SettingsSnapshot & { readonly name: string }
 
 /**
  * What one client has SET, as Postgres would keep it: SET LOCAL ends with the transaction, and ROLLBACK (TO) takes
@@ -73,6 +71,16 @@ export class SessionSettings {
     const kept = [...this.#session].filter(([name]) => IDENTITIES.has(name))
     this.#session = intern(new Map(kept))
     this.#effective = this.#session
+  }
+
+  /** For restore(), when what was set turns out to be refused by the server. */
+  snapshot(): SettingsSnapshot {
+    return { session: this.#session, effective: this.#effective }
+  }
+
+  restore({ session, effective }: SettingsSnapshot): void {
+    this.#session = session
+    this.#effective = effective
   }
 
   begin(): void {
@@ -156,6 +164,7 @@ export class ConnectionSettings {
   /** The statements of syncText() have succeeded. */
   synced(wanted: Settings, isInTransaction: boolean): void {
     if (isInTransaction) {
+      if (this.#local === wanted) return
       for (const name of wanted.keys()) this.#touched.add(name)
       for (const name of this.#local?.keys() ?? []) this.#touched.add(name)
       this.#local = wanted
@@ -167,7 +176,7 @@ export class ConnectionSettings {
 
   /** After a ROLLBACK TO on this connection. */
   savepointRolledBack(): void {
-    this.#local = undefined
+    if (this.#touched.size > 0) this.#local = undefined
   }
 
   transactionEnded(): void {

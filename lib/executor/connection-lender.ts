@@ -1,7 +1,7 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { Pool } from '../backend/pool.ts'
 import type { Pools } from '../backend/pools.ts'
-import type { SessionSettings } from '../backend/session-state.ts'
+import { NO_SETTINGS, type SessionSettings, type Settings } from '../backend/session-state.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { CatalogSource, ClusterNode } from '../catalog/catalog.ts'
@@ -55,17 +55,25 @@ export class ConnectionLender {
   }
 
   /** Outside a transaction the session's settings must hold before anything runs. Closes the connection if they can't. */
-  async bringInStep(connection: BackendConnection): Promise<void> {
-    const { session } = this.#options.settings
-    const text = connection.settings.syncText(session, false)
-    if (text === '') return
+  bringInStep(connection: BackendConnection): Promise<void> {
+    return synchronise(connection, this.#options.settings.session)
+  }
+
+  /** For what we do ourselves: with the server's own settings, not with a client's role or time-outs. */
+  async acquirePlain(nodeId: number): Promise<BackendConnection> {
+    const signal = AbortSignal.timeout(this.#options.acquireTimeoutMs)
+    const connection = await this.acquire(nodeId, signal)
     try {
-      await query(connection, text)
-      connection.settings.synced(session, false)
+      await this.makePlain(connection)
     } catch (error) {
-      connection.close()
+      this.giveBack(connection)
       throw error
     }
+    return connection
+  }
+
+  makePlain(connection: BackendConnection): Promise<void> {
+    return synchronise(connection, NO_SETTINGS)
   }
 
   get coordinator(): ClusterNode {
@@ -84,5 +92,17 @@ export class ConnectionLender {
       )
     }
     return this.#options.pools.get(node, this.#options.database, this.#options.user)
+  }
+}
+
+async function synchronise(connection: BackendConnection, wanted: Settings): Promise<void> {
+  const text = connection.settings.syncText(wanted, false)
+  if (text === '') return
+  try {
+    await query(connection, text)
+    connection.settings.synced(wanted, false)
+  } catch (error) {
+    connection.close()
+    throw error
   }
 }

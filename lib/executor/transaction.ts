@@ -197,6 +197,7 @@ export class SessionTransaction {
   async commit(): Promise<boolean> {
     let isCommitted = false
     try {
+      await this.#settleCancels()
       if (this.#hasFailed) await this.#rollbackParticipants()
       else isCommitted = await this.#commitParticipants()
       return isCommitted
@@ -210,6 +211,7 @@ export class SessionTransaction {
   }
 
   async rollback(): Promise<void> {
+    await this.#settleCancels()
     await this.#rollbackParticipants()
     for (const settings of this.#followers()) settings.rollback()
     this.#close()
@@ -276,6 +278,9 @@ export class SessionTransaction {
     this.#pinned.clear()
     this.#pins = []
     for (const connection of pinned) {
+      // what it holds after DISCARD ALL isn't what we remember of it: forget both
+      connection.settings.discarded()
+      connection.prepared.clear()
       if (!this.connections.includes(connection)) this.#lender.giveBack(connection)
     }
   }
@@ -323,6 +328,13 @@ export class SessionTransaction {
     this.#isLost = this.connections.some((connection) => connection.state === 'closed')
   }
 
+  /** A cancel that is still on its way must not hit COMMIT or ROLLBACK. */
+  async #settleCancels(): Promise<void> {
+    for (const connection of this.connections) {
+      if (connection.hasCancelInFlight) await connection.cancelsSettled()
+    }
+  }
+
   async #commitParticipants(): Promise<boolean> {
     const participants = [...this.#participants.values()]
     const writers = participants.filter((one) => one.hasWritten).map((one) => one.connection)
@@ -350,27 +362,50 @@ export class SessionTransaction {
     try {
       return (await query(writer, 'COMMIT')).tag === 'COMMIT'
     } catch (error) {
-      if (!(error instanceof BackendLost) || !error.sent) throw error
-      throw lostWhileCommitting(error)
+      // a FATAL of the server may come after its commit, as well as a plain loss
+      const isKnown = writer.state === 'ready' || (error instanceof BackendLost && !error.sent)
+      throw isKnown ? error : lostWhileCommitting(error)
     }
   }
 
   async #commitMany(writers: readonly BackendConnection[]): Promise<void> {
     const coordinatorId = this.#lender.coordinator.nodeId
-    await commitTwoPhase({
-      writers: writers.filter((writer) => writer.node.nodeId !== coordinatorId),
-      coordinator: writers.find((writer) => writer.node.nodeId === coordinatorId),
-      withDecisionConnection: async (work) => {
-        const signal = AbortSignal.timeout(this.#options.acquireTimeoutMs)
-        const connection = await this.#lender.acquire(coordinatorId, signal)
-        try {
-          return await work(connection)
-        } finally {
-          this.#lender.giveBack(connection)
-        }
-      },
-      log: this.#options.log,
-    })
+    const coordinator = writers.find((writer) => writer.node.nodeId === coordinatorId)
+    // a reader there has just committed, so its connection is free; waiting for another might deadlock
+    const reader = this.#participants.get(coordinatorId)?.connection
+    const decider = coordinator === undefined ? await this.#takeDecider(reader) : undefined
+    try {
+      await commitTwoPhase({
+        writers: writers.filter((writer) => writer.node.nodeId !== coordinatorId),
+        coordinator,
+        decider,
+        withDecisionConnection: async (work) => {
+          const connection = await this.#lender.acquirePlain(coordinatorId)
+          try {
+            return await work(connection)
+          } finally {
+            this.#lender.giveBack(connection)
+          }
+        },
+        log: this.#options.log,
+      })
+    } finally {
+      if (decider !== undefined && decider !== reader) this.#lender.giveBack(decider)
+    }
+  }
+
+  /** Before anything is prepared: what fails here is rolled back everywhere. */
+  async #takeDecider(reader: BackendConnection | undefined): Promise<BackendConnection> {
+    try {
+      if (reader === undefined) {
+        return await this.#lender.acquirePlain(this.#lender.coordinator.nodeId)
+      }
+      await this.#lender.makePlain(reader)
+      return reader
+    } catch (error) {
+      await this.#rollbackParticipants()
+      throw error
+    }
   }
 
   /** The same text on all, together; the first error is thrown after all have answered. */
@@ -434,7 +469,7 @@ export class SessionTransaction {
   #slipIn(connection: BackendConnection, text: string): void {
     if (text === '') return
     connection.open(
-      new SwallowSink((error) => {
+      new SwallowSink(connection, (error) => {
         this.#slippedError ??= error
       }),
     )
@@ -462,7 +497,7 @@ function failedTransaction(): RouterError {
   )
 }
 
-function lostWhileCommitting(cause: BackendLost): RouterError {
+function lostWhileCommitting(cause: unknown): RouterError {
   return new RouterError(
     SqlState.transactionResolutionUnknown,
     'the outcome of the transaction is unknown: the server was lost while it committed',

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import { RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -22,7 +22,12 @@ export type TwoPhaseCommit = {
   readonly writers: readonly BackendConnection[]
   /** The coordinator's connection, inside the same transaction, if it wrote; else undefined. */
   readonly coordinator: BackendConnection | undefined
-  /** A fresh coordinator connection outside any transaction; the caller of it releases it. */
+  /**
+   * An idle coordinator connection outside any transaction with the server's own settings, for the decision when
+   * the coordinator didn't write. Taken beforehand: once nodes are prepared, waiting for one could deadlock.
+   */
+  readonly decider: BackendConnection | undefined
+  /** Another one, when the first one's fate is unknown. */
   readonly withDecisionConnection: <T>(work: (c: BackendConnection) => Promise<T>) => Promise<T>
   readonly log: Log
 }
@@ -33,14 +38,29 @@ export const GID_PREFIX = 'pgloom'
 const PROXY_ID = randomUUID().replaceAll('-', '')
 let counter = 0
 
-type Decision = 'commit' | 'abort'
+export type Decision = 'commit' | 'abort'
+
+/**
+ * A proxy that was held up for longer between its first PREPARE and its decision gives up. Recovery deletes 'abort'
+ * decisions only after a multiple of this, so that a late 'commit' can't slip in behind one.
+ */
+export const DECISION_DEADLINE_MS = 5 * 60_000
+
+const GID = /^(pgloom_([0-9a-f]{12})_[0-9a-f]{32}_\d+)_\d+$/
+
+/** By connection: what is behind an address may be replaced, behind a connection it can't. */
+const clusterIds = new WeakMap<BackendConnection, string>()
 
 /** Resolves when the outcome is commit. Throws, with everything rolled back, or 08007 when nobody can know yet. */
 export async function commitTwoPhase(commit: TwoPhaseCommit): Promise<void> {
-  counter += 1
-  const transactionId = `${GID_PREFIX}_${PROXY_ID}_${counter}`
+  const startedMs = performance.now()
+  const transactionId = await nameTransaction(commit)
   await prepareAll(commit, transactionId)
-  const decision = await decide(commit, transactionId)
+  if (performance.now() - startedMs > DECISION_DEADLINE_MS) {
+    await rollbackAll(commit, transactionId, commit.writers)
+    throw new RouterError(SqlState.serializationFailure, 'preparing the transaction took too long')
+  }
+  const decision = await decideCommit(commit, transactionId)
   if (decision === 'abort') {
     await rollbackPrepared(commit, transactionId, commit.writers)
     throw new RouterError(
@@ -52,14 +72,55 @@ export async function commitTwoPhase(commit: TwoPhaseCommit): Promise<void> {
   await commitPrepared(commit, transactionId)
 }
 
+async function nameTransaction(commit: TwoPhaseCommit): Promise<string> {
+  try {
+    const clusterId = await readClusterId(requireDecider(commit))
+    counter += 1
+    return `${GID_PREFIX}_${clusterId}_${PROXY_ID}_${counter}`
+  } catch (error) {
+    await Promise.all(commit.writers.map((writer) => attempt(commit, writer, 'ROLLBACK')))
+    await rollbackAll(commit, '', [])
+    throw error
+  }
+}
+
+function requireDecider({ coordinator, decider }: TwoPhaseCommit): BackendConnection {
+  const connection = coordinator ?? decider
+  if (connection === undefined) throw new Error('no coordinator connection to decide on')
+  return connection
+}
+
+/**
+ * Names the cluster, which is the coordinator's database, so that clusters that share a worker leave each other's
+ * prepared transactions alone. It survives a fail-over and a rename, unlike a host or a database name.
+ */
+export async function readClusterId(coordinator: BackendConnection): Promise<string> {
+  const known = clusterIds.get(coordinator)
+  if (known !== undefined) return known
+  const { rows } = await query(
+    coordinator,
+    `SELECT s.system_identifier, d.oid FROM pg_catalog.pg_control_system() s, pg_catalog.pg_database d
+     WHERE d.datname = pg_catalog.current_database()`,
+  )
+  const [systemIdentifier, databaseOid] = rows[0] ?? []
+  const clusterId = createHash('sha256')
+    .update(`${systemIdentifier}/${databaseOid}`)
+    .digest('hex')
+    .slice(0, 12)
+  clusterIds.set(coordinator, clusterId)
+  return clusterId
+}
+
 /** The global transaction id on one node; recovery takes it apart again. */
 export function gidOf(transactionId: string, nodeId: number): string {
   return `${transactionId}_${nodeId}`
 }
 
-/** Inverse of gidOf; undefined for a foreign gid. */
-export function transactionIdOf(gid: string): string | undefined {
-  return /^(pgloom_[0-9a-f]{32}_\d+)_\d+$/.exec(gid)?.[1]
+/** Inverse of gidOf; undefined for a gid that isn't ours. */
+export function parseGid(gid: string): { transactionId: string; clusterId: string } | undefined {
+  const [, transactionId, clusterId] = GID.exec(gid) ?? []
+  if (transactionId === undefined || clusterId === undefined) return undefined
+  return { transactionId, clusterId }
 }
 
 async function prepareAll(commit: TwoPhaseCommit, transactionId: string): Promise<void> {
@@ -72,13 +133,22 @@ async function prepareAll(commit: TwoPhaseCommit, transactionId: string): Promis
     (result) => result.status === 'fulfilled' && result.value.tag === 'PREPARE TRANSACTION',
   )
   if (isPrepared.every(Boolean)) return
-  await rollbackPrepared(
+  await rollbackAll(
     commit,
     transactionId,
     commit.writers.filter((_, index) => isPrepared[index]),
   )
-  if (commit.coordinator !== undefined) await attempt(commit, commit.coordinator, 'ROLLBACK')
   throw prepareError(results)
+}
+
+/** Before any decision: nobody else asks for 'commit', so rolling back needs no row. */
+async function rollbackAll(
+  commit: TwoPhaseCommit,
+  transactionId: string,
+  prepared: readonly BackendConnection[],
+): Promise<void> {
+  await rollbackPrepared(commit, transactionId, prepared)
+  if (commit.coordinator !== undefined) await attempt(commit, commit.coordinator, 'ROLLBACK')
 }
 
 function prepareError(results: readonly PromiseSettledResult<unknown>[]): unknown {
@@ -98,13 +168,13 @@ function prepareError(results: readonly PromiseSettledResult<unknown>[]): unknow
   })
 }
 
-async function decide(commit: TwoPhaseCommit, transactionId: string): Promise<Decision> {
+async function decideCommit(commit: TwoPhaseCommit, transactionId: string): Promise<Decision> {
   const { coordinator } = commit
   try {
     if (coordinator === undefined) {
-      return await commit.withDecisionConnection((c) => record(c, transactionId, 'commit'))
+      return await decide(requireDecider(commit), transactionId, 'commit')
     }
-    const decision = await record(coordinator, transactionId, 'commit')
+    const decision = await decide(coordinator, transactionId, 'commit')
     if (decision === 'abort') {
       await attempt(commit, coordinator, 'ROLLBACK')
       return 'abort'
@@ -126,10 +196,11 @@ async function readBack(
   transactionId: string,
   cause: unknown,
 ): Promise<Decision> {
-  if (commit.coordinator !== undefined) await attempt(commit, commit.coordinator, 'ROLLBACK')
+  // an open transaction of ours would hold the row, and the question would wait for it
+  commit.coordinator?.close()
   let decision: Decision
   try {
-    decision = await commit.withDecisionConnection((c) => record(c, transactionId, 'abort'))
+    decision = await commit.withDecisionConnection((c) => decide(c, transactionId, 'abort'))
   } catch (error) {
     commit.log.error('transaction outcome unknown, left to recovery', { transactionId, error })
     throw outcomeUnknown(error)
@@ -140,16 +211,19 @@ async function readBack(
   return 'abort'
 }
 
-async function record(
-  connection: BackendConnection,
+/** What is in force after asking for `decision`, for good. */
+export async function decide(
+  coordinator: BackendConnection,
   transactionId: string,
   decision: Decision,
 ): Promise<Decision> {
-  const { rows } = await query(connection, 'SELECT pgloom.decide($1, $2)', [
+  const { rows } = await query(coordinator, 'SELECT pgloom.decide($1, $2)', [
     transactionId,
     decision,
   ])
-  return rows[0]?.[0] === 'commit' ? 'commit' : 'abort'
+  const inForce = rows[0]?.[0]
+  if (inForce === 'commit' || inForce === 'abort') return inForce
+  throw new RouterError(SqlState.internalError, 'the coordinator gave no decision')
 }
 
 async function commitPrepared(commit: TwoPhaseCommit, transactionId: string): Promise<void> {

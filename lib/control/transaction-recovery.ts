@@ -1,0 +1,210 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
+import type { Pools } from '../backend/pools.ts'
+import { NO_SETTINGS } from '../backend/session-state.ts'
+import { ServerError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { SqlState } from '../base/sqlstate.ts'
+import type { CatalogSource, ClusterNode } from '../catalog/catalog.ts'
+import { query } from '../executor/node-client.ts'
+import {
+  DECISION_DEADLINE_MS,
+  decide,
+  GID_PREFIX,
+  parseGid,
+  readClusterId,
+} from '../executor/two-phase-commit.ts'
+
+export type TransactionRecoveryOptions = {
+  readonly pools: Pools
+  readonly catalog: CatalogSource
+  readonly database: string
+  /** Must be allowed to finish others' prepared transactions: a superuser, or a member of their owners. */
+  readonly user: string
+  readonly intervalMs: number
+  /** Younger prepared transactions are left to their own proxy. */
+  readonly graceMs?: number
+  readonly log: Log
+}
+
+type Prepared = {
+  readonly node: ClusterNode
+  readonly gid: string
+  readonly owner: string
+  readonly transactionId: string
+}
+
+const DEFAULT_GRACE_MS = 10_000
+
+/**
+ * Decision rows are kept for so long, and deleted only when every node answered and none holds a part of the
+ * transaction. Why that is safe:
+ *   commit: all parts were prepared before the decision, none can be added; when none is left, nobody will ask again.
+ *   abort: its proxy might still ask for 'commit', and must find the row. It gives up DECISION_DEADLINE_MS after its
+ *   first PREPARE, and recovery decides after that PREPARE, so after many times the deadline nobody asks.
+ */
+const KEEP_DECISIONS_MS = Math.max(24 * 3_600_000, 12 * DECISION_DEADLINE_MS)
+
+/**
+ * Finishes multi-node transactions whose proxy is gone. Any number of proxies may do so at once: what is decided is
+ * decided by one row (pgloom.decide), and to finish a part that someone else has just finished is no error.
+ */
+export class TransactionRecovery {
+  readonly #options: TransactionRecoveryOptions
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> | undefined
+  #isStopped = false
+
+  constructor(options: TransactionRecoveryOptions) {
+    this.#options = options
+  }
+
+  /** Runs at once and then every interval. */
+  start(): void {
+    this.#running = this.#tick()
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    clearTimeout(this.#timer)
+    await this.#running
+  }
+
+  /** One round; returns how many parts it finished. Rejects only when the coordinator can't be asked. */
+  async runOnce(): Promise<number> {
+    const { nodes, isInstalled } = this.#options.catalog.current()
+    const [coordinator] = nodes
+    if (coordinator === undefined || !isInstalled) return 0
+    return await this.#onNode(coordinator, this.#options.user, async (decider) => {
+      const clusterId = await readClusterId(decider)
+      const found = await Promise.all(nodes.map((node) => this.#findPrepared(node, clusterId)))
+      const ours = found.flatMap((prepared) => prepared ?? [])
+      const finished = await this.#finishAll(decider, ours)
+      if (found.every((prepared) => prepared?.length === 0)) await deleteOldDecisions(decider)
+      return finished
+    })
+  }
+
+  async #tick(): Promise<void> {
+    try {
+      const finished = await this.runOnce()
+      if (finished > 0) this.#options.log.info('recovered prepared transactions', { finished })
+    } catch (error) {
+      this.#options.log.warn('transaction recovery failed, will be tried again', { error })
+    }
+    if (this.#isStopped) return
+    this.#timer = setTimeout(() => {
+      this.#running = this.#tick()
+    }, this.#options.intervalMs)
+    this.#timer.unref()
+  }
+
+  /** undefined: the node didn't answer. Of any age: whether decisions may be deleted depends on the young ones too. */
+  async #findPrepared(node: ClusterNode, clusterId: string): Promise<Prepared[] | undefined> {
+    try {
+      return await this.#onNode(node, this.#options.user, async (connection) => {
+        const { rows } = await query(
+          connection,
+          `SELECT gid, owner FROM pg_catalog.pg_prepared_xacts
+           WHERE database = pg_catalog.current_database() AND gid LIKE '${GID_PREFIX}\\_%'`,
+        )
+        return rows.flatMap(([gid = '', owner = '']) => {
+          const parsed = parseGid(gid)
+          if (parsed === undefined || parsed.clusterId !== clusterId) return []
+          return [{ node, gid, owner, transactionId: parsed.transactionId }]
+        })
+      })
+    } catch (error) {
+      this.#options.log.warn('cannot look for prepared transactions', {
+        nodeId: node.nodeId,
+        error,
+      })
+      return undefined
+    }
+  }
+
+  async #finishAll(decider: BackendConnection, prepared: readonly Prepared[]): Promise<number> {
+    let finished = 0
+    for (const one of prepared) {
+      if (this.#isStopped) break
+      if (await this.#finish(decider, one)) finished++
+    }
+    return finished
+  }
+
+  async #finish(decider: BackendConnection, prepared: Prepared): Promise<boolean> {
+    const { node, gid, transactionId, owner } = prepared
+    try {
+      if (!(await this.#isOld(prepared))) return false
+      const decision = await decide(decider, transactionId, 'abort')
+      const verb = decision === 'commit' ? 'COMMIT' : 'ROLLBACK'
+      await this.#runAsOwner(node, owner, `${verb} PREPARED '${gid}'`)
+      this.#options.log.info('finished a prepared transaction', {
+        nodeId: node.nodeId,
+        gid,
+        decision,
+      })
+      return true
+    } catch (error) {
+      // another proxy, or its own, has just finished it: as it was decided, since nobody does otherwise
+      if (error instanceof ServerError && error.sqlState === SqlState.undefinedObject) return false
+      this.#options.log.warn('cannot finish a prepared transaction', {
+        nodeId: node.nodeId,
+        gid,
+        error,
+      })
+      return false
+    }
+  }
+
+  /** By the node's own clock; also false when it is gone meanwhile. */
+  #isOld({ node, gid }: Prepared): Promise<boolean> {
+    const graceMs = this.#options.graceMs ?? DEFAULT_GRACE_MS
+    return this.#onNode(node, this.#options.user, async (connection) => {
+      const { rows } = await query(
+        connection,
+        `SELECT 1 FROM pg_catalog.pg_prepared_xacts
+         WHERE database = pg_catalog.current_database() AND gid = $1
+           AND prepared <= pg_catalog.now() - $2::int8 * interval '1 millisecond'`,
+        [gid, String(graceMs)],
+      )
+      return rows.length > 0
+    })
+  }
+
+  /** Only its owner or a superuser may finish a prepared transaction, and pools know passwords of the users alone. */
+  async #runAsOwner(node: ClusterNode, owner: string, command: string): Promise<void> {
+    const { user } = this.#options
+    try {
+      await this.#onNode(node, user, (connection) => query(connection, command))
+    } catch (error) {
+      if (owner === user) throw error
+      await this.#onNode(node, owner, (connection) => query(connection, command))
+    }
+  }
+
+  async #onNode<T>(
+    node: ClusterNode,
+    user: string,
+    work: (connection: BackendConnection) => Promise<T>,
+  ): Promise<T> {
+    const pool = this.#options.pools.get(node, this.#options.database, user)
+    const connection = await pool.acquire()
+    try {
+      const text = connection.settings.syncText(NO_SETTINGS, false)
+      if (text !== '') await query(connection, text)
+      connection.settings.synced(NO_SETTINGS, false)
+      return await work(connection)
+    } finally {
+      pool.release(connection)
+    }
+  }
+}
+
+async function deleteOldDecisions(decider: BackendConnection): Promise<void> {
+  await query(
+    decider,
+    `DELETE FROM pgloom.pg_dist_transaction
+     WHERE decided_at < pg_catalog.now() - $1::int8 * interval '1 millisecond'`,
+    [String(KEEP_DECISIONS_MS)],
+  )
+}
