@@ -4,7 +4,7 @@ import { SqlState } from '../base/sqlstate.ts'
 import type { Catalog, ClusterTable } from '../catalog/catalog.ts'
 import { query } from '../executor/node-client.ts'
 import { type CommandRun, runAll } from './command-run.ts'
-import { copyRows } from './create-reference-table.ts'
+import { copyRows, countNodesInGuards } from './create-reference-table.ts'
 import { type ArgumentValues, textArgument } from './function-arguments.ts'
 import { NODE_SQL } from './guard-sql.ts'
 import type { NodeAddress } from './metadata-schema.ts'
@@ -41,6 +41,7 @@ export async function addNode(
     await query(node, NODE_SQL)
     await copyTables(run, node, Number(groupId))
     await run.value(`SELECT pgloom.add_reference_placements(${nodeId})`)
+    await countNodesInGuards(run)
     await query(node, 'COMMIT')
   } finally {
     node.close()

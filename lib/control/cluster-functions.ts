@@ -2,7 +2,7 @@ import type { FunctionResult } from '../executor/ports.ts'
 import { addNode, type ConnectNode } from './add-node.ts'
 import type { CommandRun } from './command-run.ts'
 import { createDistributedTable } from './create-distributed-table.ts'
-import { createReferenceTable } from './create-reference-table.ts'
+import { countNodesInGuards, createReferenceTable } from './create-reference-table.ts'
 import type { ArgumentDeclaration, ArgumentValues } from './function-arguments.ts'
 import { runCommandOnNodes, runCommandOnShards, runCommandOnWorkers } from './run-command.ts'
 import { undistributeTable } from './undistribute-table.ts'
@@ -41,7 +41,11 @@ const ADD_NODE: ClusterFunction = {
 const REMOVE_NODE: ClusterFunction = {
   arguments: NODE,
   isAtomic: true,
-  run: (run, values) => callWriter(run, values, 'pgloom.remove_node($1, $2::int)', NODE),
+  run: async (run, values) => {
+    await callWriter(run, values, 'pgloom.remove_node($1, $2::int)', NODE)
+    await countNodesInGuards(run)
+    return undefined
+  },
 }
 
 const COMMAND: readonly ArgumentDeclaration[] = [

@@ -19,7 +19,18 @@ export async function createReferenceTable(run: CommandRun, values: ArgumentValu
   const tableOf = (target: number) => tableByOid(catalog, target)
   checkForeignKeys(table, { key: undefined, colocationId: 0, tableOf })
   await copyToNodes(run, table, workersOf(catalog))
-  await runAll(run.coordinator, guardReferenceSql(quoteQualified(table.schema, table.name)))
+  const name = quoteQualified(table.schema, table.name)
+  await runAll(run.coordinator, guardReferenceSql(name, catalog.nodes.length))
+}
+
+/** After nodes came or went: writes that do not know it yet must fail. Waits for writes that are under way. */
+export async function countNodesInGuards(run: CommandRun): Promise<void> {
+  const { tables, nodes } = await run.catalog()
+  for (const table of tables.values()) {
+    if (table.kind !== 'reference') continue
+    const name = quoteQualified(table.schema, table.name)
+    await runAll(run.coordinator, guardReferenceSql(name, nodes.length))
+  }
 }
 
 /** Makes the table's copies on these nodes, with the coordinator's rows. */

@@ -27,11 +27,17 @@ BEGIN
 END $$;
 
 CREATE OR REPLACE FUNCTION pgloom.guard_reference() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  written_nodes text := coalesce(current_setting('pgloom.reference_write', true), '');
 BEGIN
-  IF coalesce(current_setting('pgloom.reference_write', true), '') <> 'on' THEN
+  IF written_nodes !~ '^[0-9]+$' THEN
     RAISE EXCEPTION 'reference table "%" written directly on a node', TG_TABLE_NAME
       USING ERRCODE = '0A000',
       HINT = 'Write reference tables through the proxy, not inside functions on a node.';
+  END IF;
+  IF TG_ARGV[0] <> '0' AND TG_ARGV[0] <> written_nodes THEN
+    RAISE EXCEPTION 'could not write all copies of reference table "%": nodes were added or removed meanwhile', TG_TABLE_NAME
+      USING ERRCODE = '40001', HINT = 'Retry the transaction.';
   END IF;
   RETURN NULL;
 END $$;
@@ -70,9 +76,15 @@ export function resumeGuardSql(table: string): string {
   return `ALTER TABLE ${table} FORCE ROW LEVEL SECURITY`
 }
 
-export function guardReferenceSql(table: string): string[] {
+/**
+ * A write must say to how many nodes it goes (`pgloom.reference_write`), and on the coordinator, where each starts, that must be
+ * all there are: a proxy that has not heard of a new node would else leave its copy behind, unnoticed. The number is
+ * the trigger's argument, because it is read under the table's lock, and not by an old snapshot of the transaction.
+ * `nodeCount` 0: any number (on workers).
+ */
+export function guardReferenceSql(table: string, nodeCount: number): string[] {
   return [
-    `CREATE TRIGGER pgloom_guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON ${table} FOR EACH STATEMENT EXECUTE FUNCTION pgloom.guard_reference()`,
+    `CREATE OR REPLACE TRIGGER pgloom_guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON ${table} FOR EACH STATEMENT EXECUTE FUNCTION pgloom.guard_reference('${nodeCount}')`,
   ]
 }
 

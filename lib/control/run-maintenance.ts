@@ -27,7 +27,7 @@ export async function truncate(run: CommandRun, plan: DdlPlan, text: string): Pr
     const names = tables.flatMap((table) => namesOn(table, nodeId))
     if (names.length === 0) return Promise.resolve()
     return runAll(connection, [
-      "SELECT set_config('pgloom.reference_write', 'on', true)",
+      `SELECT set_config('pgloom.reference_write', '${catalog.nodes.length}', true)`,
       `TRUNCATE ${names.join(', ')}${cascade}`,
       "SELECT set_config('pgloom.reference_write', '', true)",
     ])

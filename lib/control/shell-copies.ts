@@ -73,7 +73,7 @@ export function referenceRestSql(table: TableDescription): string[] {
     ...createIndexesSql(table, schema),
     ...createForeignKeysSql(table, schema, ({ targetSchema }) => targetSchema),
     ...attachmentsSql(table),
-    ...guardReferenceSql(quoteQualified(schema, table.name)),
+    ...guardReferenceSql(quoteQualified(schema, table.name), 0),
   ]
 }
 

@@ -23,12 +23,16 @@ export async function broadcastRows(
 ): Promise<number> {
   const columns = copiedColumns(table)
   const target = `${quoteIdentifier(table.schema)}.${quoteIdentifier(table.name)}`
-  const count = await withReferenceWrites(source, async () => {
-    const insert = `INSERT INTO ${target} (${columns}) OVERRIDING SYSTEM VALUE`
-    const work = query(source, `${insert} SELECT ${columns} FROM ${from} ORDER BY ctid`)
-    const { tag } = await interruptible(source, context.signal, work)
-    return tagCount(tag)
-  })
+  const count = await withReferenceWrites(
+    source,
+    async () => {
+      const insert = `INSERT INTO ${target} (${columns}) OVERRIDING SYSTEM VALUE`
+      const work = query(source, `${insert} SELECT ${columns} FROM ${from} ORDER BY ctid`)
+      const { tag } = await interruptible(source, context.signal, work)
+      return tagCount(tag)
+    },
+    context.catalog.nodes.length,
+  )
   const others = context.catalog.nodes.filter(({ nodeId }) => nodeId !== source.node.nodeId)
   for (const node of others) {
     const copied = await copyToNode(source, from, columns, target, node, context)
@@ -49,28 +53,32 @@ async function copyToNode(
 ): Promise<number> {
   const connection = await context.connection(nodeId, 'write')
   const select = `SELECT 0::int4, ${columns} FROM ${from} ORDER BY ctid`
-  return withReferenceWrites(connection, async () => {
-    const rows = new HashedRows(
-      source,
-      `COPY (${select}) TO STDOUT (FORMAT binary)`,
-      ANY_HASH,
-      context.signal,
-    )
-    const stream = new CopyInStream(
-      connection,
-      `COPY ${target} (${columns}) FROM STDIN (FORMAT binary)`,
-      { signal: context.signal },
-    )
-    try {
-      await stream.write(copyData(COPY_HEADER))
-      for (let batch = await rows.next(); batch !== undefined; batch = await rows.next()) {
-        context.signal.throwIfAborted()
-        await stream.write(batch.messages)
+  return withReferenceWrites(
+    connection,
+    async () => {
+      const rows = new HashedRows(
+        source,
+        `COPY (${select}) TO STDOUT (FORMAT binary)`,
+        ANY_HASH,
+        context.signal,
+      )
+      const stream = new CopyInStream(
+        connection,
+        `COPY ${target} (${columns}) FROM STDIN (FORMAT binary)`,
+        { signal: context.signal },
+      )
+      try {
+        await stream.write(copyData(COPY_HEADER))
+        for (let batch = await rows.next(); batch !== undefined; batch = await rows.next()) {
+          context.signal.throwIfAborted()
+          await stream.write(batch.messages)
+        }
+        return await stream.finish(copyData(COPY_TRAILER))
+      } catch (error) {
+        await Promise.all([rows.abandon(), stream.abort('canceled')])
+        throw error
       }
-      return await stream.finish(copyData(COPY_TRAILER))
-    } catch (error) {
-      await Promise.all([rows.abandon(), stream.abort('canceled')])
-      throw error
-    }
-  })
+    },
+    context.catalog.nodes.length,
+  )
 }

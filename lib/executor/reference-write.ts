@@ -39,17 +39,21 @@ async function writeOn(
   context: StatementContext,
 ): Promise<CommandTag> {
   const connection = await context.connection(nodeId, 'write')
-  return withReferenceWrites(connection, async () => {
-    const { text, parameters, resultFormats, sendsRowDescription } = execution
-    const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
-    const mending = { positions: unchangedPositions(execution) }
-    const reader: AnswerReader = answersClient
-      ? relayedRows(connection, context, sendsRowDescription, mending)
-      : {}
-    const answer = sendStatements(connection, [statement], reader, mending)
-    await waitFor(answer, connection, context.signal)
-    return answer.tag
-  })
+  return withReferenceWrites(
+    connection,
+    async () => {
+      const { text, parameters, resultFormats, sendsRowDescription } = execution
+      const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
+      const mending = { positions: unchangedPositions(execution) }
+      const reader: AnswerReader = answersClient
+        ? relayedRows(connection, context, sendsRowDescription, mending)
+        : {}
+      const answer = sendStatements(connection, [statement], reader, mending)
+      await waitFor(answer, connection, context.signal)
+      return answer.tag
+    },
+    context.catalog.nodes.length,
+  )
 }
 
 function differ({ table }: ReferenceWritePlan, expected: string, actual: string): RouterError {

@@ -160,7 +160,11 @@ t.test('ControlCommands', { skip }, async (t) => {
     await t.rejects(second.query('SELECT 1 FROM events'), { code: '0A000' })
     await t.rejects(second.query('DELETE FROM countries'), { code: '0A000' })
     t.same((await call('citus_add_node', `'${host}'`, String(port))).rows, [['3']])
+    const staleWrite = 'BEGIN; SET LOCAL pgloom.reference_write = 2; DELETE FROM countries'
+    await t.rejects(coordinator.query(staleWrite), { code: '40001' }, 'the writer knew two nodes')
+    await coordinator.query('ROLLBACK')
     await call('citus_remove_node', `'${host}'`, String(port))
+    await coordinator.query(`${staleWrite}; ROLLBACK`)
     await t.rejects(
       call('citus_remove_node', `'${first.host}'`, String(first.port)),
       withState('55000'),
