@@ -4,11 +4,7 @@ import { ProtocolError, RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { SessionStatementContext } from '../executor/statement-context.ts'
-import {
-  writeBackendKeyData,
-  writeParameterStatus,
-  writeReadyForQuery,
-} from '../wire/backend-messages.ts'
+import { writeBackendKeyData, writeReadyForQuery } from '../wire/backend-messages.ts'
 import { writeError } from '../wire/error-messages.ts'
 import { FrameReader } from '../wire/frame-reader.ts'
 import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
@@ -20,6 +16,7 @@ import { CopyInbox } from './copy-inbox.ts'
 import { CopyRouting } from './copy-routing.ts'
 import { MessageInbox } from './message-inbox.ts'
 import { MessageProcessor } from './message-processor.ts'
+import { ParameterReports } from './parameter-reports.ts'
 import { databaseOf, makeParts, openOnCoordinator } from './session-opening.ts'
 import type { SessionParts } from './session-parts.ts'
 import type { SessionServices } from './session-services.ts'
@@ -56,6 +53,7 @@ export class ClientSession implements Cancellable, HandshakeListener {
   #phase: Phase = 'startup'
   #parts: SessionParts | undefined
   #processor: MessageProcessor | undefined
+  #reports: ParameterReports | undefined
   #isBusy = false
   #isEncryptionRefused = false
   #isDraining = false
@@ -79,7 +77,7 @@ export class ClientSession implements Cancellable, HandshakeListener {
     })
     this.#output = new ClientOutput(socket, id, copyInbox)
     this.#relay = new StatementRelay(this.#output, {
-      parameterStatus: (name, value) => this.#parameterStatus(name, value),
+      parameterStatus: (name, value) => this.#reports?.note(name, value),
       notification: (chunk, start, end) => this.#output.write(chunk, start, end),
       copyInStarted: (connection) => this.#relayCopy(connection),
     })
@@ -208,9 +206,10 @@ export class ClientSession implements Cancellable, HandshakeListener {
     const parameters = await openOnCoordinator(parts)
     if (this.#isClosed) return
     clearTimeout(this.#loginTimer)
-    this.#processor = new MessageProcessor(parts, this.#inbox)
+    const reports = new ParameterReports(this.#output, parts.settings, parameters)
+    this.#reports = reports
+    this.#processor = new MessageProcessor(parts, this.#inbox, reports)
     const { frames } = this.#output
-    for (const [name, value] of parameters) writeParameterStatus(frames, { name, value })
     const key = services.cancelKeys.register(this)
     this.#processId = key.processId
     writeBackendKeyData(frames, key)
@@ -287,10 +286,6 @@ export class ClientSession implements Cancellable, HandshakeListener {
   #relayCopy(connection: BackendConnection): void {
     this.#copy.start(connection)
     this.#copy.drain(this.#inbox)
-  }
-
-  #parameterStatus(name: string, value: string): void {
-    if (this.#phase === 'ready') writeParameterStatus(this.#output.frames, { name, value })
   }
 
   // -- end ------------------------------------------------------------------------------------------------------

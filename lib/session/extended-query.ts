@@ -141,6 +141,8 @@ export class ExtendedQuery {
     if (planned?.plan.kind === 'refusal') throw refusalError(planned.plan)
     const target = planned === undefined ? undefined : this.#runner.target(planned, parameters)
     if (target !== undefined && planned !== undefined) {
+      // the server would name its own statement in the error
+      if (statement.description !== undefined) checkParameterCount(statement, bind)
       await this.#forward(statement, bind, target)
       return
     }

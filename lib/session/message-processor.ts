@@ -6,6 +6,7 @@ import { readEmpty, readFunctionCall, readQuery } from '../wire/frontend-message
 import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
 import { ExtendedQuery } from './extended-query.ts'
 import type { MessageInbox, QueuedMessage } from './message-inbox.ts'
+import type { ParameterReports } from './parameter-reports.ts'
 import { PortalForwarding } from './portal-forwarding.ts'
 import { PortalRunner } from './portal-runner.ts'
 import { Portals } from './portals.ts'
@@ -33,13 +34,15 @@ const GATHERED: ReadonlySet<number> = new Set([
 export class MessageProcessor {
   readonly #parts: SessionParts
   readonly #inbox: MessageInbox
+  readonly #reports: ParameterReports
   readonly #runner: StatementRunner
   readonly #simple: SimpleQuery
   readonly #extended: ExtendedQuery
   /** After an error in the extended protocol: everything up to Sync is dropped. */
   #isSkipping = false
 
-  constructor(parts: SessionParts, inbox: MessageInbox) {
+  constructor(parts: SessionParts, inbox: MessageInbox, reports: ParameterReports) {
+    this.#reports = reports
     this.#parts = parts
     this.#inbox = inbox
     const commands = new SessionCommands(parts)
@@ -128,6 +131,7 @@ export class MessageProcessor {
     const { transaction, output } = this.#parts
     transaction.endStatement(false)
     if (transaction.status === TransactionStatus.idle) this.#extended.transactionEnded()
+    this.#reports.tell(transaction.status)
     writeReadyForQuery(output.frames, transaction.status)
   }
 

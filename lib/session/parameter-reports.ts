@@ -1,0 +1,54 @@
+import type { SessionSettings, Settings } from '../backend/session-state.ts'
+import { writeParameterStatus } from '../wire/backend-messages.ts'
+import { TransactionStatus } from '../wire/message-codes.ts'
+import type { ClientOutput } from './client-output.ts'
+
+/**
+ * What the client knows of the reported settings. Changes are told just before ReadyForQuery, as Postgres does; and when a
+ * transaction has been rolled back, what it had set is told to be as before.
+ */
+export class ParameterReports {
+  readonly #output: ClientOutput
+  readonly #settings: SessionSettings
+  readonly #known: Map<string, string>
+  readonly #changed = new Map<string, string>()
+  #idleSettings: Settings
+  #idleValues: ReadonlyMap<string, string>
+
+  constructor(
+    output: ClientOutput,
+    settings: SessionSettings,
+    initial: ReadonlyMap<string, string>,
+  ) {
+    this.#output = output
+    this.#settings = settings
+    this.#known = new Map(initial)
+    this.#idleSettings = settings.effective
+    this.#idleValues = initial
+    for (const [name, value] of initial) writeParameterStatus(output.frames, { name, value })
+  }
+
+  note(name: string, value: string): void {
+    this.#changed.set(name, value)
+  }
+
+  /** Before ReadyForQuery. */
+  tell(status: number): void {
+    const isRolledBack =
+      status === TransactionStatus.idle && this.#settings.effective === this.#idleSettings
+    if (isRolledBack) {
+      for (const [name, value] of this.#idleValues) {
+        if (!this.#changed.has(name) && this.#known.get(name) !== value) this.note(name, value)
+      }
+    }
+    for (const [name, value] of this.#changed) {
+      if (this.#known.get(name) === value) continue
+      this.#known.set(name, value)
+      writeParameterStatus(this.#output.frames, { name, value })
+    }
+    this.#changed.clear()
+    if (status !== TransactionStatus.idle || isRolledBack) return
+    this.#idleSettings = this.#settings.effective
+    this.#idleValues = new Map(this.#known)
+  }
+}
