@@ -1,5 +1,5 @@
-import pg from 'pg'
 import type { Config } from './config.ts'
+import { withOwnConnection } from './own-connection.ts'
 
 /** `pgloom check`: whether the coordinator lets the metadata user in, for each database. Rejects with the first that fails. */
 export async function probeServers(config: Config): Promise<readonly string[]> {
@@ -9,31 +9,21 @@ export async function probeServers(config: Config): Promise<readonly string[]> {
 }
 
 async function probe(config: Config, database: string): Promise<string> {
-  const { coordinator, metadata_user: user, pool, users } = config
-  const known = users.find(({ name }) => name === user)
+  const { coordinator, metadata_user: user } = config
   const where = `database ${database} of ${coordinator.host}:${coordinator.port} as user ${user}`
-  const client = new pg.Client({
-    ...coordinator,
-    database,
-    user,
-    password: known?.server_password ?? known?.password ?? '',
-    connectionTimeoutMillis: pool.connect_timeout_ms,
-  })
-  client.on('error', () => undefined)
   try {
-    await client.connect()
-    const { rows } = await client.query<{ version: string; prepared: string }>(
-      `SELECT current_setting('server_version') AS version,
-         current_setting('max_prepared_transactions') AS prepared`,
-    )
-    const [{ version, prepared } = { version: '', prepared: '' }] = rows
-    const advice =
-      prepared === '0' ? '; max_prepared_transactions is 0, so no write over several nodes' : ''
-    return `${where}: Postgres ${version}${advice}`
+    return await withOwnConnection(config, database, async (client) => {
+      const { rows } = await client.query<{ version: string; prepared: string }>(
+        `SELECT current_setting('server_version') AS version,
+           current_setting('max_prepared_transactions') AS prepared`,
+      )
+      const [{ version, prepared } = { version: '', prepared: '' }] = rows
+      const advice =
+        prepared === '0' ? '; max_prepared_transactions is 0, so no write over several nodes' : ''
+      return `${where}: Postgres ${version}${advice}`
+    })
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new Error(`cannot use ${where}: ${reason}`, { cause })
-  } finally {
-    await client.end().catch(() => undefined)
   }
 }

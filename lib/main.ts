@@ -42,7 +42,7 @@ async function serve(log: Log, start: () => Promise<Running>): Promise<void> {
   const stopping = stopRequested()
   const running = await start()
   process.stdout.write(`pgloom is ready at ${running.url}\n`)
-  log.info('stopping', { signal: await stopping })
+  log.info('stopping', { reason: await stopping })
   await running.stop()
 }
 

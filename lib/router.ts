@@ -8,6 +8,7 @@ import { ControlCommands } from './control/cluster-commands.ts'
 import { Executor } from './executor/executor.ts'
 import { HttpServer } from './ops/http-server.ts'
 import { Metrics } from './ops/metrics.ts'
+import { ensureMetadata, ownConnection } from './own-connection.ts'
 import { Authenticator } from './session/authenticator.ts'
 import { CancelKeys } from './session/cancel-keys.ts'
 import { Listener } from './session/listener.ts'
@@ -79,7 +80,12 @@ export class Router {
   }
 
   async #open(): Promise<void> {
-    const { http, listen } = this.#config
+    const { databases, http, listen } = this.#config
+    await Promise.all(
+      databases.map((name) =>
+        ensureMetadata(this.#config, name, this.#log.with({ database: name })),
+      ),
+    )
     await Promise.all([...this.#catalogs.values()].map((watcher) => watcher.start()))
     const services = await this.#sessionServices()
     const { host, port, max_clients: maxClients } = listen
@@ -184,12 +190,12 @@ function makePools(config: Config): Pools {
 }
 
 function makeWatcher(config: Config, database: string, log: Log): CatalogWatcher {
-  const { coordinator, metadata_user: user, metadata_poll_interval_ms } = config
+  const { user, password } = ownConnection(config, database)
   return new CatalogWatcher({
     database,
-    coordinator,
-    connection: { user, password: serverPasswords(config).get(user) ?? '' },
+    coordinator: config.coordinator,
+    connection: { user, password },
     log: log.with({ database }),
-    pollIntervalMs: metadata_poll_interval_ms,
+    pollIntervalMs: config.metadata_poll_interval_ms,
   })
 }

@@ -1,0 +1,57 @@
+import pg from 'pg'
+import type { Log } from './base/log.ts'
+import { SqlState } from './base/sqlstate.ts'
+import type { Config } from './config.ts'
+import { installMetadata } from './control/metadata-schema.ts'
+
+/** How we connect to a server for our own purposes: as the metadata user. */
+export function ownConnection(config: Config, database: string) {
+  const { coordinator, metadata_user: user, pool, users } = config
+  const known = users.find(({ name }) => name === user)
+  return {
+    host: coordinator.host,
+    port: coordinator.port,
+    database,
+    user,
+    password: known?.server_password ?? known?.password ?? '',
+    connectionTimeoutMillis: pool.connect_timeout_ms,
+    application_name: 'pgloom',
+  }
+}
+
+/** Connected to the coordinator until `work` has ended. */
+export async function withOwnConnection<T>(
+  config: Config,
+  database: string,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client(ownConnection(config, database))
+  // A lost connection shows in the query that runs, or in the next one.
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    return await work(client)
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}
+
+/**
+ * Makes or upgrades the metadata schema of a database. Where our user may not, the proxy serves nevertheless: with the
+ * metadata there are, or with local tables only.
+ */
+export async function ensureMetadata(config: Config, database: string, log: Log): Promise<void> {
+  try {
+    await withOwnConnection(config, database, installMetadata)
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+    log.warn('the metadata schema cannot be installed or upgraded by the metadata user', {
+      user: config.metadata_user,
+      error,
+    })
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === SqlState.insufficientPrivilege
+}
