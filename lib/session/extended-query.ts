@@ -98,13 +98,12 @@ export class ExtendedQuery {
   }
 
   async #parse(frame: Buffer): Promise<void> {
-    const { prepared, planner, transaction, user, output } = this.#parts
+    const { prepared, transaction, output } = this.#parts
     const { name, text: aliased, parameterTypes } = readParse(frame)
     const text = Buffer.from(aliased)
     prepared.checkFree(name)
     if (name === '') prepared.delete('')
-    const parsed = planner.single(text, user)
-    const planned = parsed === undefined ? undefined : this.#runner.plan(parsed)
+    const planned = this.#runner.planFromCache(text) ?? this.#planParsed(text)
     checkNotFailed(transaction.status, planned?.plan)
     const plan = planned?.plan
     if (plan?.kind === 'refusal') throw refusalError(plan)
@@ -123,6 +122,11 @@ export class ExtendedQuery {
     writeParseComplete(output.frames)
     this.#unanswered = undefined
     if (transaction.status === TransactionStatus.idle) transaction.endStatement(false)
+  }
+
+  #planParsed(text: Buffer) {
+    const parsed = this.#parts.planner.single(text, this.#parts.user)
+    return parsed === undefined ? undefined : this.#runner.plan(parsed)
   }
 
   #isBoundNext(name: string): boolean {

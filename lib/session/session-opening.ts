@@ -1,9 +1,11 @@
 import { NO_SETTINGS, SessionSettings, type Settings } from '../backend/session-state.ts'
 import { RouterError, ServerError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
+import type { CatalogSource } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import { SessionStatementContext } from '../executor/statement-context.ts'
 import { SessionTransaction } from '../executor/transaction.ts'
+import { ShapeCache } from '../sql/shape-cache.ts'
 import type { Login } from './client-handshake.ts'
 import type { ClientOutput } from './client-output.ts'
 import { checkClusterSetting, clusterSettingName } from './cluster-settings.ts'
@@ -12,7 +14,7 @@ import { searchPathSql } from './search-path.ts'
 import type { SessionParts } from './session-parts.ts'
 import type { DatabaseServices, SessionServices } from './session-services.ts'
 import { SettingCommands } from './setting-commands.ts'
-import { StatementPlanner } from './statement-planner.ts'
+import { type PlanCache, StatementPlanner } from './statement-planner.ts'
 import type { StatementRelay } from './statement-relay.ts'
 
 /** What the session lends to its parts. */
@@ -31,6 +33,17 @@ export function databaseOf(services: SessionServices, name: string): DatabaseSer
   throw new RouterError(SqlState.invalidCatalogName, `database "${name}" does not exist`, {
     severity: 'FATAL',
   })
+}
+
+const planCaches = new WeakMap<CatalogSource, PlanCache>()
+
+/** One for each database. */
+function planCacheOf(catalogs: CatalogSource): PlanCache {
+  const known = planCaches.get(catalogs)
+  if (known !== undefined) return known
+  const cache: PlanCache = new ShapeCache()
+  planCaches.set(catalogs, cache)
+  return cache
 }
 
 /** The parts of a session whose client has proved who it is. Nothing is connected yet. */
@@ -71,7 +84,7 @@ export function makeParts(
     initialSettings: initialSettings(login),
     clusterSettings,
     catalogs,
-    planner: new StatementPlanner(parser),
+    planner: new StatementPlanner(parser, planCacheOf(catalogs)),
     prepared: new PreparedStatements(),
     temporaryNames: new Set(),
     commands,

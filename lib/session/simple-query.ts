@@ -21,7 +21,13 @@ export class SimpleQuery {
 
   /** Everything but the ErrorResponse, which is the caller's, and ReadyForQuery. */
   async run(text: Buffer): Promise<void> {
-    const { planner, output, user } = this.#parts
+    const { planner, output, transaction, user } = this.#parts
+    const cached = this.#runner.planFromCache(text)
+    if (cached !== undefined) {
+      await this.#runner.runSimple(cached)
+      transaction.endStatement(false)
+      return
+    }
     const statements = planner.split(text, user)
     const [only] = statements
     if (only === undefined) writeEmptyQueryResponse(output.frames)

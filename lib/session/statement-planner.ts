@@ -5,8 +5,9 @@ import { characterCount } from '../executor/position-map.ts'
 import type { Plan } from '../planner/plan.ts'
 import { planStatement } from '../planner/planner.ts'
 import type { Tree } from '../planner/tree.ts'
-import { LexResult, lexStatement } from '../sql/lexer.ts'
+import { LexResult } from '../sql/lexer.ts'
 import type { ParserHost } from '../sql/parser-host.ts'
+import type { ShapeCache } from '../sql/shape-cache.ts'
 
 /** One statement and how it runs; belongs to one catalog version and search path. */
 export type PlannedStatement = {
@@ -30,11 +31,41 @@ export type PlanningWorld = {
   readonly temporaryNames: ReadonlySet<string>
 }
 
+/** A plan that holds for every literal, and the world it holds in. */
+type CachedPlan = {
+  readonly plan: Plan
+  readonly catalog: Catalog
+  readonly searchPath: readonly string[]
+}
+
+/** Plans by the shape of their text; shared by all sessions of one database. */
+export type PlanCache = ShapeCache<CachedPlan>
+
 export class StatementPlanner {
   readonly #parser: ParserHost
+  readonly #cache: PlanCache
 
-  constructor(parser: ParserHost) {
+  constructor(parser: ParserHost, cache: PlanCache) {
     this.#parser = parser
+    this.#cache = cache
+  }
+
+  /** The statement in `text` without parsing it; undefined: parse it. */
+  fromCache(text: Buffer, world: PlanningWorld): PlannedStatement | undefined {
+    if (world.temporaryNames.size > 0) return undefined
+    const literals = new LexResult()
+    if (!this.#cache.lex(text, 0, text.length, literals)) return undefined
+    const cached = this.#cache.lookup(text, 0, text.length, literals)
+    if (cached === undefined) return undefined
+    const { plan, catalog, searchPath } = cached
+    if (catalog !== world.catalog || searchPath !== world.searchPath) return undefined
+    return { text, base: 0, plan, literals, catalog, searchPath, temporaryNames: [] }
+  }
+
+  #keep(planned: PlannedStatement, world: PlanningWorld): void {
+    const { text, plan, literals, catalog, searchPath } = planned
+    if (world.temporaryNames.size > 0 || !isShapeStable(plan)) return
+    this.#cache.store(text, 0, text.length, literals, { plan, catalog, searchPath })
   }
 
   /** All statements of a text, in order; each is planned only when its turn comes, in the world of then. */
@@ -67,7 +98,7 @@ export class StatementPlanner {
       parsed.statement ??
       ((this.#parser.parse(parsed.text, callerKey).stmts[0]?.stmt ?? {}) as Tree)
     const literals = new LexResult()
-    const isLexed = lexStatement(parsed.text, 0, parsed.text.length, literals)
+    const isLexed = this.#cache.lex(parsed.text, 0, parsed.text.length, literals)
     if (!isLexed) literals.count = 0
     const plan = planStatement({
       text: parsed.text,
@@ -78,7 +109,7 @@ export class StatementPlanner {
       literals: isLexed ? literals : undefined,
       parser: this.#parser,
     })
-    return {
+    const planned = {
       text: parsed.text,
       base: parsed.base,
       plan,
@@ -87,6 +118,21 @@ export class StatementPlanner {
       searchPath: world.searchPath,
       temporaryNames: createdTemporaryNames(plan, statement),
     }
+    if (isLexed) this.#keep(planned, world)
+    return planned
+  }
+}
+
+function isShapeStable(plan: Plan): boolean {
+  switch (plan.kind) {
+    case 'local':
+      return plan.isShapeStable
+    case 'select':
+    case 'modify':
+    case 'insert-rows':
+      return plan.routed.isShapeStable
+    default:
+      return false
   }
 }
 

@@ -15,7 +15,7 @@ import { searchPathOf } from './search-path.ts'
 import type { SessionCommands } from './session-commands.ts'
 import type { SessionParts } from './session-parts.ts'
 import { checkNotFailed } from './statement-guards.ts'
-import type { ParsedStatement, PlannedStatement } from './statement-planner.ts'
+import type { ParsedStatement, PlannedStatement, PlanningWorld } from './statement-planner.ts'
 
 /** Where a statement goes as it is: to one connection. */
 export type Target = {
@@ -40,10 +40,18 @@ export class StatementRunner {
   }
 
   plan(parsed: ParsedStatement): PlannedStatement {
-    const { planner, catalogs, temporaryNames, user } = this.#parts
-    const searchPath = this.#searchPath()
-    const world = { catalog: catalogs.current(), searchPath, temporaryNames }
-    return planner.plan(parsed, world, user)
+    const { planner, user } = this.#parts
+    return planner.plan(parsed, this.#world(), user)
+  }
+
+  /** undefined: the text must be parsed. */
+  planFromCache(text: Buffer): PlannedStatement | undefined {
+    return this.#parts.planner.fromCache(text, this.#world())
+  }
+
+  #world(): PlanningWorld {
+    const { catalogs, temporaryNames } = this.#parts
+    return { catalog: catalogs.current(), searchPath: this.#searchPath(), temporaryNames }
   }
 
   /** false: the metadata or the search path have changed since. */
