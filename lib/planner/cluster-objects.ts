@@ -28,6 +28,13 @@ export const METADATA_FUNCTIONS: ReadonlySet<string> = new Set([
   'citus_nodename_for_nodeid',
   'citus_nodeport_for_nodeid',
   'column_to_column_name',
+  'column_name_to_column',
+  'worker_hash',
+  'shard_name',
+  'distributed_tables_colocated',
+  'get_colocated_table_array',
+  'get_nodeid_for_groupid',
+  'citus_total_relation_size',
 ])
 
 /** Functions that only the proxy can carry out: they must be a statement of their own. */
@@ -85,9 +92,7 @@ export const CLUSTER_FUNCTIONS: ReadonlySet<string> = new Set([
   'run_command_on_colocated_placements',
   'citus_relation_size',
   'citus_table_size',
-  'citus_total_relation_size',
   'citus_shard_sizes',
-  'worker_hash',
   'citus_backend_gpid',
   'recover_prepared_transactions',
   'check_distributed_deadlocks',

@@ -153,8 +153,6 @@ export function renumberParameters(tree: Tree): {
 
 const RELATIVE_TIMES = /^\s*(now|today|tomorrow|yesterday)\s*$/i
 
-export type Volatility = 'none' | 'volatile'
-
 /**
  * Refuses what different nodes would compute differently. `allowsVolatile`: for each row anew is what is wanted.
  * Returns whether now() and its kin are used.
@@ -162,7 +160,10 @@ export type Volatility = 'none' | 'volatile'
 export function checkVolatility(values: unknown, allowsVolatile: boolean): boolean {
   let usesTime = false
   const visit = (value: unknown): void => {
-    if (Array.isArray(value)) return value.forEach(visit)
+    if (Array.isArray(value)) {
+      for (const item of value) visit(item)
+      return
+    }
     if (!isRecord(value)) return
     const tree = value as Tree
     if (tree.FuncCall !== undefined) usesTime = checkCall(tree.FuncCall, allowsVolatile) || usesTime

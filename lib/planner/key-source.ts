@@ -1,4 +1,5 @@
 import { TypeOid } from '../catalog/type-oid.ts'
+import { SpanType } from '../sql/lexer.ts'
 import { TIME_PARAMETER } from './expressions.ts'
 import type { KeySource } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
@@ -87,7 +88,7 @@ function literalSource(input: PlanInput, constant: Constant, text: string): KeyS
   if (literals === undefined || location < 0) return fallback
   let ordinal = 0
   while (ordinal < literals.count && (literals.starts[ordinal] ?? 0) < location) ordinal += 1
-  if (ordinal === literals.count) return fallback
+  if (ordinal === literals.count || literals.types?.[ordinal] === SpanType.comment) return fallback
   const between = input.text.toString('latin1', location, literals.starts[ordinal])
   if (between === '') return { kind: 'literal', ordinal, negative: false }
   return /^-\s*$/.test(between) ? { kind: 'literal', ordinal, negative: true } : fallback

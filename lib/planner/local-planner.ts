@@ -1,4 +1,5 @@
 import { classifyFunction } from './builtin-functions.ts'
+import { isSystemColumn, LENS_SCHEMA, lensOf } from './catalog-lens.ts'
 import {
   METADATA_FUNCTIONS,
   METADATA_RELATIONS,
@@ -40,7 +41,11 @@ const CURSOR_WITH_HOLD = 0x20
 
 export function planLocal(input: PlanInput, kind: string, tables: StatementTables): LocalPlan {
   const statement = input.statement
-  const replaced = [...relationReplacements(input, tables), ...functionReplacements(input)]
+  const isQuery = QUERY_KINDS.has(kind)
+  const hasLens = isQuery && canLens(input)
+  const replaced = isQuery
+    ? [...relationReplacements(input, tables, hasLens), ...functionReplacements(input, hasLens)]
+    : []
   return {
     kind: 'local',
     replacements: replaced.sort((left, right) => left.start - right.start),
@@ -50,14 +55,31 @@ export function planLocal(input: PlanInput, kind: string, tables: StatementTable
     changesCatalog: changesCatalog(kind, statement),
     pin: pinReason(kind, statement),
     isReadOnly: kind === 'SelectStmt' && isReadOnly(statement),
-    isShapeStable: QUERY_KINDS.has(kind) && replaced.length === 0,
+    isShapeStable: isQuery && replaced.length === 0,
   }
 }
 
-function relationReplacements(input: PlanInput, tables: StatementTables): readonly Replacement[] {
+/** The lens' views have neither system columns nor a primary key, on which GROUP BY may depend. */
+function canLens({ statement, catalog }: PlanInput): boolean {
+  let isPlain = catalog.isInstalled
+  walkTree(statement, (kind, node) => {
+    if (kind === 'SelectStmt' && node['groupClause'] !== undefined) isPlain = false
+    const fields =
+      kind === 'ColumnRef' ? (node['fields'] as readonly Tree[] | undefined) : undefined
+    if (isSystemColumn(fields?.at(-1)?.String?.sval ?? '')) isPlain = false
+    return isPlain
+  })
+  return isPlain
+}
+
+function relationReplacements(
+  input: PlanInput,
+  tables: StatementTables,
+  hasLens: boolean,
+): readonly Replacement[] {
   return tables.references.flatMap(({ node, table, role }) => {
     if (table !== undefined || role !== 'source') return []
-    const text = relationReplacement(node)
+    const text = relationReplacement(input, node, hasLens)
     if (text === undefined) return []
     const parts = node.schemaname === undefined ? 1 : 2
     const qualifier = qualifierRange(input.text, node.location ?? 0, parts)
@@ -66,16 +88,30 @@ function relationReplacements(input: PlanInput, tables: StatementTables): readon
 }
 
 /** The schema that stands in for the one the statement names or finds by its search path. */
-function relationReplacement(node: RangeVar): string | undefined {
+function relationReplacement(
+  { searchPath, temporaryNames }: PlanInput,
+  node: RangeVar,
+  hasLens: boolean,
+): string | undefined {
+  const { schemaname: schema, relname: name = '' } = node
   if (node.catalogname !== undefined) return undefined
-  const schema = node.schemaname
-  const isMetadata = METADATA_RELATIONS.has(node.relname ?? '')
-  return isMetadata && (schema === undefined || schema === 'pg_catalog') ? 'pgloom' : undefined
+  if (schema === undefined && temporaryNames.has(name)) return undefined
+  const isMetadata = METADATA_RELATIONS.has(name)
+  if (isMetadata && (schema === undefined || schema === 'pg_catalog')) return 'pgloom'
+  // a search path that names pg_catalog may find another relation first
+  if (!hasLens || (schema === undefined && searchPath.includes('pg_catalog'))) return undefined
+  return lensOf(schema, name) === undefined ? undefined : LENS_SCHEMA
 }
 
-function functionReplacements(input: PlanInput): readonly Replacement[] {
+/** Metadata functions, and columns that are qualified with the schema of a relation that has a lens. */
+function functionReplacements(input: PlanInput, hasLens: boolean): readonly Replacement[] {
   const found: Replacement[] = []
   walkTree(input.statement, (kind, node) => {
+    const fields = kind === 'ColumnRef' ? strings(node['fields'] as readonly Tree[]) : []
+    if (hasLens && fields.length === 3 && lensOf(fields[0], fields[1] ?? '') !== undefined) {
+      const start = Number(node['location'] ?? 0)
+      found.push({ ...qualifierRange(input.text, start, 2), text: `${LENS_SCHEMA}.` })
+    }
     if (kind !== 'FuncCall') return undefined
     const names = strings(node['funcname'] as readonly Tree[] | undefined)
     const name = builtinName(node)
@@ -120,20 +156,28 @@ function createsTemporary(value: unknown): boolean {
 
 /** A plain SELECT without row locks whose functions are all known not to write. */
 export function isReadOnly(statement: Tree): boolean {
-  let reads = true
+  let reads = statement.SelectStmt !== undefined && statement.SelectStmt.intoClause === undefined
   walkTree(statement, (kind, node) => {
-    if (kind === 'LockingClause' || kind === 'InsertStmt' || kind === 'IntoClause') reads = false
-    if (kind === 'UpdateStmt' || kind === 'DeleteStmt' || kind === 'MergeStmt') reads = false
-    if (kind === 'FuncCall') {
-      const name = builtinName(node)
-      const known = name === undefined ? 'unknown' : classifyFunction(name)
-      if (known === 'unknown' || known === 'volatile' || known === 'node-dependent') {
-        reads &&= HARMLESS_FUNCTIONS.has(name ?? '')
-      }
-    }
+    if (WRITING_KINDS.has(kind)) reads = false
+    if (kind === 'FuncCall' && mayWrite(builtinName(node))) reads = false
     return reads
   })
-  return reads && statement.SelectStmt?.intoClause === undefined
+  return reads
+}
+
+const WRITING_KINDS: ReadonlySet<string> = new Set([
+  'LockingClause',
+  'InsertStmt',
+  'UpdateStmt',
+  'DeleteStmt',
+  'MergeStmt',
+])
+
+function mayWrite(name: string | undefined): boolean {
+  if (name === undefined) return true
+  const known = classifyFunction(name)
+  const isSafe = known !== 'unknown' && known !== 'volatile' && known !== 'node-dependent'
+  return !isSafe && !HARMLESS_FUNCTIONS.has(name)
 }
 
 const HARMLESS_FUNCTIONS: ReadonlySet<string> = new Set([

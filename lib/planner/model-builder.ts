@@ -1,16 +1,14 @@
-import { isSetReturning } from './builtin-functions.ts'
-import { outputName } from './output-names.ts'
+import { expandTargets } from './expand-targets.ts'
+import { functionColumns } from './function-columns.ts'
 import {
   type Block,
   type Child,
   columnKey,
-  type Output,
   type Relation,
   type VisibleColumn,
 } from './query-model.ts'
 import { type NameContext, resolveRangeVar } from './table-references.ts'
 import {
-  type Alias,
   type InsertStmt,
   isRecord,
   type JoinExpr,
@@ -331,10 +329,16 @@ export class ModelBuilder {
   }
 
   #expression(block: Block, value: unknown, ctes: Ctes): void {
-    if (Array.isArray(value)) return this.#expressions(block, value, ctes)
+    if (Array.isArray(value)) {
+      this.#expressions(block, value, ctes)
+      return
+    }
     if (!isRecord(value)) return
     const link = value['SubLink'] as SubLink | undefined
-    if (link === undefined) return this.#expressions(block, Object.values(value), ctes)
+    if (link === undefined) {
+      this.#expressions(block, Object.values(value), ctes)
+      return
+    }
     this.#expression(block, link.testexpr, ctes)
     const inner = this.#statement(link.subselect ?? {}, block, ctes)
     block.children.push({
@@ -422,85 +426,4 @@ function mergeColumns(join: JoinExpr, left: FromPart, right: FromPart) {
   return { visible: [...merged, ...rest], isKnown: left.isKnown && right.isKnown }
 }
 
-/** Functions of one column named as PL/pgSQL would: by their OUT parameter. */
-const VALUE_FUNCTIONS: ReadonlySet<string> = new Set([
-  'jsonb_array_elements',
-  'jsonb_array_elements_text',
-  'json_array_elements',
-  'json_array_elements_text',
-])
-const KEY_VALUE_FUNCTIONS: ReadonlySet<string> = new Set([
-  'jsonb_each',
-  'jsonb_each_text',
-  'json_each',
-  'json_each_text',
-])
-const SCALAR_FUNCTIONS: ReadonlySet<string> = new Set([
-  'generate_series',
-  'generate_subscripts',
-  'unnest',
-  'regexp_matches',
-  'regexp_split_to_table',
-  'string_to_table',
-  'jsonb_object_keys',
-  'json_object_keys',
-  'jsonb_path_query',
-])
-
-function functionColumns(range: RangeFunction, alias: string | undefined) {
-  if (range.coldeflist !== undefined || range.functions?.length !== 1) return undefined
-  const call = range.functions[0]?.List?.items?.[0]?.FuncCall
-  const name = strings(call?.funcname).at(-1) ?? ''
-  if (call === undefined || !isSetReturning(name)) return undefined
-  if (VALUE_FUNCTIONS.has(name)) return ['value']
-  if (KEY_VALUE_FUNCTIONS.has(name)) return ['key', 'value']
-  const isScalar = SCALAR_FUNCTIONS.has(name) && (name !== 'unnest' || call.args?.length === 1)
-  return isScalar && alias !== undefined ? [alias] : undefined
-}
-
-/** A target list with its stars opened; undefined: not known. */
-export function expandTargets(
-  block: Block,
-  targets: readonly Tree[] | undefined,
-): readonly Output[] | undefined {
-  const outputs: Output[] = []
-  for (const { ResTarget } of targets ?? []) {
-    const expression = ResTarget?.val
-    const fields = expression?.ColumnRef?.fields ?? []
-    if (expression === undefined) return undefined
-    if (fields.at(-1)?.A_Star === undefined) {
-      outputs.push({ name: ResTarget?.name ?? outputName(expression), expression })
-      continue
-    }
-    const expanded = expandStar(block, fields)
-    if (expanded === undefined) return undefined
-    outputs.push(...expanded)
-  }
-  return outputs
-}
-
-function expandStar(block: Block, fields: readonly Tree[]): readonly Output[] | undefined {
-  if (fields.length === 1) {
-    if (!block.knowsColumns) return undefined
-    return block.visible
-      .map((column) => visibleOutput(block, column))
-      .filter((item) => item !== undefined)
-  }
-  const names = fields.slice(0, -1).map((field) => field.String?.sval)
-  const relation = block.relations.find((item) => item.alias === names.at(-1))
-  return relation?.columns?.map((name) => ({ name, expression: reference(relation.alias, name) }))
-}
-
-function visibleOutput(block: Block, column: VisibleColumn): Output | undefined {
-  const id = Number((column.key ?? '').split(':')[0])
-  const relation = block.relations.find((item) => item.id === id)
-  const alias = column.key === undefined ? undefined : relation?.alias
-  return { name: column.name, expression: reference(alias, column.name) }
-}
-
-function reference(alias: string | undefined, name: string): Tree {
-  const parts = alias === undefined ? [name] : [alias, name]
-  return { ColumnRef: { fields: parts.map((sval) => ({ String: { sval } })) } }
-}
-
-export type { Alias, FromPart }
+export type { FromPart }

@@ -9,6 +9,8 @@ export type LexedLiterals = {
   readonly count: number
   readonly starts: ArrayLike<number>
   readonly ends: ArrayLike<number>
+  /** SpanType of each: comments are counted with the literals. */
+  readonly types?: ArrayLike<number>
 }
 
 export type PlanInput = {

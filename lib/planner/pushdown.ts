@@ -56,19 +56,23 @@ function missingSeedReason(block: Block) {
 }
 
 function checkBlocks({ builder }: Analysis, root: Block): void {
-  for (const block of allBlocks(root)) {
-    const hasDistributed = distributedRelations(block).length > 0
-    if (!hasDistributed) continue
-    if (block.isRecursive) refuse('recursive-cte')
-    if (block.kind === 'set-operation' && block === root) refuse('set-operation')
-    if (block.select?.lockingClause !== undefined) refuse('row-locks')
-    if (block !== root && block.kind !== 'select' && block.kind !== 'set-operation')
-      refuse('modifying-cte')
-    if (block.relations.some(({ node }) => node.RangeTableSample !== undefined))
-      refuse('table-sample')
+  const holders = allBlocks(root).filter((block) => distributedRelations(block).length > 0)
+  for (const block of holders) {
+    checkHolder(block, block === root)
     // one run of a CTE whose rows meet each other under different keys
-    if ((builder.cteUses.get(block) ?? 1) > 1)
+    if ((builder.cteUses.get(block) ?? 1) > 1) {
       refuse('subquery-not-pushable', 'CTE used more than once')
+    }
+  }
+}
+
+function checkHolder(block: Block, isRoot: boolean): void {
+  if (block.isRecursive) refuse('recursive-cte')
+  if (block.kind === 'set-operation' && isRoot) refuse('set-operation')
+  if (block.select?.lockingClause !== undefined) refuse('row-locks')
+  if (!isRoot && block.kind !== 'select' && block.kind !== 'set-operation') refuse('modifying-cte')
+  if (block.relations.some(({ node }) => node.RangeTableSample !== undefined)) {
+    refuse('table-sample')
   }
 }
 

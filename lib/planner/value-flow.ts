@@ -369,7 +369,10 @@ export function windowsOf(select: {
   )
   const found: (readonly Tree[] | undefined)[] = []
   const visit = (value: unknown): void => {
-    if (Array.isArray(value)) return value.forEach(visit)
+    if (Array.isArray(value)) {
+      for (const item of value) visit(item)
+      return
+    }
     if (typeof value !== 'object' || value === null) return
     const { over, SubLink } = value as { over?: Tree['WindowDef']; SubLink?: object }
     if (SubLink !== undefined) return
