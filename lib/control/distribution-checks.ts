@@ -147,6 +147,9 @@ function checkForeignKey(
   foreignKey: ForeignKeyDescription,
   { key, colocationId, tableOf }: ForeignKeyRules,
 ): void {
+  if (foreignKey.isUnusual) {
+    refuse(`foreign key "${foreignKey.name}" with PERIOD or NOT ENFORCED is not supported`)
+  }
   if (foreignKey.targetOid === table.oid && key === undefined) return
   const target = tableOf(foreignKey.targetOid)
   if (key !== undefined) checkKeyActions(foreignKey, key)

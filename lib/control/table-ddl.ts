@@ -40,7 +40,9 @@ function columnSql(column: ColumnDescription): string {
 }
 
 function valueSql({ generated, default: value, identitySequence }: ColumnDescription): string {
-  if (generated === 's') return ` GENERATED ALWAYS AS (${value}) STORED`
+  if (generated !== '') {
+    return ` GENERATED ALWAYS AS (${value}) ${generated === 'v' ? 'VIRTUAL' : 'STORED'}`
+  }
   if (identitySequence !== null)
     return ` DEFAULT nextval(${quoteLiteral(identitySequence)}::regclass)`
   return value === null ? '' : ` DEFAULT ${value}`

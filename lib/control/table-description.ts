@@ -42,7 +42,7 @@ export type ColumnDescription = {
   readonly isDeterministic: boolean
   readonly isNotNull: boolean
   readonly default: string | null
-  /** '' or 's' (stored) */
+  /** '', 's' (stored) or 'v' (virtual) */
   readonly generated: string
   /** '', 'a' (always) or 'd' (by default) */
   readonly identity: string
@@ -89,6 +89,8 @@ export type ForeignKeyDescription = {
   readonly isDeferrable: boolean
   readonly isDeferred: boolean
   readonly isValidated: boolean
+  /** PERIOD or NOT ENFORCED, of Postgres 18. */
+  readonly isUnusual: boolean
 }
 
 export type SequenceDescription = {
@@ -151,7 +153,8 @@ const FOREIGN_KEYS = `SELECT json_agg(json_build_object('name', k.conname, 'oid'
     'targetColumns', ${columnNames('k.confrelid', 'k.confkey')},
     'match', k.confmatchtype, 'onUpdate', k.confupdtype, 'onDelete', k.confdeltype,
     'onDeleteColumns', ${columnNames('k.conrelid', "(SELECT array_agg(x::int2) FROM jsonb_array_elements_text(CASE WHEN jsonb_typeof(to_jsonb(k)->'confdelsetcols') = 'array' THEN to_jsonb(k)->'confdelsetcols' ELSE '[]' END) x)")},
-    'isDeferrable', k.condeferrable, 'isDeferred', k.condeferred, 'isValidated', k.convalidated) ORDER BY k.oid)
+    'isDeferrable', k.condeferrable, 'isDeferred', k.condeferred, 'isValidated', k.convalidated,
+    'isUnusual', coalesce(to_jsonb(k)->>'conperiod', 'false') = 'true' OR coalesce(to_jsonb(k)->>'conenforced', 'true') = 'false') ORDER BY k.oid)
   FROM pg_constraint k JOIN pg_class f ON f.oid = k.confrelid JOIN pg_namespace fn ON fn.oid = f.relnamespace
   JOIN pg_class r ON r.oid = k.conrelid JOIN pg_namespace rn ON rn.oid = r.relnamespace
   WHERE k.contype = 'f'`
