@@ -214,7 +214,9 @@ export class BackendConnection {
   close(reason: RouterError = new BackendLost('server connection was closed', true)): void {
     if (this.#state === 'closed') return
     if (this.#sinks.length > 0 || this.#state === 'starting') {
-      void this.cancel()
+      // what wasn't sent is not to be sent now
+      this.out.reset()
+      if (this.#unsentSinks < this.#sinks.length) void this.cancel()
       this.#socket.destroy()
     } else {
       writeTerminate(this.out)
@@ -246,10 +248,11 @@ export class BackendConnection {
 
   #ready(chunk: Buffer, start: number, end: number): void {
     const status = chunk[start + 5] ?? 0
-    const sink = this.#sinks.shift()
+    const sink = this.#sinks.peek()
     if (sink === undefined || end - start !== 6 || !isTransactionStatus(status)) {
       throw new ProtocolError('unexpected ReadyForQuery from server')
     }
+    this.#sinks.shift()
     this.#unsentSinks = Math.min(this.#unsentSinks, this.#sinks.length)
     this.#status = status
     this.#state = 'ready'
