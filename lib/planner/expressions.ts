@@ -158,22 +158,19 @@ const RELATIVE_TIMES = /^\s*(now|today|tomorrow|yesterday)\s*$/i
  * Returns whether now() and its kin are used.
  */
 export function checkVolatility(values: unknown, allowsVolatile: boolean): boolean {
-  let usesTime = false
-  const visit = (value: unknown): void => {
-    if (Array.isArray(value)) {
-      for (const item of value) visit(item)
-      return
-    }
-    if (!isRecord(value)) return
-    const tree = value as Tree
-    if (tree.FuncCall !== undefined) usesTime = checkCall(tree.FuncCall, allowsVolatile) || usesTime
-    if (TIME_TYPES[tree.SQLValueFunction?.op ?? ''] !== undefined) usesTime = true
-    if (RELATIVE_TIMES.test(tree.TypeCast?.arg?.A_Const?.sval?.sval ?? ''))
-      refuse('volatile-function')
-    Object.values(value).forEach(visit)
+  if (Array.isArray(values)) {
+    return values.map((item) => checkVolatility(item, allowsVolatile)).includes(true)
   }
-  visit(values)
-  return usesTime
+  if (!isRecord(values)) return false
+  const usesTime = checkNodeVolatility(values as Tree, allowsVolatile)
+  return checkVolatility(Object.values(values), allowsVolatile) || usesTime
+}
+
+function checkNodeVolatility(tree: Tree, allowsVolatile: boolean): boolean {
+  const { FuncCall, SQLValueFunction, TypeCast } = tree
+  if (RELATIVE_TIMES.test(TypeCast?.arg?.A_Const?.sval?.sval ?? '')) refuse('volatile-function')
+  const isTimeValue = TIME_TYPES[SQLValueFunction?.op ?? ''] !== undefined
+  return isTimeValue || (FuncCall !== undefined && checkCall(FuncCall, allowsVolatile))
 }
 
 function checkCall(functionCall: FuncCall, allowsVolatile: boolean): boolean {

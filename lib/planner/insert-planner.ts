@@ -12,9 +12,9 @@ import type {
   TextRange,
 } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
-import { skipBlanks } from './qualifiers.ts'
 import { refuse } from './refusals.ts'
 import { distributionKey, pinsOf, routedStatement } from './router.ts'
+import { rowRanges } from './row-ranges.ts'
 import { tableReferences } from './table-references.ts'
 import type { InsertStmt, Tree } from './tree.ts'
 import { relationQualifier } from './utility-planner.ts'
@@ -60,13 +60,15 @@ function planRows(
   const keys = rows.map(({ List }) => keySource(input, List?.items?.[position], typeOid))
   if (!keys.every((key) => key !== undefined)) return undefined
   if (keys.some(({ kind }) => kind === 'nothing')) return refuse('insert-null-key')
+  const ranges = rows.length > 1 ? rowRanges(input.text, insert, rows) : []
+  // rows of several shards whose texts can't be told apart
+  if (ranges.length < rows.length && dedupe(keys).length > 1) return undefined
   const analysis = analyse(input, input.statement)
   const others = pinsOf(analysis.root, analysis.flow.constants()).filter((_, index) => index > 0)
   const routed = routedStatement(input, analysis.tables, [
     { table, values: dedupe(keys) },
     ...others,
   ])
-  const ranges = rows.length > 1 ? rowRanges(input.text, insert, rows) : []
   return {
     kind: 'insert-rows',
     table,
@@ -83,31 +85,6 @@ function row(key: KeySource, range: TextRange | undefined) {
 
 function dedupe(keys: readonly KeySource[]): readonly KeySource[] {
   return [...new Map(keys.map((key) => [JSON.stringify(key), key])).values()]
-}
-
-/** The texts `( … )` of the rows: found from VALUES on, by parentheses outside of quotes. Empty: not sure. */
-function rowRanges(text: Buffer, insert: InsertStmt, rows: readonly Tree[]): readonly TextRange[] {
-  if (insert.withClause !== undefined) return []
-  const latin = text.toString('latin1')
-  const token =
-    /[eE]'(?:[^'\\]|''|\\[\s\S])*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([A-Za-z_]\w*)?\$[\s\S]*?\$\1\$|--[^\n]*|\/\*|[A-Za-z_\x80-\xff][\w$\x80-\xff]*|[()]/g
-  const ranges: TextRange[] = []
-  let depth = 0
-  let inValues = false
-  let start = 0
-  for (let match = token.exec(latin); match !== null; match = token.exec(latin)) {
-    const [piece] = match
-    if (piece === '/*') token.lastIndex = skipBlanks(text, match.index)
-    else if (piece === '(') {
-      if (depth === 0) start = match.index
-      depth += 1
-    } else if (piece === ')') {
-      depth -= 1
-      if (depth === 0 && inValues) ranges.push({ start, end: match.index + 1 })
-      if (ranges.length === rows.length) return ranges
-    } else if (depth === 0 && /^values$/i.test(piece)) inValues = true
-  }
-  return []
 }
 
 function throughScratch(

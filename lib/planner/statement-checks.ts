@@ -107,18 +107,18 @@ function visitRows(block: Block, value: unknown, takesRow: boolean): void {
     return
   }
   if (!isRecord(value)) return
-  const tree = value as Tree
-  if (tree.SubLink !== undefined) {
-    visitRows(block, tree.SubLink.testexpr, false)
-    return
-  }
-  if (tree.ColumnRef !== undefined && !takesRow) checkWholeRow(block, tree.ColumnRef)
-  if (tree.ColumnRef !== undefined) return
+  const { ColumnRef, SubLink } = value as Tree
+  if (SubLink !== undefined) visitRows(block, SubLink.testexpr, false)
+  else if (ColumnRef === undefined) visitFields(block, value, takesRow)
+  else if (!takesRow) checkWholeRow(block, ColumnRef)
+}
+
+/** The body of a node with a kind inherits what its kind allows; only direct arguments count. */
+function visitFields(block: Block, tree: Tree, takesRow: boolean): void {
   const name = tree.FuncCall === undefined ? undefined : builtinName(tree.FuncCall)
   const givesRow = tree.NullTest !== undefined || tree.A_Indirection !== undefined
   const inside = givesRow || (name !== undefined && ROW_FUNCTIONS.has(name))
-  // the body of a node with a kind inherits what its kind allows; only direct arguments count
-  for (const [field, child] of Object.entries(value)) {
+  for (const [field, child] of Object.entries(tree)) {
     const isBody = /^[A-Z]/.test(field)
     visitRows(block, child, isBody ? inside : takesRow && (field === 'args' || field === 'arg'))
   }
