@@ -1,0 +1,73 @@
+import { DEFAULT_POOLS_OPTIONS, Pools } from '../../lib/backend/pools.ts'
+import { Log } from '../../lib/base/log.ts'
+import type { Catalog, CatalogSource } from '../../lib/catalog/catalog.ts'
+import type { ClusterCommands } from '../../lib/executor/ports.ts'
+import { Authenticator, type AuthenticatorOptions } from '../../lib/session/authenticator.ts'
+import { CancelKeys } from '../../lib/session/cancel-keys.ts'
+import { Listener } from '../../lib/session/listener.ts'
+import type { DatabaseServices } from '../../lib/session/session-services.ts'
+import { ParserHost } from '../../lib/sql/parser-host.ts'
+import { DEFAULT_FRAME_LIMITS } from '../../lib/wire/frame-reader.ts'
+import type { Teardown } from './stock-postgres.ts'
+
+const TRUST: AuthenticatorOptions = { method: 'trust', secrets: new Map() }
+
+/** A proxy in this process before one server without metadata: everything is local. Returns its port. */
+export async function localProxy(
+  t: Teardown,
+  server: { readonly host: string; readonly port: number },
+  authentication: AuthenticatorOptions = TRUST,
+): Promise<number> {
+  const pools = new Pools(DEFAULT_POOLS_OPTIONS)
+  const databases = new Map<string, DatabaseServices>()
+  const makeDatabase = (name: string): DatabaseServices => {
+    const known = databases.get(name)
+    if (known !== undefined) return known
+    const unused = (): never => {
+      throw new Error('nothing is distributed here')
+    }
+    const commands: ClusterCommands = {
+      callFunction: unused,
+      runDdl: unused,
+      refreshSizes: () => Promise.resolve(),
+    }
+    const made = { catalogs: emptyCatalog(name, server), commands, executor: { run: unused } }
+    databases.set(name, made)
+    return made
+  }
+  const services = {
+    authenticator: new Authenticator(authentication),
+    cancelKeys: new CancelKeys(),
+    parser: await ParserHost.create(),
+    pools,
+    log: new Log('error'),
+    limits: DEFAULT_FRAME_LIMITS,
+    loginTimeoutMs: 10_000,
+    acquireTimeoutMs: 10_000,
+    observer: undefined,
+    database: makeDatabase,
+  }
+  const listener = await Listener.open({ host: '127.0.0.1', port: 0, maxClients: 100 }, services)
+  t.teardown(async () => {
+    await listener.close()
+    pools.closeAll()
+  })
+  return listener.port
+}
+
+function emptyCatalog(
+  database: string,
+  server: { readonly host: string; readonly port: number },
+): CatalogSource {
+  const node = { nodeId: 1, groupId: 0, isActive: true, shouldHaveShards: true }
+  const catalog: Catalog = {
+    database,
+    version: 1,
+    isInstalled: false,
+    nodes: [{ ...node, host: server.host, port: server.port }],
+    tables: new Map(),
+    shadowingRelations: new Set(),
+    shellOids: new Map(),
+  }
+  return { current: () => catalog, refresh: () => Promise.resolve(catalog) }
+}
