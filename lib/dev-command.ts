@@ -64,7 +64,7 @@ async function addWorkers(url: string, workers: readonly NodeAddress[]): Promise
   await client.connect()
   try {
     for (const { host, port } of workers) {
-      await client.query('SELECT citus_add_node($1, $2)', [host, port])
+      await client.query(`SELECT citus_add_node(${pg.escapeLiteral(host)}, ${port})`)
     }
   } finally {
     await client.end()
