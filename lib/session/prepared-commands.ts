@@ -7,6 +7,7 @@ import type { SessionCommand } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
 import { writeCommandComplete } from '../wire/backend-messages.ts'
 import { writeQuery } from '../wire/frontend-messages.ts'
+import { describeFunction } from './function-description.ts'
 import type { BoundValues, PortalForwarding } from './portal-forwarding.ts'
 import type { PreparedStatement } from './prepared-statements.ts'
 import type { SessionCommands } from './session-commands.ts'
@@ -65,6 +66,11 @@ export class PreparedCommands {
     borrowed?: BackendConnection,
   ): Promise<StatementDescription> {
     if (statement.description !== undefined) return statement.description
+    const plan = statement.planned?.plan
+    if (plan?.kind === 'function') {
+      statement.description = describeFunction(plan)
+      return statement.description
+    }
     const connection = borrowed ?? (await this.#runner.coordinator())
     const text = this.#describedText(statement)
     statement.description = await describeStatement(connection, text, statement.types)
