@@ -10,6 +10,8 @@ import { isPortFree } from './embedded/free-port.ts'
 import { Router } from './router.ts'
 
 const HOST = '127.0.0.1'
+/** Often: a development proxy is killed more often than it sleeps. */
+const RECOVERY_INTERVAL_MS = 3000
 
 export type Running = { readonly url: string; stop(): Promise<void> }
 
@@ -80,6 +82,7 @@ function devConfig(args: DevArguments, { nodes }: EmbeddedCluster): Config {
     coordinator: { host: coordinator?.host, port: coordinator?.port },
     databases: [args.database],
     auth: { method: 'trust' },
+    recover_2pc_interval_ms: RECOVERY_INTERVAL_MS,
   })
 }
 

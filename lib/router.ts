@@ -5,6 +5,7 @@ import type { Catalog, CatalogSource } from './catalog/catalog.ts'
 import type { Config } from './config.ts'
 import { CatalogWatcher } from './control/catalog-watcher.ts'
 import { ControlCommands } from './control/cluster-commands.ts'
+import { TransactionRecovery } from './control/transaction-recovery.ts'
 import { Executor } from './executor/executor.ts'
 import { HttpServer } from './ops/http-server.ts'
 import { Metrics } from './ops/metrics.ts'
@@ -27,6 +28,7 @@ export class Router {
   readonly #pools: Pools
   readonly #catalogs: ReadonlyMap<string, CatalogWatcher>
   readonly #databases: ReadonlyMap<string, DatabaseServices>
+  readonly #recoveries: readonly TransactionRecovery[]
   readonly #metrics: Metrics
   readonly #log: Log
   #listener: Listener | undefined
@@ -46,6 +48,16 @@ export class Router {
         databaseServices(config, name, catalogs),
       ]),
     )
+    this.#recoveries = [...this.#catalogs].map(([database, catalog]) => {
+      return new TransactionRecovery({
+        pools: this.#pools,
+        catalog,
+        database,
+        user: config.metadata_user,
+        intervalMs: config.recover_2pc_interval_ms,
+        log: log.with({ database }),
+      })
+    })
     this.#metrics = new Metrics({
       pools: this.#pools,
       clients: () => this.#listener?.clientCount ?? 0,
@@ -74,6 +86,7 @@ export class Router {
   async stop(): Promise<void> {
     this.#isStopping = true
     await this.#listener?.close(DRAIN_GRACE_MS)
+    await Promise.all(this.#recoveries.map((recovery) => recovery.stop()))
     await Promise.all([...this.#catalogs.values()].map((watcher) => watcher.stop()))
     this.#pools.closeAll()
     await this.#http?.stop()
@@ -87,6 +100,7 @@ export class Router {
       ),
     )
     await Promise.all([...this.#catalogs.values()].map((watcher) => watcher.start()))
+    for (const recovery of this.#recoveries) recovery.start()
     const services = await this.#sessionServices()
     const { host, port, max_clients: maxClients } = listen
     this.#listener = await Listener.open({ host, port, maxClients }, services)

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import { RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -34,10 +34,6 @@ export type TwoPhaseCommit = {
 
 export const GID_PREFIX = 'pgloom'
 
-/** Distinguishes the transactions of proxies that share the nodes. */
-const PROXY_ID = randomUUID().replaceAll('-', '')
-let counter = 0
-
 export type Decision = 'commit' | 'abort'
 
 /**
@@ -46,7 +42,7 @@ export type Decision = 'commit' | 'abort'
  */
 export const DECISION_DEADLINE_MS = 5 * 60_000
 
-const GID = /^(pgloom_([0-9a-f]{12})_[0-9a-f]{32}_\d+)_\d+$/
+const GID = /^(pgloom_([0-9a-f]{12})_[0-9a-f]{32})_\d+$/
 
 /** By connection: what is behind an address may be replaced, behind a connection it can't. */
 const clusterIds = new WeakMap<BackendConnection, string>()
@@ -75,8 +71,8 @@ export async function commitTwoPhase(commit: TwoPhaseCommit): Promise<void> {
 async function nameTransaction(commit: TwoPhaseCommit): Promise<string> {
   try {
     const clusterId = await readClusterId(requireDecider(commit))
-    counter += 1
-    return `${GID_PREFIX}_${clusterId}_${PROXY_ID}_${counter}`
+    // not to be guessed: any role may call pgloom.decide
+    return `${GID_PREFIX}_${clusterId}_${randomBytes(16).toString('hex')}`
   } catch (error) {
     await Promise.all(commit.writers.map((writer) => attempt(commit, writer, 'ROLLBACK')))
     await rollbackAll(commit, '', [])
