@@ -33,7 +33,7 @@ type Prepared = {
   readonly transactionId: string
 }
 
-const DEFAULT_GRACE_MS = 10_000
+const DEFAULT_GRACE_MS = 5000
 
 /**
  * Decision rows are kept for so long, and deleted only when every node answered and none holds a part of the
