@@ -4,10 +4,10 @@ import { Log } from '../../lib/base/log.ts'
 import { tableKey } from '../../lib/catalog/catalog.ts'
 import { CatalogWatcher } from '../../lib/control/catalog-watcher.ts'
 import { installMetadata, registerCoordinator } from '../../lib/control/metadata-schema.ts'
-import { createTestDatabase, serverUrl } from '../support/plain-server.ts'
+import { stockPostgres } from '../support/stock-postgres.ts'
 
-t.test('CatalogWatcher', { skip: serverUrl === undefined && 'no Postgres server' }, async (t) => {
-  const url = new URL(await createTestDatabase(t))
+t.test('CatalogWatcher', async (t) => {
+  const url = new URL(await stockPostgres(t))
   const client = new pg.Client({ connectionString: url.href })
   await client.connect()
   t.teardown(() => client.end())

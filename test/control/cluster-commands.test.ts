@@ -1,13 +1,13 @@
 import type pg from 'pg'
 import t from 'tap'
 import { addressOf, columnOf, commandCluster } from '../support/command-cluster.ts'
-import { workerUrls } from '../support/plain-server.ts'
+import { testCluster } from '../support/postgres-cluster.ts'
 
 const withState = (sqlState: string) => ({ message: /./, sqlState })
-const skip = workerUrls.length < 3 && 'no three Postgres servers'
 
-t.test('ControlCommands', { skip }, async (t) => {
-  const { clients, context, commands, call, ddl, tableNamed } = await commandCluster(t, workerUrls)
+t.test('ControlCommands', async (t) => {
+  const { nodes } = await testCluster(t)
+  const { clients, context, commands, call, ddl, tableNamed } = await commandCluster(t, nodes)
   const [coordinator, first, second] = clients as [pg.Client, pg.Client, pg.Client]
 
   t.test('create_distributed_table moves rows, guards the shell and colocates', async (t) => {
@@ -193,8 +193,9 @@ t.test('ControlCommands', { skip }, async (t) => {
   })
 })
 
-t.test('ControlCommands on one node', { skip }, async (t) => {
-  const { clients, call, ddl, tableNamed } = await commandCluster(t, workerUrls.slice(0, 1))
+t.test('ControlCommands on one node', async (t) => {
+  const { nodes } = await testCluster(t, 0)
+  const { clients, call, ddl, tableNamed } = await commandCluster(t, nodes)
   const [coordinator] = clients as [pg.Client]
 
   t.test('shards live beside their shells', async (t) => {

@@ -5,10 +5,10 @@ import {
   registerCoordinator,
   registerFirstWorker,
 } from '../../lib/control/metadata-schema.ts'
-import { createTestDatabase, serverUrl } from '../support/plain-server.ts'
+import { stockPostgres } from '../support/stock-postgres.ts'
 
-t.test('installMetadata', { skip: serverUrl === undefined && 'no Postgres server' }, async (t) => {
-  const url = await createTestDatabase(t)
+t.test('installMetadata', async (t) => {
+  const url = await stockPostgres(t)
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   t.teardown(() => client.end())

@@ -12,8 +12,6 @@ import {
 import type { DdlCommand, DdlPlan } from '../../lib/planner/plan.ts'
 import { connectTo, PlainContext } from './plain-context.ts'
 
-let clusters = 0
-
 export async function columnOf(client: pg.Client, text: string): Promise<(string | number)[]> {
   return (await client.query({ text, rowMode: 'array' })).rows.map(([value]) => value)
 }
@@ -22,28 +20,19 @@ export function addressOf(client: pg.Client): { host: string; port: number } {
   return { host: client.host, port: client.port }
 }
 
-/** A fresh database on each server; the first is the coordinator, the second its worker, others stay aside. */
-export async function commandCluster(t: Test, urls: readonly string[]) {
-  const database = `pgloom_commands_${process.pid}_${++clusters}`
+/** Role and database are `app` on each server; the first is the coordinator, the second its worker, others stay aside. */
+export async function commandCluster(t: Test, servers: readonly { host: string; port: number }[]) {
+  const database = 'app'
+  const user = 'app'
   const clients: pg.Client[] = []
-  for (const text of urls) {
-    const admin = new pg.Client({ connectionString: text })
-    await admin.connect()
-    await admin.query(`CREATE DATABASE ${database} TEMPLATE template0`)
-    const url = new URL(text)
-    url.pathname = `/${database}`
-    const client = new pg.Client({ connectionString: url.href })
+  for (const { host, port } of servers) {
+    const client = new pg.Client({ host, port, user, database })
     await client.connect()
     clients.push(client)
-    t.teardown(async () => {
-      await client.end()
-      await admin.query(`DROP DATABASE ${database} WITH (FORCE)`)
-      await admin.end()
-    })
+    t.teardown(() => client.end())
   }
   const [coordinator, first] = clients
   if (coordinator === undefined) throw new Error('no server')
-  const user = coordinator.user ?? ''
   await installMetadata(coordinator)
   await registerCoordinator(coordinator, addressOf(coordinator), first === undefined)
   if (first !== undefined) await registerFirstWorker(coordinator, first, addressOf(first))
