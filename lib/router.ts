@@ -61,6 +61,7 @@ export class Router {
     this.#metrics = new Metrics({
       pools: this.#pools,
       clients: () => this.#listener?.clientCount ?? 0,
+      pins: () => this.#listener?.pins().map(({ reason }) => reason) ?? [],
     })
   }
 

@@ -98,6 +98,7 @@ async function select(
   if (shard !== undefined) return runRouted(routed, shard, execution, context)
   const scatter = multi()
   if (scatter.kind === 'refusal') throw refusalError(scatter)
+  if (scatter.combine !== undefined) context.noteTier('combine')
   return runScatterSelect(scatter, execution, context, keys)
 }
 

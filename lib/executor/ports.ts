@@ -73,6 +73,8 @@ export interface StatementContext {
   atomically<T>(work: () => Promise<T>): Promise<T>
   /** The value of now() in this transaction, as text of timestamptz in ISO form; asked of the coordinator once. */
   transactionTime(): Promise<string>
+  /** For metrics: the way in which the statement turned out to run, where its plan left that open. */
+  noteTier(tier: QueryTier): void
 }
 
 /** Cluster functions (create_distributed_table …) and DDL; implemented in control/, plugged in by router.ts. */
@@ -103,6 +105,7 @@ export type CommandTag = string
 
 /** Optional; each method is called at most once a statement, never per row. */
 export interface QueryObserver {
+  /** The statement ended well. */
   queryDone(tier: QueryTier, durationMs: number): void
   queryFailed(sqlState: string): void
 }

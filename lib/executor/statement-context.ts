@@ -1,7 +1,7 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import { query } from './node-client.ts'
-import type { ClientPort, StatementContext } from './ports.ts'
+import type { ClientPort, QueryTier, StatementContext } from './ports.ts'
 import type { SessionTransaction } from './transaction.ts'
 
 /** One statement's view of its session. The session calls end() when the statement is over, whatever came of it. */
@@ -12,6 +12,7 @@ export class SessionStatementContext implements StatementContext {
   readonly #transaction: SessionTransaction
   readonly #side = new Set<BackendConnection>()
   #transactionTime: Promise<string> | undefined = undefined
+  #tier: QueryTier | undefined = undefined
 
   constructor(
     transaction: SessionTransaction,
@@ -46,6 +47,15 @@ export class SessionStatementContext implements StatementContext {
   transactionTime(): Promise<string> {
     this.#transactionTime ??= this.#askTransactionTime()
     return this.#transactionTime
+  }
+
+  noteTier(tier: QueryTier): void {
+    this.#tier = tier
+  }
+
+  /** undefined: nothing was noted. */
+  get tier(): QueryTier | undefined {
+    return this.#tier
   }
 
   /** Gives the side connections back. */

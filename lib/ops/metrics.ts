@@ -2,12 +2,15 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { PoolStats } from '../backend/pool.ts'
 import type { PoolKey, Pools } from '../backend/pools.ts'
 import type { QueryObserver, QueryTier } from '../executor/ports.ts'
+import type { PinReason } from '../planner/plan.ts'
 
 /** Read at scrape time only. */
 export type MetricsSources = {
   readonly pools: Pick<Pools, 'stats'>
   /** Clients that are connected now. */
   readonly clients: () => number
+  /** Why clients keep server connections now: one entry for each connection and reason. */
+  readonly pins: () => readonly PinReason[]
 }
 
 const TIERS: readonly QueryTier[] = [
@@ -19,6 +22,13 @@ const TIERS: readonly QueryTier[] = [
   'command',
 ]
 const CONNECTION_STATES = ['idle', 'busy', 'connecting'] as const
+const PIN_REASONS: readonly PinReason[] = [
+  'temporary table',
+  'advisory lock',
+  'listen',
+  'cursor with hold',
+  'session setting',
+]
 const POOL_LABELS = ['node', 'database', 'user'] as const
 const MS_PER_SECOND = 1000
 
@@ -52,6 +62,7 @@ export class Metrics implements QueryObserver {
     })
     addQueriesTotal(this.#registry, durations)
     addClients(this.#registry, sources)
+    addPins(this.#registry, sources)
     addPools(this.#registry, sources)
   }
 
@@ -97,6 +108,20 @@ function addClients(registry: Registry, { clients }: MetricsSources): void {
     registers: [registry],
     collect() {
       this.set(clients())
+    },
+  })
+}
+
+function addPins(registry: Registry, { pins }: MetricsSources): void {
+  new Gauge({
+    name: 'pgloom_pins',
+    help: 'Server connections that clients keep between transactions, by reason',
+    labelNames: ['reason'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const reason of PIN_REASONS) this.set({ reason }, 0)
+      for (const reason of pins()) this.inc({ reason })
     },
   })
 }

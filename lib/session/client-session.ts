@@ -4,6 +4,7 @@ import { ProtocolError, RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { SessionStatementContext } from '../executor/statement-context.ts'
+import type { Pin } from '../executor/transaction.ts'
 import { writeBackendKeyData, writeReadyForQuery } from '../wire/backend-messages.ts'
 import { writeError } from '../wire/error-messages.ts'
 import { FrameReader } from '../wire/frame-reader.ts'
@@ -88,6 +89,11 @@ export class ClientSession implements Cancellable, HandshakeListener {
     )
     this.#loginTimer = setTimeout(() => this.#loginTimedOut(), services.loginTimeoutMs)
     this.#attach()
+  }
+
+  /** Why it keeps server connections. */
+  get pins(): readonly Pin[] {
+    return this.#parts?.transaction.pins ?? []
   }
 
   /** Aborts the statement at hand, if any. */
@@ -307,6 +313,7 @@ export class ClientSession implements Cancellable, HandshakeListener {
       error.severity === 'ERROR'
         ? new RouterError(error.sqlState, error.message, { severity: 'FATAL', cause: error })
         : error
+    this.#services.observer?.queryFailed(fatal.sqlState)
     writeError(this.#output.frames, fatal)
     this.#output.end()
     // whoever doesn't read our last words must not keep the socket

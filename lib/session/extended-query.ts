@@ -218,16 +218,19 @@ export class ExtendedQuery {
     server: Portal['server'],
     maxRows: number | undefined,
   ): void {
-    const { transaction, relay } = this.#parts
+    const { transaction, relay, clock } = this.#parts
     const plan = statement.planned?.plan
+    const tier = plan?.kind === 'local' ? 'local' : 'router'
     if (plan?.kind === 'local' && plan.changesCatalog) this.#runner.noteCatalogChange()
+    const isDone = maxRows !== undefined && relay.sink.tag !== ''
+    if (isDone) clock.done(tier)
     this.#portals.set({
       name: bind.portal,
       prepared: statement,
       bound: { formats: bind.formats, values: [], resultFormats: bind.resultFormats },
       server,
       held: undefined,
-      isDone: maxRows !== undefined && relay.sink.tag !== '',
+      isDone,
     })
     transaction.endStatement(false)
   }

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
+import type { Pin } from '../executor/transaction.ts'
 import { ClientSession } from './client-session.ts'
 import type { SessionServices } from './session-services.ts'
 
@@ -51,6 +52,11 @@ export class Listener {
 
   get clientCount(): number {
     return this.#sessions.size
+  }
+
+  /** What keeps server connections with their clients, each with its reason. */
+  pins(): Pin[] {
+    return [...this.#sessions].flatMap((session) => session.pins)
   }
 
   /**

@@ -78,6 +78,7 @@ export class MessageProcessor {
     const message = this.#inbox.shift()
     if (message === undefined) return
     if (this.#isSkipping && message.type !== Frontend.sync) return
+    this.#parts.clock.start()
     switch (message.type) {
       case Frontend.query:
         return this.#withReady(() => this.#simple.run(readQuery(message.frame).text))
@@ -143,25 +144,27 @@ export class MessageProcessor {
   }
 
   #answerError(error: unknown): void {
-    const { transaction, output, log } = this.#parts
+    const { transaction, output, log, clock } = this.#parts
     const shown = transaction.trueError(asRouterError(error))
     if (!(error instanceof Error) || asRouterError(error) !== error) {
       log.error('internal error', { error })
     }
     if (shown.severity !== 'ERROR' || isFatal(error)) throw shown
+    clock.failed(shown.sqlState)
     transaction.endStatement(true)
     writeError(output.frames, shown)
   }
 
   /** The fast path of libpq: the function is the coordinator's. */
   async #functionCall({ frame }: QueuedMessage): Promise<void> {
-    const { transaction, catalogs } = this.#parts
+    const { transaction, catalogs, clock } = this.#parts
     readFunctionCall(frame)
     checkNotFailed(transaction.status, undefined)
     const catalog = catalogs.current()
     const target = { nodeId: coordinatorOf(catalog).nodeId, access: 'write', shardIndex: undefined }
     const connection = await this.#runner.connectionTo({ ...target, access: 'write' })
     await this.#runner.relay(connection, { catalog }, (out) => out.bytes(frame))
+    clock.done('local')
   }
 }
 

@@ -1,7 +1,7 @@
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import { Answer } from '../executor/answer-script.ts'
-import type { StatementContext } from '../executor/ports.ts'
+import type { SessionStatementContext } from '../executor/statement-context.ts'
 import type { Plan } from '../planner/plan.ts'
 import {
   writeCommandComplete,
@@ -62,6 +62,9 @@ export class PortalRunner {
     const { planned } = portal.prepared
     if (portal.server !== undefined) {
       await this.#onServer(portal, (out, name) => writeExecute(out, { portal: name, maxRows }))
+      const { clock, relay } = this.#parts
+      const tier = planned?.plan.kind === 'local' ? 'local' : 'router'
+      if (relay.sink.tag !== '') clock.done(tier)
     } else if (planned === undefined) {
       writeEmptyQueryResponse(output.frames)
     } else if (planned.plan.kind === 'session') {
@@ -123,7 +126,7 @@ export class PortalRunner {
     else writeCommandComplete(output.frames, tag)
   }
 
-  async #execute(portal: Portal, plan: Plan, context: StatementContext): Promise<string> {
+  async #execute(portal: Portal, plan: Plan, context: SessionStatementContext): Promise<string> {
     const { prepared, bound } = portal
     const types = prepared.description?.parameterTypes ?? prepared.types
     const execution = {
@@ -140,7 +143,7 @@ export class PortalRunner {
 }
 
 /** The same statement's world with another place for its rows. */
-function withClient(context: StatementContext, client: HeldResult): StatementContext {
+function withClient(context: SessionStatementContext, client: HeldResult): SessionStatementContext {
   return new Proxy(context, {
     get: (target, property) => {
       if (property === 'client') return client

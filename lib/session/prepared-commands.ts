@@ -14,7 +14,7 @@ import type { SessionCommands } from './session-commands.ts'
 import type { SessionParts } from './session-parts.ts'
 import { describeStatement, type StatementDescription } from './statement-description.ts'
 import type { PlannedStatement } from './statement-planner.ts'
-import type { StatementRunner } from './statement-runner.ts'
+import { type StatementRunner, tierOf } from './statement-runner.ts'
 
 const NO_VALUES: BoundValues = { formats: [], values: [], resultFormats: [] }
 const LITERAL = /^(?:'((?:[^']|'')*)'|(-?\d+(?:\.\d+)?))$/
@@ -148,6 +148,7 @@ export class PreparedCommands {
       maxRows: 0,
       mayHeal: true,
     })
+    this.#parts.clock.done(tierOf(target))
   }
 
   /** SHOW and the like: as it is, on the coordinator. */

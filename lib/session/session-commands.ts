@@ -39,6 +39,7 @@ export class SessionCommands {
     }
     const tag = await this.#tagOf(planned, command, describes)
     if (tag !== undefined) writeCommandComplete(this.#parts.output.frames, tag)
+    this.#parts.clock.done('command')
   }
 
   /** undefined: CommandComplete has been relayed. */

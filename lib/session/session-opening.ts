@@ -14,6 +14,7 @@ import { searchPathSql } from './search-path.ts'
 import type { SessionParts } from './session-parts.ts'
 import type { DatabaseServices, SessionServices } from './session-services.ts'
 import { SettingCommands } from './setting-commands.ts'
+import { StatementClock, usualTier } from './statement-clock.ts'
 import { type PlanCache, StatementPlanner } from './statement-planner.ts'
 import type { StatementRelay } from './statement-relay.ts'
 
@@ -53,7 +54,7 @@ export function makeParts(
   login: Login,
   frame: SessionFrame,
 ): SessionParts {
-  const { pools, acquireTimeoutMs, log, parser } = services
+  const { pools, acquireTimeoutMs, log, parser, observer } = services
   const { catalogs, commands, executor } = database
   const { sessionId, output, relay, signal, track } = frame
   const settings = new SessionSettings()
@@ -68,6 +69,7 @@ export function makeParts(
     acquireTimeoutMs,
     log: log.with({ session: sessionId }),
   })
+  const clock = new StatementClock(observer)
   const context = () => {
     const own = new SessionStatementContext(transaction, catalogs.current(), output, signal())
     track(own)
@@ -86,11 +88,16 @@ export function makeParts(
     catalogs,
     planner: new StatementPlanner(parser, planCacheOf(catalogs)),
     prepared: new PreparedStatements(),
+    clock,
     temporaryNames: new Set(),
     commands,
     signal,
     context,
-    execute: (plan, execution, own) => executor.run(plan, execution, own),
+    execute: async (plan, execution, own) => {
+      const tag = await executor.run(plan, execution, own)
+      clock.done(own.tier ?? usualTier(plan.kind))
+      return tag
+    },
   }
 }
 

@@ -1,11 +1,13 @@
 import type { SessionSettings, Settings } from '../backend/session-state.ts'
 import type { Log } from '../base/log.ts'
 import type { CatalogSource } from '../catalog/catalog.ts'
-import type { ClusterCommands, Execution, StatementContext } from '../executor/ports.ts'
+import type { ClusterCommands, Execution } from '../executor/ports.ts'
+import type { SessionStatementContext } from '../executor/statement-context.ts'
 import type { SessionTransaction } from '../executor/transaction.ts'
 import type { Plan } from '../planner/plan.ts'
 import type { ClientOutput } from './client-output.ts'
 import type { PreparedStatements } from './prepared-statements.ts'
+import type { StatementClock } from './statement-clock.ts'
 import type { StatementPlanner } from './statement-planner.ts'
 import type { StatementRelay } from './statement-relay.ts'
 
@@ -25,12 +27,14 @@ export type SessionParts = {
   readonly catalogs: CatalogSource
   readonly planner: StatementPlanner
   readonly prepared: PreparedStatements
+  readonly clock: StatementClock
   /** Names of temporary relations that the session has created; on the coordinator. */
   readonly temporaryNames: Set<string>
   /** Of the statement at hand; aborted by a CancelRequest and when the client is gone. */
   signal(): AbortSignal
   /** The executor's view of the statement at hand. */
-  context(): StatementContext
-  execute(plan: Plan, execution: Execution, context: StatementContext): Promise<string>
+  context(): SessionStatementContext
+  /** Carried out and counted. */
+  execute(plan: Plan, execution: Execution, context: SessionStatementContext): Promise<string>
   readonly commands: ClusterCommands
 }

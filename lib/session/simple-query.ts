@@ -63,7 +63,7 @@ export class SimpleQuery {
 
   /** The coordinator knows best what a script means: it gets the text as it is. */
   async #relayScript(text: Buffer, plans: readonly PlannedStatement[]): Promise<void> {
-    const { transaction, catalogs } = this.#parts
+    const { transaction, catalogs, clock } = this.#parts
     for (const planned of plans) {
       if (planned.plan.kind !== 'local') continue
       if (planned.plan.changesCatalog) this.#runner.noteCatalogChange()
@@ -77,6 +77,7 @@ export class SimpleQuery {
       positions.reset(text, 0, text.length)
       writeQuery(out, text)
     })
+    clock.done('local', plans.length)
     transaction.endStatement(false)
   }
 }

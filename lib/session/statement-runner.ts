@@ -1,7 +1,7 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import { StatementKeys } from '../executor/execution-keys.ts'
-import type { Parameters } from '../executor/ports.ts'
+import type { Parameters, QueryTier } from '../executor/ports.ts'
 import type { PositionMap } from '../executor/position-map.ts'
 import { type Route, resolveInsert, resolvePins } from '../executor/route.ts'
 import { routedShard } from '../executor/routed.ts'
@@ -23,6 +23,10 @@ export type Target = {
   readonly access: 'read' | 'write'
   /** undefined: not spliced; it runs on the coordinator. */
   readonly shardIndex: number | undefined
+}
+
+export function tierOf({ shardIndex }: Target): QueryTier {
+  return shardIndex === undefined ? 'local' : 'router'
 }
 
 export const NO_PARAMETERS: Parameters = { types: [], formats: [], values: [] }
@@ -171,6 +175,7 @@ export class StatementRunner {
       out.byte(0)
       out.end(mark)
     })
+    this.#parts.clock.done(tierOf(target))
     if (plan.kind === 'local' && plan.changesCatalog) this.noteCatalogChange()
   }
 

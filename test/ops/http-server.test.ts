@@ -13,7 +13,11 @@ async function startServer(t: Teardown, notReadyReason: () => string | undefined
   const pools = {
     stats: () => [{ ...POOL, idle: 1, busy: 2, connecting: 3, waiting: 4 }],
   }
-  const metrics = new Metrics({ pools, clients: () => 7 })
+  const metrics = new Metrics({
+    pools,
+    clients: () => 7,
+    pins: () => ['listen', 'advisory lock', 'listen'],
+  })
   const http = await HttpServer.start({ host: '127.0.0.1', port: 0 }, { metrics, notReadyReason })
   t.teardown(() => http.stop())
   return { http, metrics, url: `http://127.0.0.1:${http.port}` }
@@ -42,6 +46,8 @@ t.test('the HTTP server', async (t) => {
     const page = await response.text()
     for (const line of [
       'pgloom_clients 7',
+      'pgloom_pins{reason="listen"} 2',
+      'pgloom_pins{reason="temporary table"} 0',
       'pgloom_server_connections{node="db1:5432",database="app",user="app",state="busy"} 2',
       'pgloom_pool_waiting{node="db1:5432",database="app",user="app"} 4',
       'pgloom_queries_total{tier="router"} 2',

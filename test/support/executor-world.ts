@@ -229,6 +229,7 @@ function fakeContext(
       }
     },
     transactionTime: async () => '2026-01-01 00:00:00+00',
+    noteTier: () => undefined,
   }
 }
 

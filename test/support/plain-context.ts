@@ -63,6 +63,8 @@ export class PlainContext implements StatementContext {
     }
   }
 
+  noteTier(): void {}
+
   transactionTime(): Promise<string> {
     return Promise.resolve('')
   }
