@@ -62,6 +62,8 @@ export class BackendConnection {
   #isDirty = false
   #isPaused = false
   readonly #cancels = new Set<Promise<void>>()
+  /** Of the request at the head, while it is on its way. */
+  #headCancel: { readonly head: ResponseSink; readonly cancel: Promise<void> } | undefined
   #drainWaiters: (() => void)[] = []
   /** An ErrorResponse outside any request: the server's reason for closing. */
   #lastWords: RouterError | undefined
@@ -190,6 +192,7 @@ export class BackendConnection {
     const head = this.#sinks.peek()
     const isRunning = head !== undefined && (sink === undefined || head === sink)
     if (!isRunning || this.#state !== 'ready') return Promise.resolve()
+    if (this.#headCancel?.head === head) return this.#headCancel.cancel
     if (this.#unsentSinks === this.#sinks.length) this.flushNow()
     const cancel: Promise<void> = sendCancelRequest(
       this.node,
@@ -197,8 +200,10 @@ export class BackendConnection {
       this.#secretKey,
     ).then(() => {
       this.#cancels.delete(cancel)
+      if (this.#headCancel?.cancel === cancel) this.#headCancel = undefined
     })
     this.#cancels.add(cancel)
+    this.#headCancel = { head, cancel }
     return cancel
   }
 
@@ -253,6 +258,8 @@ export class BackendConnection {
       throw new ProtocolError('unexpected ReadyForQuery from server')
     }
     this.#sinks.shift()
+    // the same sink may be at the head again, for another request
+    this.#headCancel = undefined
     this.#unsentSinks = Math.min(this.#unsentSinks, this.#sinks.length)
     this.#status = status
     this.#state = 'ready'

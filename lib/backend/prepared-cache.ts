@@ -1,8 +1,21 @@
 import { LruMap } from '../base/lru-map.ts'
 import type { FrameWriter } from '../wire/frame-writer.ts'
 import { writeClose, writeParse } from '../wire/frontend-messages.ts'
+import type { Settings } from './session-state.ts'
+
+/** What a client SETs all the time and what no literal is read by. */
+const WITHOUT_INFLUENCE: ReadonlySet<string> = new Set([
+  'application_name',
+  'client_min_messages',
+  'extra_float_digits',
+  'idle_in_transaction_session_timeout',
+  'lock_timeout',
+  'statement_timeout',
+])
 
 export type Preparation = {
+  /** For forget(). */
+  readonly key: string
   readonly name: string
   /** A Parse was written: a ParseComplete will come, after `closes` CloseCompletes. */
   readonly isNew: boolean
@@ -12,6 +25,7 @@ export type Preparation = {
 /**
  * The named statements that one server connection holds, least recently used out first. Names are never used
  * twice on a connection, so a Close that was skipped after an error leaves a leftover, never a wrong statement.
+ * Parse reads literals by the settings of its moment (DateStyle, TimeZone …): sessions with other settings don't share it.
  */
 export class PreparedCache {
   readonly #names: LruMap<string, string>
@@ -27,21 +41,26 @@ export class PreparedCache {
   }
 
   /** Writes what is needed for the statement to be there. After an error in the same request: forget() it if isNew. */
-  prepare(out: FrameWriter, text: Buffer | string, types: readonly number[]): Preparation {
-    const key = preparedKey(text, types)
+  prepare(
+    out: FrameWriter,
+    text: Buffer | string,
+    types: readonly number[],
+    settings: Settings,
+  ): Preparation {
+    const key = preparedKey(text, types, settings)
     const known = this.#names.get(key)
-    if (known !== undefined) return { name: known, isNew: false, closes: 0 }
+    if (known !== undefined) return { key, name: known, isNew: false, closes: 0 }
     const name = `pgloom_${++this.#counter}`
     this.#names.set(key, name)
     const closes = this.#evicted.length
     for (const old of this.#evicted) writeClose(out, { kind: 'statement', name: old })
     this.#evicted.length = 0
     writeParse(out, { name, text, parameterTypes: types })
-    return { name, isNew: true, closes }
+    return { key, name, isNew: true, closes }
   }
 
-  forget(text: Buffer | string, types: readonly number[]): void {
-    this.#names.delete(preparedKey(text, types))
+  forget(key: string): void {
+    this.#names.delete(key)
   }
 
   /** After DISCARD ALL or DEALLOCATE ALL. */
@@ -51,8 +70,19 @@ export class PreparedCache {
   }
 }
 
-function preparedKey(text: Buffer | string, types: readonly number[]): string {
+function preparedKey(text: Buffer | string, types: readonly number[], settings: Settings): string {
   // latin1 is one to one on bytes, and the cheapest
   const bytes = typeof text === 'string' ? Buffer.from(text) : text
-  return `${types.join()}:${bytes.toString('latin1')}`
+  return `${types.join()}:${fingerprint(settings)}:${bytes.toString('latin1')}`
+}
+
+const fingerprints = new WeakMap<Settings, string>()
+
+function fingerprint(settings: Settings): string {
+  const known = fingerprints.get(settings)
+  if (known !== undefined) return known
+  const relevant = [...settings].filter(([name]) => !WITHOUT_INFLUENCE.has(name)).sort()
+  const made = relevant.length === 0 ? '' : JSON.stringify(relevant)
+  fingerprints.set(settings, made)
+  return made
 }

@@ -142,6 +142,11 @@ export class ConnectionSettings {
     return this.#session
   }
 
+  /** What statements run by; between a ROLLBACK TO and the next syncText() it is not known. */
+  get inForce(): Settings {
+    return this.#local ?? this.#session
+  }
+
   /** The statements that bring the connection from what it holds to `wanted`; '' if none are needed. */
   syncText(wanted: Settings, isInTransaction: boolean): string {
     const held = isInTransaction ? this.#local : this.#session

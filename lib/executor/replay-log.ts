@@ -15,9 +15,9 @@ export class ReplayLog {
     this.#entries.push({ text: beginText, savepoint: undefined })
   }
 
-  /** All of it as one simple query. */
+  /** All of it as one simple query. A client's own text may end in a comment. */
   get text(): string {
-    return this.#entries.map((entry) => entry.text).join('; ')
+    return this.#entries.map((entry) => entry.text).join('\n; ')
   }
 
   /** A SET TRANSACTION that succeeded. */

@@ -10,6 +10,7 @@ import { ConnectionLender, type LenderOptions } from './connection-lender.ts'
 import { query } from './node-client.ts'
 import { quoteIdentifier, ReplayLog } from './replay-log.ts'
 import { SwallowSink } from './swallow-sink.ts'
+import { failedTransaction, lostWhileCommitting } from './transaction-errors.ts'
 import { commitTwoPhase } from './two-phase-commit.ts'
 
 export type Access = 'read' | 'write'
@@ -49,6 +50,8 @@ export class SessionTransaction {
   #pins: Pin[] = []
   #block: 'none' | 'implicit' | 'explicit' = 'none'
   #hasFailed = false
+  /** A two-phase commit is under way. */
+  #isEnding = false
   /** A participant was lost: not even ROLLBACK TO can mend the block. */
   #isLost = false
   /** The error of something we slipped in before a statement; the statement itself then failed with 25P02. */
@@ -79,7 +82,12 @@ export class SessionTransaction {
     return this.#pins
   }
 
-  /** All that the statement at hand may be using, for cancel. */
+  /** Those a cancel may hit: once nodes prepare, the transaction ends of itself, and is not to be left half-done. */
+  get cancellable(): readonly BackendConnection[] {
+    return this.#isEnding ? [] : this.connections
+  }
+
+  /** All that the statement at hand may be using. */
   get connections(): readonly BackendConnection[] {
     const participants = [...this.#participants.values()].map((one) => one.connection)
     return [...participants, ...this.#borrowed.values()]
@@ -112,6 +120,8 @@ export class SessionTransaction {
     if (this.#block !== 'none') return this.#join(nodeId, fresh, access)
     this.#borrow(nodeId, fresh)
     await this.#lender.bringInStep(fresh)
+    // the cancel may have come for the settings
+    signal.throwIfAborted()
     return fresh
   }
 
@@ -272,13 +282,14 @@ export class SessionTransaction {
     return this.#pinned.has(nodeId)
   }
 
-  /** DISCARD ALL has run on the pinned connections, outside a block. */
-  unpinAll(): void {
+  /** DISCARD ALL, outside a block: nothing of the session stays on a connection that others may get. */
+  async discardAll(): Promise<void> {
     const pinned = [...this.#pinned.values()]
     this.#pinned.clear()
     this.#pins = []
     for (const connection of pinned) {
-      // what it holds after DISCARD ALL isn't what we remember of it: forget both
+      // a connection that can't be cleaned isn't given to anyone
+      await query(connection, 'DISCARD ALL').catch(() => connection.close())
       connection.settings.discarded()
       connection.prepared.clear()
       if (!this.connections.includes(connection)) this.#lender.giveBack(connection)
@@ -349,7 +360,12 @@ export class SessionTransaction {
     const [only] = writers
     if (only === undefined) return true
     if (writers.length === 1) return await this.#commitOne(only)
-    await this.#commitMany(writers)
+    this.#isEnding = true
+    try {
+      await this.#commitMany(writers)
+    } finally {
+      this.#isEnding = false
+    }
     return true
   }
 
@@ -453,7 +469,7 @@ export class SessionTransaction {
   #join(nodeId: number, connection: BackendConnection, access: Access): BackendConnection {
     this.#participants.set(nodeId, { connection, hasWritten: access === 'write' })
     const settings = this.#localSettings(connection)
-    this.#slipIn(connection, this.#replay.text + (settings === '' ? '' : `; ${settings}`))
+    this.#slipIn(connection, this.#replay.text + (settings === '' ? '' : `\n; ${settings}`))
     return connection
   }
 
@@ -488,19 +504,4 @@ export class SessionTransaction {
   #keepsPinned(connection: BackendConnection): boolean {
     return this.#pinned.get(connection.node.nodeId) === connection
   }
-}
-
-function failedTransaction(): RouterError {
-  return new RouterError(
-    SqlState.inFailedSqlTransaction,
-    'current transaction is aborted, commands ignored until end of transaction block',
-  )
-}
-
-function lostWhileCommitting(cause: unknown): RouterError {
-  return new RouterError(
-    SqlState.transactionResolutionUnknown,
-    'the outcome of the transaction is unknown: the server was lost while it committed',
-    { hint: 'Check its effects before you retry.', cause },
-  )
 }

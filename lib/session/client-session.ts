@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import { ProtocolError, RouterError } from '../base/errors.ts'
@@ -56,6 +57,8 @@ export class ClientSession implements Cancellable, HandshakeListener {
   #processor: MessageProcessor | undefined
   #reports: ParameterReports | undefined
   #isBusy = false
+  /** The next message waits until the client has read enough of the last answers. */
+  #awaitsDrain = false
   #isEncryptionRefused = false
   #isDraining = false
   #hasEnded = false
@@ -168,13 +171,16 @@ export class ClientSession implements Cancellable, HandshakeListener {
     this.#inbox.push(type, chunk.subarray(start, end))
     if (this.#copy.isActive) this.#copy.drain(this.#inbox)
     this.#pump()
-    this.#limitReading()
+    if (this.#isInboxFull) this.#socket.pause()
   }
 
-  #limitReading(): void {
-    const isFull =
-      this.#inbox.byteLength > MAX_QUEUED_BYTES || this.#inbox.length > MAX_QUEUED_MESSAGES
-    if (isFull && this.#isBusy) this.#socket.pause()
+  get #isInboxFull(): boolean {
+    return this.#inbox.byteLength > MAX_QUEUED_BYTES || this.#inbox.length > MAX_QUEUED_MESSAGES
+  }
+
+  /** One chunk may bring thousands of messages: reading goes on only when there is room for them. */
+  #resumeReading(): void {
+    if (!this.#isInboxFull && this.#socket.isPaused()) this.#socket.resume()
   }
 
   // -- startup --------------------------------------------------------------------------------------------------
@@ -239,12 +245,28 @@ export class ClientSession implements Cancellable, HandshakeListener {
       const message = this.#inbox.peek()
       if (message === undefined || !this.#processor?.isDue()) return
       if (message.type === Frontend.terminate) {
-        this.#socket.end()
+        this.#output.end()
         this.#close()
+        return
+      }
+      if (this.#output.isCongested) {
+        this.#pumpWhenDrained()
         return
       }
       this.#run(async () => this.#processor?.next())
     }
+  }
+
+  /** A client that sends statements but reads no answers is made to wait, as a server's full socket would. */
+  #pumpWhenDrained(): void {
+    if (this.#awaitsDrain) return
+    this.#awaitsDrain = true
+    this.#output.whenDrained(() => {
+      this.#awaitsDrain = false
+      if (this.#socket.destroyed) return
+      this.#pump()
+      this.#resumeReading()
+    })
   }
 
   #run(work: () => Promise<void>): void {
@@ -269,8 +291,8 @@ export class ClientSession implements Cancellable, HandshakeListener {
     }
     this.#copy.end()
     this.#pump()
-    if (!this.#isBusy && this.#hasEnded) this.#socket.destroy()
-    else if (this.#socket.isPaused()) this.#socket.resume()
+    if (this.#hasEnded && !this.#isBusy && !this.#awaitsDrain) this.#socket.destroy()
+    else this.#resumeReading()
     this.#endIfDrained()
   }
 
@@ -279,14 +301,14 @@ export class ClientSession implements Cancellable, HandshakeListener {
   }
 
   #signal(): AbortSignal {
-    this.#abort ??= new AbortController()
+    this.#abort ??= makeAbort()
     return this.#abort.signal
   }
 
   #abortStatement(message: string): void {
-    this.#abort ??= new AbortController()
+    this.#abort ??= makeAbort()
     this.#abort.abort(new RouterError(SqlState.queryCanceled, message))
-    for (const connection of this.#parts?.transaction.connections ?? []) void connection.cancel()
+    for (const connection of this.#parts?.transaction.cancellable ?? []) void connection.cancel()
   }
 
   #relayCopy(connection: BackendConnection): void {
@@ -345,6 +367,13 @@ export class ClientSession implements Cancellable, HandshakeListener {
       .catch((error: unknown) => this.#log.warn('could not end a session cleanly', { error }))
       .finally(() => this.#resolveClosed())
   }
+}
+
+/** Each request of a statement listens until it has ended, and a COPY to many shards has one for each, pipelined. */
+function makeAbort(): AbortController {
+  const abort = new AbortController()
+  setMaxListeners(0, abort.signal)
+  return abort
 }
 
 function bytesAfterRequest(): ProtocolError {

@@ -75,7 +75,7 @@ export class PortalForwarding {
     writeSync(connection.out)
     const error = await relay.finished()
     if (error !== undefined && group.keepsStatement) {
-      connection.prepared.forget(statement.text, group.parameterTypes)
+      connection.prepared.forget(statement.key)
     }
     return error
   }
@@ -90,17 +90,18 @@ export class PortalForwarding {
     if (!group.keepsStatement) {
       writeParse(connection.out, { name: '', text, parameterTypes })
       script.add(parseAnswer)
-      return { text, name: '' }
+      return { key: '', name: '' }
     }
-    const { name, isNew, closes } = connection.prepared.prepare(
+    const { key, name, isNew, closes } = connection.prepared.prepare(
       connection.out,
       text,
       parameterTypes,
+      connection.settings.inForce,
     )
     for (let index = 0; index < closes; index++) script.add(Answer.swallow)
     if (isNew) script.add(parseAnswer)
     else if (group.answersParse) script.add(Answer.parseComplete)
-    return { text, name }
+    return { key, name }
   }
 
   #writePortal(connection: BackendConnection, group: ForwardedGroup, statement: string): void {

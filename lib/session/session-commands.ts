@@ -146,7 +146,7 @@ export class SessionCommands {
     }
     prepared.clear()
     temporaryNames.clear()
-    transaction.unpinAll()
+    await transaction.discardAll()
     await this.settings.resetAll()
     return 'DISCARD ALL'
   }

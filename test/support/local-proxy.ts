@@ -17,8 +17,9 @@ export async function localProxy(
   t: Teardown,
   server: { readonly host: string; readonly port: number },
   authentication: AuthenticatorOptions = TRUST,
+  maxConnections = DEFAULT_POOLS_OPTIONS.maxConnections,
 ): Promise<number> {
-  const pools = new Pools(DEFAULT_POOLS_OPTIONS)
+  const pools = new Pools({ ...DEFAULT_POOLS_OPTIONS, maxConnections })
   const databases = new Map<string, DatabaseServices>()
   const makeDatabase = (name: string): DatabaseServices => {
     const known = databases.get(name)
