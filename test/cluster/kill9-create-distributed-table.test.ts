@@ -7,9 +7,11 @@ import { ServeCluster } from '../support/serve-cluster.ts'
 
 const ROWS = 50_000
 /** When the proxy dies, in parts of the time that an undisturbed call took. */
-const MOMENTS = [0.02, 0.2, 0.45, 0.7, 0.9, 0.98]
+const MOMENTS = [0.02, 0.2, 0.45, 0.7, 0.9, 1, 1.1]
+/** Times that the proxy dies as soon as a server has prepared its part, which is where half-done would begin. */
+const DURING_COMMIT = 3
 const RECOVERY_MS = 10_000
-const FINGERPRINT = 'count(*), sum(k), sum(hashtext(v)::bigint)'
+const FINGERPRINT = 'count(*), sum(k), sum(length(v)), min(v), max(v)'
 
 t.setTimeout(300_000)
 
@@ -21,7 +23,15 @@ t.test('create_distributed_table survives kill -9 of the proxy', async (t) => {
   for (const [index, moment] of MOMENTS.entries()) {
     await t.test(`killed after ${moment} of that`, async (t) => {
       const table = `t${index}`
-      const expected = await killDuringCall(cluster, table, undisturbedMs * moment)
+      // The moment of the crash is the point of this test: there is no event to wait for.
+      const expected = await killDuringCall(cluster, table, () => delay(undisturbedMs * moment))
+      await checkAfterwards(t, cluster, table, expected)
+    })
+  }
+  for (let round = 0; round < DURING_COMMIT; round++) {
+    await t.test(`killed when a part is prepared, ${round}`, async (t) => {
+      const table = `c${round}`
+      const expected = await killDuringCall(cluster, table, () => somethingPrepared(cluster, round))
       await checkAfterwards(t, cluster, table, expected)
     })
   }
@@ -55,7 +65,7 @@ async function fingerprint(client: RawClient, table: string): Promise<string> {
 async function killDuringCall(
   cluster: ServeCluster,
   table: string,
-  afterMs: number,
+  isTime: () => Promise<void>,
 ): Promise<string> {
   const proxy = await cluster.startProxy()
   const client = await RawClient.connect(proxy.url)
@@ -63,11 +73,21 @@ async function killDuringCall(
   const call = client
     .simple(`SELECT create_distributed_table('${table}', 'k')`)
     .catch(() => undefined)
-  // The moment of the crash is the point of this test: there is no event to wait for.
-  await delay(afterMs)
+  await Promise.race([isTime(), call])
   await proxy.kill()
   await call
   return expected
+}
+
+/** Looks at one server as often as it answers. */
+async function somethingPrepared(cluster: ServeCluster, round: number): Promise<void> {
+  const url = cluster.nodeUrls[round % cluster.nodeUrls.length] ?? ''
+  const node = await RawClient.connect(url)
+  const deadline = Date.now() + RECOVERY_MS
+  while (Date.now() < deadline) {
+    if ((await node.value('SELECT count(*) FROM pg_prepared_xacts')) !== '0') break
+  }
+  node.close()
 }
 
 async function checkAfterwards(

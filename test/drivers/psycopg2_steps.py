@@ -45,12 +45,17 @@ line(cursor, lambda: cursor.execute("SELECT * FROM notes ORDER BY tenant"))
 connection.rollback()
 line(cursor, lambda: cursor.execute("SELECT count(*) FROM notes"))
 connection.rollback()
-named = connection.cursor("named")
-named.itersize = 10
-named.execute("SELECT id, name FROM people WHERE tenant = 4 ORDER BY id")
-print(json.dumps([repr(row) for row in named]))
-named.close()
-connection.commit()
+for query in ["SELECT id, name FROM people WHERE tenant = 4 ORDER BY id", "SELECT code, title FROM lookup ORDER BY code"]:
+    named = connection.cursor("named")
+    named.itersize = 10
+    try:
+        named.execute(query)
+        print(json.dumps([repr(row) for row in named]))
+        named.close()
+        connection.commit()
+    except psycopg2.Error as error:
+        connection.rollback()
+        print(json.dumps({"sqlState": error.pgcode}))
 import io
 into = io.StringIO()
 line(cursor, lambda: cursor.copy_expert("COPY lookup TO STDOUT (FORMAT csv, HEADER)", into))

@@ -56,10 +56,16 @@ with psycopg.connect(url, autocommit=True, prepare_threshold=1) as connection:
         with connection.pipeline():
             cursors = [connection.execute("SELECT id, name FROM people WHERE tenant = %s ORDER BY id", (n % 10,)) for n in range(20)]
         print(json.dumps([[repr(row) for row in c.fetchall()] for c in cursors]))
-    with connection.transaction():
-        with connection.cursor("named") as named:
-            named.itersize = 10
-            named.execute("SELECT id, name FROM people WHERE tenant = %s ORDER BY id", (4,))
-            print(json.dumps([repr(row) for row in named]))
-    with cursor.copy("COPY lookup TO STDOUT") as copy:
-        print(json.dumps([bytes(block).decode() for block in copy]))
+    for query in ["SELECT id, name FROM people WHERE tenant = %s ORDER BY id", "SELECT n FROM generate_series(1, %s) n"]:
+        try:
+            with connection.transaction(), connection.cursor("named") as named:
+                named.itersize = 10
+                named.execute(query, (4,))
+                print(json.dumps([repr(row) for row in named]))
+        except psycopg.Error as error:
+            print(json.dumps({"sqlState": error.sqlstate}))
+    try:
+        with cursor.copy("COPY lookup TO STDOUT") as copy:
+            print(json.dumps([bytes(block).decode() for block in copy]))
+    except psycopg.Error as error:
+        print(json.dumps({"sqlState": error.sqlstate}))

@@ -23,7 +23,7 @@ type Placement = {
 
 /** The metadata, asked for through the proxy; `pgloom_<shard group>` is the schema of a shard of schema public. */
 const PLACEMENTS = `
-  SELECT c.relname, pt.partkey, 'pgloom_' || s.shardgroupid, s.shardminvalue, s.shardmaxvalue, n.nodename, n.nodeport
+  SELECT c.relname, pgloom.column_to_column_name(pt.logicalrelid, pt.partkey), 'pgloom_' || s.shardgroupid, s.shardminvalue, s.shardmaxvalue, n.nodename, n.nodeport
   FROM pgloom.pg_dist_partition pt
   JOIN pg_catalog.pg_class c ON c.oid = pt.logicalrelid
   JOIN pgloom.pg_dist_shard s USING (logicalrelid)
@@ -86,7 +86,7 @@ async function inspectNode(
     const { table, key, schema, min, max } = placement
     const [row = []] = await rowsOf(
       node,
-      `SELECT count(*), count(*) FILTER (WHERE hash_record(ROW(${key})) NOT BETWEEN ${min} AND ${max}) FROM ONLY ${schema}."${table}"`,
+      `SELECT count(*), count(*) FILTER (WHERE hash_record(ROW("${key}")) NOT BETWEEN ${min} AND ${max}) FROM ONLY ${schema}."${table}"`,
     )
     const [count = 0, wrong = 0] = row.map(Number)
     if (wrong > 0) report.misplaced.push(`${table} ${schema}: ${wrong} rows`)

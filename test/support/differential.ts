@@ -7,7 +7,7 @@ export type Way = 'simple' | 'text' | 'binary'
 
 export type Verdict =
   | { readonly kind: 'same' }
-  /** The proxy said 0A000 where stock Postgres answered. */
+  /** The proxy said 0A000 where stock Postgres answered, or gave another error. */
   | { readonly kind: 'refused'; readonly message: string }
   | { readonly kind: 'different'; readonly stock: string; readonly proxy: string }
   /** Stock Postgres did not do what the list says: the list is wrong. */
@@ -43,7 +43,7 @@ export function judge(expected: Answer, got: Answer, statement: ListedStatement)
   if (expected.error?.sqlState !== statement.error) {
     return { kind: 'unsound', stock: show(expected) }
   }
-  if (got.error?.sqlState === REFUSAL && expected.error === undefined) {
+  if (got.error?.sqlState === REFUSAL && expected.error?.sqlState !== REFUSAL) {
     return { kind: 'refused', message: got.error.message }
   }
   if (isDeepStrictEqual(comparable(expected, statement), comparable(got, statement))) {
