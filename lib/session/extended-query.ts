@@ -140,11 +140,8 @@ export class ExtendedQuery {
     this.#portals.checkFree(bind.portal)
     checkNotFailed(transaction.status, statement.planned?.plan)
     this.#replan(statement)
-    const { planned } = statement
-    const parameters = { types: statement.types, formats: bind.formats, values: bind.values }
-    if (planned?.plan.kind === 'refusal') throw refusalError(planned.plan)
-    const target = planned === undefined ? undefined : this.#runner.target(planned, parameters)
-    if (target !== undefined && planned !== undefined) {
+    const target = this.#targetOf(statement, bind)
+    if (target !== undefined) {
       // the server would name its own statement in the error
       if (statement.description !== undefined) checkParameterCount(statement, bind)
       await this.#forward(statement, bind, target)
@@ -157,8 +154,19 @@ export class ExtendedQuery {
   #replan(statement: PreparedStatement): void {
     const { planned } = statement
     if (planned === undefined || this.#runner.isCurrent(planned)) return
-    const parsed = { text: planned.text, base: planned.base, statement: undefined }
-    statement.planned = this.#runner.plan(parsed)
+    statement.planned = this.#runner.ownPlan(planned)
+  }
+
+  /** Throws the refusal. undefined: not for one connection alone; the statement's plan is then its own. */
+  #targetOf(statement: PreparedStatement, bind: Bind): Target | undefined {
+    const { planned } = statement
+    if (planned === undefined) return undefined
+    if (planned.plan.kind === 'refusal') throw refusalError(planned.plan)
+    const parameters = { types: statement.types, formats: bind.formats, values: bind.values }
+    const target = this.#runner.target(planned, parameters)
+    if (target !== undefined || planned.isOwn) return target
+    statement.planned = this.#runner.ownPlan(planned)
+    return this.#targetOf(statement, bind)
   }
 
   /** A portal that the executor or the session itself will run: nothing is sent anywhere yet. */

@@ -16,6 +16,11 @@ export type PlannedStatement = {
   /** Characters of the client's message before it. */
   readonly base: number
   readonly plan: Plan
+  /**
+   * false: the plan was made for another text of this shape. It holds for a statement routed to one shard;
+   * all else of it (other shards, row ranges) is the other text's.
+   */
+  readonly isOwn: boolean
   /** Without any, if the lexer leaves this text to the parser: the plan then refers to none. */
   readonly literals: LexResult
   readonly catalog: Catalog
@@ -59,7 +64,7 @@ export class StatementPlanner {
     if (cached === undefined) return undefined
     const { plan, catalog, searchPath } = cached
     if (catalog !== world.catalog || searchPath !== world.searchPath) return undefined
-    return { text, base: 0, plan, literals, catalog, searchPath, temporaryNames: [] }
+    return { text, base: 0, plan, isOwn: false, literals, catalog, searchPath, temporaryNames: [] }
   }
 
   #keep(planned: PlannedStatement, world: PlanningWorld): void {
@@ -113,6 +118,7 @@ export class StatementPlanner {
       text: parsed.text,
       base: parsed.base,
       plan,
+      isOwn: true,
       literals,
       catalog: world.catalog,
       searchPath: world.searchPath,

@@ -48,6 +48,11 @@ export class StatementRunner {
     return planner.plan(parsed, this.#world(), user)
   }
 
+  /** The same statement, planned for its own text. */
+  ownPlan({ text, base }: PlannedStatement): PlannedStatement {
+    return this.plan({ text, base, statement: undefined })
+  }
+
   /** undefined: the text must be parsed. */
   planFromCache(text: Buffer): PlannedStatement | undefined {
     return this.#parts.planner.fromCache(text, this.#world())
@@ -81,8 +86,9 @@ export class StatementRunner {
       return
     }
     const target = this.target(planned, NO_PARAMETERS)
-    if (target === undefined) await this.#runInExecutor(planned)
-    else await this.#relayQuery(planned, target)
+    if (target !== undefined) await this.#relayQuery(planned, target)
+    else if (planned.isOwn) await this.#runInExecutor(planned)
+    else await this.runSimple(this.ownPlan(planned))
   }
 
   /** undefined: not for one connection alone; the executor runs it. */
