@@ -20,7 +20,7 @@ import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
 import { writeParameterDescription, writeRowDescription } from '../wire/row-description.ts'
 import type { MessageInbox } from './message-inbox.ts'
 import type { PortalForwarding } from './portal-forwarding.ts'
-import { type PortalRunner, resultFields } from './portal-runner.ts'
+import type { PortalRunner } from './portal-runner.ts'
 import type { Portal, Portals } from './portals.ts'
 import type { PreparedCommands } from './prepared-commands.ts'
 import type { PreparedStatement } from './prepared-statements.ts'
@@ -279,20 +279,12 @@ export class ExtendedQuery {
     }
     const statement = this.#parts.prepared.get(name)
     checkNotFailed(transaction.status, statement.planned?.plan)
-    const { parameterTypes, fields } = await this.#descriptionOf(statement)
+    const { parameterTypes, fields } = await this.#prepared.describe(statement)
     writeParameterDescription(output.frames, parameterTypes)
     if (fields === undefined) writeNoData(output.frames)
     else writeRowDescription(output.frames, fields)
     statement.isDescribed = true
     if (transaction.status === TransactionStatus.idle) transaction.endStatement(false)
-  }
-
-  async #descriptionOf(statement: PreparedStatement) {
-    const { plan } = statement.planned ?? {}
-    if (plan === undefined || plan.kind === 'session') {
-      return { parameterTypes: [], fields: resultFields(plan) }
-    }
-    return this.#prepared.describe(statement)
   }
 
   async #execute(frame: Buffer): Promise<void> {

@@ -11,13 +11,12 @@ import {
 } from '../wire/backend-messages.ts'
 import { writeClose, writeDescribe, writeExecute, writeSync } from '../wire/frontend-messages.ts'
 import { TransactionStatus } from '../wire/message-codes.ts'
-import { type FieldDescription, writeRowDescription } from '../wire/row-description.ts'
+import { writeRowDescription } from '../wire/row-description.ts'
 import { HeldResult } from './held-result.ts'
 import type { Portal } from './portals.ts'
 import type { PreparedCommands } from './prepared-commands.ts'
 import type { SessionCommands } from './session-commands.ts'
 import type { SessionParts } from './session-parts.ts'
-import { settingFields } from './setting-commands.ts'
 import { withFormats } from './statement-description.ts'
 import type { StatementRunner } from './statement-runner.ts'
 
@@ -46,15 +45,9 @@ export class PortalRunner {
       return
     }
     const { frames } = this.#parts.output
-    const fields = await this.#fieldsOf(portal)
+    const { fields } = await this.#prepared.describe(portal.prepared)
     if (fields === undefined) writeNoData(frames)
     else writeRowDescription(frames, withFormats(fields, portal.bound.resultFormats))
-  }
-
-  async #fieldsOf({ prepared }: Portal): Promise<readonly FieldDescription[] | undefined> {
-    const plan = prepared.planned?.plan
-    if (plan === undefined || plan.kind === 'session') return resultFields(plan)
-    return (await this.#prepared.describe(prepared)).fields
   }
 
   async execute(portal: Portal, maxRows: number): Promise<void> {
@@ -159,10 +152,4 @@ function refuseSecondRun(portal: Portal): void {
     SqlState.objectNotInPrerequisiteState,
     `portal "${portal.name}" cannot be run`,
   )
-}
-
-/** Columns of a command of the session's own. */
-export function resultFields(plan: Plan | undefined): readonly FieldDescription[] | undefined {
-  if (plan?.kind !== 'session') return undefined
-  return plan.command.kind === 'show' ? settingFields(plan.command.name.toLowerCase()) : undefined
 }

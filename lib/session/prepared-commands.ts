@@ -3,15 +3,17 @@ import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import { query } from '../executor/node-client.ts'
 import type { Parameters } from '../executor/ports.ts'
-import type { SessionCommand } from '../planner/plan.ts'
+import type { Plan, SessionCommand } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
 import { writeCommandComplete } from '../wire/backend-messages.ts'
 import { writeQuery } from '../wire/frontend-messages.ts'
+import { clusterSettingName } from './cluster-settings.ts'
 import { describeFunction } from './function-description.ts'
 import type { BoundValues, PortalForwarding } from './portal-forwarding.ts'
 import type { PreparedStatement } from './prepared-statements.ts'
 import type { SessionCommands } from './session-commands.ts'
 import type { SessionParts } from './session-parts.ts'
+import { settingFields } from './setting-commands.ts'
 import { describeStatement, type StatementDescription } from './statement-description.ts'
 import type { PlannedStatement } from './statement-planner.ts'
 import { type StatementRunner, tierOf } from './statement-runner.ts'
@@ -66,11 +68,8 @@ export class PreparedCommands {
     borrowed?: BackendConnection,
   ): Promise<StatementDescription> {
     if (statement.description !== undefined) return statement.description
-    const plan = statement.planned?.plan
-    if (plan?.kind === 'function') {
-      statement.description = describeFunction(plan)
-      return statement.description
-    }
+    statement.description = describedHere(statement.planned?.plan)
+    if (statement.description !== undefined) return statement.description
     const connection = borrowed ?? (await this.#runner.coordinator())
     const text = this.#describedText(statement)
     statement.description = await describeStatement(connection, text, statement.types)
@@ -219,4 +218,17 @@ async function typeNames(connection: BackendConnection, oids: readonly number[])
   const list = oids.map((oid) => `format_type(${oid}, NULL)`)
   const { rows } = await query(connection, `SELECT ${list.join(', ')}`)
   return rows[0] ?? []
+}
+
+/** undefined: the coordinator must be asked, as for SHOW of a setting that isn't ours. */
+function describedHere(plan: Plan | undefined): StatementDescription | undefined {
+  if (plan === undefined) return { parameterTypes: [], fields: undefined }
+  if (plan.kind === 'function') return describeFunction(plan)
+  if (plan.kind !== 'session') return undefined
+  const { command } = plan
+  if (command.kind !== 'show') return { parameterTypes: [], fields: undefined }
+  const isOwn = clusterSettingName(command.name) !== undefined
+  return isOwn
+    ? { parameterTypes: [], fields: settingFields(command.name.toLowerCase()) }
+    : undefined
 }
