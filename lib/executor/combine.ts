@@ -16,15 +16,27 @@ import { scatterRequest } from './scatter-request.ts'
 import { sendStatements } from './statement-request.ts'
 
 const BINARY = [1]
+const NO_PARAMETERS: Parameters = { types: [], formats: [], values: [] }
+
+/** What one run of a combined SELECT needs, whichever of its plans is taken. */
+export type CombineRun = {
+  readonly execution: Execution
+  readonly context: StatementContext
+  readonly keys: KeyReader
+  /**
+   * For COPY (query): the COPY of a query, whose parameters but for the time are `ownParameters`. It takes no values, so
+   * the rows are gathered in a temporary table even if they are few.
+   */
+  readonly copying?: (query: string, ownParameters: number, usesTime: boolean) => Promise<Buffer>
+}
 
 /** Gathers the shards' rows and lets the coordinator make the answer of them. */
 export async function combine(
   plan: ScatterSelect,
   query: CombineQuery,
-  execution: Execution,
-  context: StatementContext,
-  keys: KeyReader,
+  combining: CombineRun,
 ): Promise<CommandTag> {
+  const { execution, context, keys } = combining
   const failure = new AbortController()
   const signal = AbortSignal.any([context.signal, failure.signal])
   const flow = new ScatterFlow()
@@ -38,9 +50,9 @@ export async function combine(
     await scatter(request, context, flow, gathered.readerFor, signal)
     if (isInexact(query, gathered)) {
       await gathered.abandon()
-      return await combineExactly(query, execution, context, keys)
+      return await combineExactly(query, combining)
     }
-    return await combineGathered(query, gathered, execution, context)
+    return await combineGathered(query, gathered, combining)
   } catch (error) {
     await gathered.abandon()
     throw error
@@ -54,12 +66,7 @@ function isInexact({ inexactTypes }: CombineQuery, { fields }: GatheredRows): bo
   )
 }
 
-async function combineExactly(
-  query: CombineQuery,
-  execution: Execution,
-  context: StatementContext,
-  keys: KeyReader,
-): Promise<CommandTag> {
+async function combineExactly(query: CombineQuery, combining: CombineRun): Promise<CommandTag> {
   const alternative = query.gathered?.()
   if (alternative?.kind === 'refusal') throw refusalError(alternative)
   if (alternative?.combine === undefined) {
@@ -68,24 +75,25 @@ async function combineExactly(
       'the aggregates of this type cannot be combined exactly',
     )
   }
-  return combine(alternative, alternative.combine, execution, context, keys)
+  return combine(alternative, alternative.combine, combining)
 }
 
 async function combineGathered(
   query: CombineQuery,
   gathered: GatheredRows,
-  execution: Execution,
-  context: StatementContext,
+  combining: CombineRun,
 ): Promise<CommandTag> {
+  const { execution, context, copying } = combining
+  if (copying !== undefined) await gathered.spill()
   const coordinatorId = coordinatorOf(context.catalog).nodeId
   let side = await gathered.finish()
-  if (side !== undefined) return runFromTable(query, gathered, side, execution, context)
+  if (side !== undefined) return runFromTable(query, gathered, side, combining)
   const connection = await context.connection(coordinatorId, 'read')
   const types = await columnTypes(connection, gathered.fields)
   if (types.length === 0 || !types.every(({ fitsArray }) => fitsArray)) {
     await gathered.spill()
     side = await gathered.finish()
-    if (side !== undefined) return runFromTable(query, gathered, side, execution, context)
+    if (side !== undefined) return runFromTable(query, gathered, side, combining)
   }
   const own = await ownParameters(query, execution, context)
   const source = arraySource(types, gathered, own.values.length)
@@ -95,19 +103,22 @@ async function combineGathered(
     gathered.fields.map(({ typeOid }) => typeOid),
   )
   const text = query.text(source, typeOids(gathered))
-  return run(connection, text, withArrays(own, arrays), execution, context)
+  return run(connection, Buffer.from(text), withArrays(own, arrays), execution, context)
 }
 
 async function runFromTable(
   query: CombineQuery,
   gathered: GatheredRows,
   side: BackendConnection,
-  execution: Execution,
-  context: StatementContext,
+  { execution, context, copying }: CombineRun,
 ): Promise<CommandTag> {
-  const own = await ownParameters(query, execution, context)
   const text = query.text(`${TEMPORARY_TABLE} AS s`, typeOids(gathered))
-  const tag = await run(side, text, own, execution, context)
+  const isCopied = copying !== undefined
+  const own = isCopied ? NO_PARAMETERS : await ownParameters(query, execution, context)
+  const sent = isCopied
+    ? await copying(text, query.parameters.length, query.usesTransactionTime)
+    : Buffer.from(text)
+  const tag = await run(side, sent, own, execution, context)
   await gathered.leaveSide()
   return tag
 }
@@ -160,18 +171,13 @@ function withArrays(own: Parameters, arrays: readonly Buffer[]): Parameters {
 
 async function run(
   connection: BackendConnection,
-  text: string,
+  text: Buffer,
   parameters: Parameters,
   execution: Execution,
   context: StatementContext,
 ): Promise<CommandTag> {
-  const statement = {
-    text: Buffer.from(text),
-    parameters,
-    resultFormats: execution.resultFormats,
-    describes: true,
-    maxRows: 0,
-  }
+  const { resultFormats } = execution
+  const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
   const mending = { positions: 'drop' } as const
   const reader = relayedRows(connection, context, execution.sendsRowDescription, mending)
   const answer = sendStatements(connection, [statement], reader, mending)

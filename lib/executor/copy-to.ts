@@ -14,20 +14,20 @@ import {
 } from './ports.ts'
 import { quotedSchema, quoteIdentifier } from './quoted-schema.ts'
 import { type ReaderFactory, runOnNodes, ScatterFlow } from './scatter.ts'
-import { type AnswerReader, tagCount } from './server-answer.ts'
+import type { AnswerReader } from './server-answer.ts'
 import { sendQuery } from './simple-request.ts'
 
 const COPY_DONE = Buffer.from([Backend.copyDone, 0, 0, 0, 4])
 
-/** COPY table TO STDOUT: the shards' rows one after the other, in no order, as one COPY. */
-export async function runCopyTo(
+type CopyFormat = Pick<CopyPlan, 'format' | 'hasHeader'>
+
+/** COPY table TO STDOUT. */
+export function copyTable(
   plan: CopyPlan,
   table: DistributedTable,
   execution: Execution,
   context: StatementContext,
 ): Promise<CommandTag> {
-  const flow = new ScatterFlow()
-  const output = new CopyOutput(plan, context.client, flow)
   const textFor = (shard: Shard): Buffer => {
     const name = `${quotedSchema(shard).toString()}.${quoteIdentifier(table.name)}`
     const { start, end } = plan.target
@@ -37,7 +37,20 @@ export async function runCopyTo(
       execution.text.subarray(end),
     ])
   }
-  await runOnNodes(table.shards, 'read', context, flow, (connection, shards) => {
+  return copyShards(table.shards, textFor, plan, context)
+}
+
+/** One COPY TO STDOUT of each shard: their rows one after the other, in no order, as one COPY. */
+export async function copyShards(
+  allShards: readonly Shard[],
+  textFor: (shard: Shard) => Buffer,
+  format: CopyFormat,
+  context: StatementContext,
+  rowLimit = Number.POSITIVE_INFINITY,
+): Promise<CommandTag> {
+  const flow = new ScatterFlow()
+  const output = new CopyOutput(format, context.client, flow, rowLimit)
+  await runOnNodes(allShards, 'read', context, flow, (connection, shards) => {
     // one Query a node: its commands are one transaction, and the first error ends them all
     const texts = shards
       .map(textFor)
@@ -57,17 +70,19 @@ export async function runCopyTo(
 const SEMICOLON = Buffer.from('\n;')
 
 class CopyOutput {
-  readonly #plan: CopyPlan
+  readonly #format: CopyFormat
   readonly #client: ClientPort
   readonly #flow: ScatterFlow
+  readonly #rowLimit: number
   #hasResponse = false
   #hasHeader = false
   #rowCount = 0
 
-  constructor(plan: CopyPlan, client: ClientPort, flow: ScatterFlow) {
-    this.#plan = plan
+  constructor(format: CopyFormat, client: ClientPort, flow: ScatterFlow, rowLimit: number) {
+    this.#format = format
     this.#client = client
     this.#flow = flow
+    this.#rowLimit = rowLimit
   }
 
   get rowCount(): number {
@@ -84,13 +99,10 @@ class CopyOutput {
         this.#hasResponse = true
       },
       row: (chunk, start, end) => {
-        if (this.#plan.format === 'binary') this.#binaryRow(chunk, start, end, isFirst)
-        else if (!(isFirst && this.#plan.hasHeader)) this.#write(chunk, start, end)
+        if (this.#format.format === 'binary') this.#binaryRow(chunk, start, end, isFirst)
+        else if (!(isFirst && this.#format.hasHeader)) this.#row(chunk, start, end)
         else this.#headerLine(chunk, start, end)
         isFirst = false
-      },
-      complete: (tag) => {
-        this.#rowCount += tagCount(tag)
       },
       notice: (chunk, start, end) => {
         const notice = mendMessage(chunk, start, end, { positions: 'drop' })
@@ -100,7 +112,7 @@ class CopyOutput {
   }
 
   finish(): void {
-    if (this.#plan.format === 'binary') {
+    if (this.#format.format === 'binary') {
       const trailer = copyData(COPY_TRAILER)
       this.#write(trailer, 0, trailer.length)
     }
@@ -123,11 +135,18 @@ class CopyOutput {
     }
     if (isFirst) from += COPY_HEADER.length
     if (from >= end || chunk.readInt16BE(from) === -1) return
-    if (!isFirst) this.#write(chunk, start, end)
+    if (!isFirst) this.#row(chunk, start, end)
     else {
       const row = copyData(chunk.subarray(from, end))
-      this.#write(row, 0, row.length)
+      this.#row(row, 0, row.length)
     }
+  }
+
+  /** A server sends each row as one CopyData. */
+  #row(chunk: Buffer, start: number, end: number): void {
+    if (this.#rowCount >= this.#rowLimit) return
+    this.#rowCount += 1
+    this.#write(chunk, start, end)
   }
 
   #write(chunk: Buffer, start: number, end: number): void {

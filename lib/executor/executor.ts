@@ -2,7 +2,8 @@ import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import type { InsertRowsPlan, LocalPlan, ModifyPlan, Plan, SelectPlan } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
 import { runCopyFrom } from './copy-from.ts'
-import { runCopyTo } from './copy-to.ts'
+import { runCopyQuery } from './copy-query.ts'
+import { copyTable } from './copy-to.ts'
 import { keysOf } from './execution-keys.ts'
 import { runExplain } from './explain.ts'
 import { writeFunctionResult } from './function-rows.ts'
@@ -51,7 +52,7 @@ export class Executor {
       case 'copy':
         if (plan.direction === 'from') return runCopyFrom(plan, execution, context)
         if (plan.table.kind === 'distributed')
-          return runCopyTo(plan, plan.table, execution, context)
+          return copyTable(plan, plan.table, execution, context)
         return relayOn(
           coordinatorId(context),
           'read',
@@ -59,6 +60,8 @@ export class Executor {
           unchangedPositions(execution),
           context,
         )
+      case 'copy-query':
+        return runCopyQuery(plan, execution, context)
       case 'ddl':
         return this.#commands.runDdl(plan, context, execution)
       case 'function': {

@@ -27,7 +27,7 @@ import { sendStatements } from './statement-request.ts'
 
 const TEXT_TYPE = 25
 
-/** EXPLAIN: of a statement of one shard, that shard's plan; of more, Citus' summary and the plan of the first. */
+/** EXPLAIN as Citus shows it: a summary, and the plan of the one shard, or of the first of them. */
 export async function runExplain(
   plan: ExplainPlan,
   execution: Execution,
@@ -56,6 +56,7 @@ export async function runExplain(
     }
     case 'insert-through-scratch':
     case 'copy':
+    case 'copy-query':
     case 'ddl':
     case 'function':
     case 'explain':
@@ -83,9 +84,9 @@ function notExplained(what: string): RouterError {
   })
 }
 
-/** The EXPLAIN as written, spliced for the shard. */
-function runOnShard(
-  { analyzes }: ExplainPlan,
+/** The EXPLAIN as written, spliced for the shard. Formats other than text are the shard's own, without a summary. */
+async function runOnShard(
+  { analyzes, format }: ExplainPlan,
   routed: RoutedStatement,
   shard: Shard,
   execution: Execution,
@@ -95,7 +96,10 @@ function runOnShard(
   const statement = new ShardStatement(execution.text, routed.splices)
   const text = statement.textFor(shard.index, positions, execution.positionBase)
   const access = analyzes && !routed.isReadOnly ? 'write' : 'read'
-  return relayOn(shard.nodeId, access, { ...execution, text }, positions, context)
+  const own = { ...execution, text }
+  if (format !== 'text') return relayOn(shard.nodeId, access, own, positions, context)
+  const lines = await planLines(shard, own, access, positions, context)
+  return writeLines(taskLines(shard, 1, lines, context), execution, context)
 }
 
 async function explainScatter(
@@ -109,24 +113,37 @@ async function explainScatter(
   if (plan.format !== 'text') throw notExplained(`several shards in format ${plan.format}`)
   const shards = allowedShards(multi.table, multi.pins, keys)
   const [shard] = shards
-  const node = context.catalog.nodes.find(({ nodeId }) => nodeId === shard?.nodeId)
-  if (shard === undefined || node === undefined) throw new Error('a shard without a node')
+  if (shard === undefined) throw new Error('a table without shards')
   const extra = multi.usesTransactionTime ? [await context.transactionTime()] : []
   const lines = await planLines(
     shard,
-    Buffer.concat([explainPrefix(plan), textForShard(multi.worker, shard)]),
-    { ...execution, parameters: pickParameters(execution.parameters, multi.parameters, extra) },
+    {
+      ...execution,
+      text: Buffer.concat([explainPrefix(plan), textForShard(multi.worker, shard)]),
+      parameters: pickParameters(execution.parameters, multi.parameters, extra),
+    },
+    'read',
+    'drop',
     context,
   )
-  const rows = [
+  return writeLines(taskLines(shard, shards.length, lines, context), execution, context)
+}
+
+function taskLines(
+  { nodeId }: Shard,
+  taskCount: number,
+  lines: readonly string[],
+  { catalog }: StatementContext,
+): readonly string[] {
+  const node = catalog.nodes.find((candidate) => candidate.nodeId === nodeId)
+  return [
     'Custom Scan (Citus Adaptive)',
-    `  Task Count: ${shards.length}`,
-    `  Tasks Shown: ${shards.length === 1 ? 'All' : `One of ${shards.length}`}`,
+    `  Task Count: ${taskCount}`,
+    `  Tasks Shown: ${taskCount === 1 ? 'All' : `One of ${taskCount}`}`,
     '  ->  Task',
-    `        Node: host=${node.host} port=${node.port} dbname=${context.catalog.database}`,
+    `        Node: host=${node?.host} port=${node?.port} dbname=${catalog.database}`,
     ...lines.map((line, index) => `        ${index === 0 ? '->  ' : '    '}${line}`),
   ]
-  return writeLines(rows, execution, context)
 }
 
 function explainPrefix({ options }: ExplainPlan): Buffer {
@@ -135,15 +152,16 @@ function explainPrefix({ options }: ExplainPlan): Buffer {
 
 async function planLines(
   shard: Shard,
-  text: Buffer,
-  execution: Execution,
+  { text, parameters }: Execution,
+  access: 'read' | 'write',
+  positions: PositionMap | 'drop',
   context: StatementContext,
 ): Promise<string[]> {
-  const connection = await context.connection(shard.nodeId, 'read')
+  const connection = await context.connection(shard.nodeId, access)
   const lines: string[] = []
   const statement = {
     text,
-    parameters: execution.parameters,
+    parameters,
     resultFormats: [],
     describes: false,
     maxRows: 0,
@@ -154,7 +172,7 @@ async function planLines(
       lines.push(line?.toString('utf8') ?? '')
     },
   }
-  const answer = sendStatements(connection, [statement], reader, { positions: 'drop' })
+  const answer = sendStatements(connection, [statement], reader, { positions })
   await waitFor(answer, connection, context.signal)
   return lines
 }

@@ -13,7 +13,7 @@ export async function runScatterSelect(
   context: StatementContext,
   keys: KeyReader,
 ): Promise<CommandTag> {
-  if (plan.combine !== undefined) return combine(plan, plan.combine, execution, context, keys)
+  if (plan.combine !== undefined) return combine(plan, plan.combine, { execution, context, keys })
   const request = await scatterRequest(plan, execution, context, keys, {
     resultFormats: execution.resultFormats,
     maxRows: plan.rowLimit ?? 0,

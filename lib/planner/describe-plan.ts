@@ -1,5 +1,7 @@
 import type {
   CombineQuery,
+  CopyPlan,
+  CopyQueryPlan,
   DdlPlan,
   KeySource,
   Pin,
@@ -41,7 +43,8 @@ export function describePlan(plan: Plan, text: Buffer): string {
     case 'reference-write':
       return `reference-write ${plan.table.name}`
     case 'copy':
-      return `copy ${plan.direction} ${plan.table.name} (${plan.columns.join(', ')}) ${plan.format}${plan.hasHeader ? ' header' : ''}`
+    case 'copy-query':
+      return describeCopy(plan, text)
     case 'ddl':
       return describeDdl(plan)
     case 'function': {
@@ -57,6 +60,17 @@ export function describePlan(plan: Plan, text: Buffer): string {
     case 'refusal':
       return describeRefusal(plan)
   }
+}
+
+function describeCopy(plan: CopyPlan | CopyQueryPlan, text: Buffer): string {
+  const format = `${plan.format}${plan.hasHeader ? ' header' : ''}`
+  if (plan.kind === 'copy') {
+    const { start, end } = plan.target
+    const target = text.toString('utf8', start, end)
+    return `copy ${plan.direction} ${target} (${plan.columns.join(', ')}) ${format}`
+  }
+  const { start, end } = plan.queryText
+  return `copy ${format} of (${text.toString('utf8', start, end)}): ${describePlan(plan.query, text)}`
 }
 
 function describeDdl(plan: DdlPlan): string {

@@ -12,12 +12,12 @@ import type {
   TextRange,
 } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
+import { relationRange } from './qualifiers.ts'
 import { refuse } from './refusals.ts'
 import { distributionKey, pinsOf, routedStatement } from './router.ts'
 import { rowRanges } from './row-ranges.ts'
 import { tableReferences } from './table-references.ts'
 import type { InsertStmt, Tree } from './tree.ts'
-import { relationQualifier } from './utility-planner.ts'
 
 /** INSERT into a distributed table. */
 export function planInsert(input: PlanInput, insert: InsertStmt): Plan {
@@ -98,26 +98,16 @@ function throughScratch(
   if (returning !== undefined || insert.onConflictClause !== undefined)
     refuse('insert-scratch-clauses')
   const { relation } = insert
-  const qualifier = relationQualifier(input, relation ?? {})
   return {
     kind: 'insert-through-scratch',
     table,
-    target: { start: qualifier.start, end: targetEnd(input.text, qualifier.end) },
+    target: relationRange(input.text, relation ?? {}),
     targetSuffix: relation?.alias === undefined ? ` AS ${quoteName(table.name)}` : '',
   }
 }
 
 function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
-}
-
-function targetEnd(text: Buffer, start: number): number {
-  if (text[start] !== 0x22) {
-    const name = /^[\w$\x80-\xff]+/.exec(text.toString('latin1', start))
-    return start + (name?.[0].length ?? 0)
-  }
-  const name = /^"(?:[^"]|"")*"/.exec(text.toString('latin1', start))
-  return start + (name?.[0].length ?? 0)
 }
 
 /** Source and target in the same shards: the statement runs in each. */

@@ -20,6 +20,9 @@ const QUERY_KINDS: ReadonlySet<string> = new Set([
   'MergeStmt',
 ])
 
+/** Statements with a query inside, whose names are replaced like a query's. */
+const QUERYING_KINDS: ReadonlySet<string> = new Set([...QUERY_KINDS, 'CopyStmt', 'ExplainStmt'])
+
 /** Utility statements that leave the catalogs alone. */
 const HARMLESS_UTILITIES: ReadonlySet<string> = new Set([
   'FetchStmt',
@@ -42,8 +45,9 @@ const CURSOR_WITH_HOLD = 0x20
 export function planLocal(input: PlanInput, kind: string, tables: StatementTables): LocalPlan {
   const statement = input.statement
   const isQuery = QUERY_KINDS.has(kind)
-  const hasLens = isQuery && canLens(input)
-  const replaced = isQuery
+  const isReplaced = QUERYING_KINDS.has(kind)
+  const hasLens = isReplaced && canLens(input)
+  const replaced = isReplaced
     ? [...relationReplacements(input, tables, hasLens), ...functionReplacements(input, hasLens)]
     : []
   return {

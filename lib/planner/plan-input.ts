@@ -1,6 +1,7 @@
 import type { Catalog } from '../catalog/catalog.ts'
 import { DeparseMismatch, deparse, deparseExpression } from '../sql/deparse.ts'
 import type { ParserHost } from '../sql/parser-host.ts'
+import type { TextRange } from './plan.ts'
 import { refuse } from './refusals.ts'
 import type { Tree } from './tree.ts'
 
@@ -17,6 +18,8 @@ export type PlanInput = {
   /** One statement, UTF-8, whose tree's locations count from its start. */
   readonly text: Buffer
   readonly statement: Tree
+  /** Where in the text the statement stands that `statement` is, if it is a part: of EXPLAIN, of COPY (query). */
+  readonly part?: TextRange
   readonly catalog: Catalog
   /** Expanded, see expandSearchPath. */
   readonly searchPath: readonly string[]

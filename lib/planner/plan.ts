@@ -12,6 +12,7 @@ export type Plan =
   | InsertThroughScratchPlan
   | ReferenceWritePlan
   | CopyPlan
+  | CopyQueryPlan
   | DdlPlan
   | FunctionPlan
   | ExplainPlan
@@ -214,6 +215,17 @@ export type CopyPlan = {
   /** Column names as listed, or all that COPY would take. */
   readonly columns: readonly string[]
   readonly format: 'text' | 'csv' | 'binary'
+  readonly hasHeader: boolean
+}
+
+/** COPY (query) TO STDOUT, where the query reads distributed tables. */
+export type CopyQueryPlan = {
+  readonly kind: 'copy-query'
+  /** Its places and literal ordinals count from the start of the whole text, COPY included. */
+  readonly query: SelectPlan | ModifyPlan | InsertRowsPlan
+  /** What stands between the parentheses. */
+  readonly queryText: TextRange
+  readonly format: CopyPlan['format']
   readonly hasHeader: boolean
 }
 

@@ -40,7 +40,7 @@ function planNode(input: PlanInput): Plan {
       const session = planSessionCommand(kind, body, input.text, (tree) =>
         printExpression(input, tree),
       )
-      return session ?? planUtility(input, kind, body)
+      return session ?? planUtility(input, kind, body, planStatement)
     }
   }
 }
@@ -75,7 +75,8 @@ function planExplain(input: PlanInput, body: Readonly<Record<string, unknown>>):
   if (tables.distributed.length + tables.reference.length === 0) {
     return planLocal(input, 'ExplainStmt', tables)
   }
-  const statement = planStatement({ ...input, statement: query })
+  const part = { start, end: input.text.length }
+  const statement = planStatement({ ...input, statement: query, part })
   if (statement.kind === 'refusal') return statement
   if (!EXPLAINABLE.has(statement.kind)) return refuse('explain')
   const plan: ExplainPlan = {
@@ -87,7 +88,7 @@ function planExplain(input: PlanInput, body: Readonly<Record<string, unknown>>):
       .join(', '),
     format: explainFormat(options),
     statement,
-    statementText: { start, end: input.text.length },
+    statementText: part,
   }
   return plan
 }

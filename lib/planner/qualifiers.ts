@@ -1,5 +1,6 @@
 import type { TextRange } from './plan.ts'
 import { refuse } from './refusals.ts'
+import type { RangeVar } from './tree.ts'
 
 const DOT = 0x2e
 const QUOTE = 0x22
@@ -17,6 +18,20 @@ export function qualifierRange(text: Buffer, start: number, parts: number): Text
   }
   if (isUnicodeQuoted(text, start)) refuse('quoted-unicode', undefined, start)
   return { start, end: position }
+}
+
+/** The qualifier of a relation's name as written in the text. */
+export function relationQualifier(text: Buffer, node: RangeVar): TextRange {
+  const parts = [node.catalogname, node.schemaname, node.relname].filter(
+    (part) => part !== undefined,
+  )
+  return qualifierRange(text, node.location ?? 0, parts.length)
+}
+
+/** The relation's whole name with its qualifier as written in the text. */
+export function relationRange(text: Buffer, node: RangeVar): TextRange {
+  const { end } = relationQualifier(text, node)
+  return { start: node.location ?? 0, end: identifierEnd(text, end) }
 }
 
 /** Where the name that begins at `start` ends; doubled quotes belong to it. */

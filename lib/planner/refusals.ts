@@ -3,7 +3,10 @@ import type { RefusalPlan } from './plan.ts'
 
 export type RefusalRule = {
   readonly sqlState: string
+  /** `%s` stands for the detail of the case at hand. */
   readonly message: string
+  /** How the case's detail is worded; without it, as it is. Not shown where the message has it. */
+  readonly detail?: string
   readonly hint: string
   /** A statement over the tables of the test catalog that is refused for this reason. */
   readonly example: string
@@ -106,6 +109,7 @@ export const REFUSALS = {
   'volatile-function': {
     sqlState: NOT_SUPPORTED,
     message: 'volatile functions are not supported here in a statement over several shards',
+    detail: 'function %s()',
     hint: 'Compute the value beforehand and pass it as a constant or parameter.',
     example: 'SELECT count(*) FROM events WHERE random() < 0.5',
   },
@@ -113,12 +117,14 @@ export const REFUSALS = {
     sqlState: NOT_SUPPORTED,
     message:
       'a function whose value depends on the node or its catalogs cannot be used with distributed tables',
+    detail: 'function %s()',
     hint: 'Run it in a statement of its own.',
     example: "SELECT pg_relation_size('events'), count(*) FROM events WHERE tenant_id = 1",
   },
   'sequence-function': {
     sqlState: NOT_SUPPORTED,
     message: 'sequence functions cannot be called in a statement on distributed tables',
+    detail: 'function %s()',
     hint: 'Call nextval() in a statement of its own, or let the column default do it.',
     example: "SELECT nextval('s'), event_id FROM events WHERE tenant_id = 1",
   },
@@ -257,7 +263,7 @@ export const REFUSALS = {
   },
   'reference-merge': {
     sqlState: NOT_SUPPORTED,
-    message: 'Reference table as target is not allowed in MERGE command',
+    message: 'MERGE into a reference table is not supported',
     hint: 'Use INSERT … ON CONFLICT, UPDATE or DELETE.',
     example: "MERGE INTO countries c USING (SELECT 'x') s ON false WHEN MATCHED THEN DELETE",
   },
@@ -281,14 +287,22 @@ export const REFUSALS = {
   },
   'copy-query': {
     sqlState: NOT_SUPPORTED,
-    message: 'COPY of a query over distributed tables is not supported yet',
-    hint: 'Run the query itself, or copy the table.',
-    example: 'COPY (SELECT * FROM events) TO STDOUT',
+    message:
+      'COPY of a data-modifying statement is only supported when it writes to one shard of a distributed table',
+    hint: 'Run the statement itself: RETURNING gives the same rows.',
+    example: 'COPY (UPDATE countries SET name = code RETURNING *) TO STDOUT',
+  },
+  'copy-file': {
+    sqlState: NOT_SUPPORTED,
+    message:
+      'COPY between a distributed or reference table and a file of the server is not supported',
+    hint: "Use COPY … FROM STDIN or TO STDOUT, or psql's \\copy.",
+    example: "COPY events TO '/tmp/events'",
   },
   'copy-where': {
     sqlState: NOT_SUPPORTED,
-    message: 'Citus does not support COPY FROM with WHERE',
-    hint: 'Filter the rows before or after the COPY.',
+    message: 'COPY FROM with WHERE is not supported on distributed and reference tables',
+    hint: 'Copy into a local table, then use INSERT … SELECT … WHERE.',
     example: 'COPY events FROM STDIN WHERE tenant_id > 1',
   },
   'copy-reference-default': {
@@ -311,9 +325,9 @@ export const REFUSALS = {
   },
   utility: {
     sqlState: NOT_SUPPORTED,
-    message: 'this command is not supported on distributed tables',
-    hint: 'Use undistribute_table() first.',
-    example: 'LOCK TABLE events',
+    message: '%s is not supported on distributed and reference tables',
+    hint: "What concerns the stored rows only can be run on every shard: SELECT * FROM run_command_on_shards('my_table', 'REINDEX TABLE %s').",
+    example: 'REINDEX TABLE events',
   },
   'index-concurrently': {
     sqlState: NOT_SUPPORTED,
@@ -323,8 +337,8 @@ export const REFUSALS = {
   },
   'set-schema': {
     sqlState: NOT_SUPPORTED,
-    message: 'a distributed table cannot be moved to another schema',
-    hint: 'Use undistribute_table() first.',
+    message: 'a distributed or reference table cannot be moved to another schema',
+    hint: 'Create and distribute a table of the same columns in the other schema, and copy the rows with INSERT … SELECT.',
     example: 'ALTER TABLE events SET SCHEMA other',
   },
   'drop-schema': {
@@ -349,6 +363,7 @@ export const REFUSALS = {
   'metadata-with-distributed': {
     sqlState: NOT_SUPPORTED,
     message: 'cluster metadata cannot be joined with distributed tables',
+    detail: 'function %s()',
     hint: 'Query the metadata in a statement of its own.',
     example: 'SELECT citus_version(), count(*) FROM events WHERE tenant_id = 1',
   },
@@ -381,12 +396,19 @@ export const REFUSALS = {
 
 export type RefusalId = keyof typeof REFUSALS
 
+function fill(text: string, detail: string): string {
+  return text.replace('%s', () => detail)
+}
+
 /** The error that a refusal is for the client. `position` is for the caller, who knows the text's characters. */
 export function refusalError(plan: RefusalPlan, position?: number): RouterError {
   const rule: RefusalRule = REFUSALS[plan.id as RefusalId]
-  return new RouterError(rule.sqlState, rule.message, {
+  const { detail: given = '' } = plan
+  const isInMessage = rule.message.includes('%s')
+  const detail = given === '' || isInMessage ? undefined : fill(rule.detail ?? '%s', given)
+  return new RouterError(rule.sqlState, fill(rule.message, given), {
     hint: rule.hint,
-    ...(plan.detail === undefined ? {} : { detail: plan.detail }),
+    ...(detail === undefined ? {} : { detail }),
     ...(position === undefined ? {} : { position }),
   })
 }

@@ -2,7 +2,7 @@ import { type DistributedTable, tableKey } from '../catalog/catalog.ts'
 import { isReadOnly } from './local-planner.ts'
 import type { KeySource, Pin, RoutedStatement, Splice, TextRange } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
-import { qualifierRange } from './qualifiers.ts'
+import { qualifierRange, relationQualifier } from './qualifiers.ts'
 import {
   allRelations,
   type Block,
@@ -12,7 +12,6 @@ import {
 } from './query-model.ts'
 import type { StatementTables } from './table-references.ts'
 import { strings, type Tree, walkTree } from './tree.ts'
-import { relationQualifier } from './utility-planner.ts'
 
 const DOT = Buffer.from('.')
 
@@ -78,7 +77,7 @@ function spliceAll(input: PlanInput, tables: StatementTables): readonly Splice[]
 export function spliceRanges(input: PlanInput, tables: StatementTables): readonly PlacedSplice[] {
   const found: PlacedSplice[] = []
   for (const { node, table } of tables.references) {
-    if (table?.kind === 'distributed') found.push({ ...relationQualifier(input, node), table })
+    if (table?.kind === 'distributed') found.push({ ...relationQualifier(input.text, node), table })
   }
   walkTree(input.statement, (kind, node) => {
     if (kind !== 'ColumnRef') return undefined

@@ -17,7 +17,8 @@ export type WorkerQuery = {
 export function workerFromText({ input, tables }: Analysis): WorkerQuery {
   const pieces: Buffer[] = []
   const holeTables: DistributedTable[] = []
-  let position = 0
+  const { start: first, end: last } = input.part ?? { start: 0, end: input.text.length }
+  let position = first
   let prefix = ''
   for (const { start, end, table } of spliceRanges(input, tables)) {
     pieces.push(Buffer.concat([Buffer.from(prefix), input.text.subarray(position, start)]))
@@ -25,7 +26,7 @@ export function workerFromText({ input, tables }: Analysis): WorkerQuery {
     position = end
     prefix = '.'
   }
-  pieces.push(Buffer.concat([Buffer.from(prefix), input.text.subarray(position)]))
+  pieces.push(Buffer.concat([Buffer.from(prefix), input.text.subarray(position, last)]))
   let highest = 0
   walkTree(input.statement, (kind, node) => {
     if (kind === 'ParamRef') highest = Math.max(highest, Number(node['number'] ?? 0))

@@ -1,8 +1,9 @@
 import type { Catalog, ClusterTable } from '../catalog/catalog.ts'
+import { planCopy } from './copy-planner.ts'
 import { planLocal } from './local-planner.ts'
-import type { CopyPlan, DdlCommand, DdlPlan, Plan } from './plan.ts'
+import type { DdlCommand, DdlPlan, Plan } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
-import { qualifierRange } from './qualifiers.ts'
+import { relationQualifier } from './qualifiers.ts'
 import { refuse } from './refusals.ts'
 import { resolveRangeVar, type StatementTables, tableReferences } from './table-references.ts'
 import { isRecord, type RangeVar, strings, type Tree } from './tree.ts'
@@ -10,13 +11,33 @@ import { isRecord, type RangeVar, strings, type Tree } from './tree.ts'
 type Fields = Readonly<Record<string, unknown>>
 
 /** DDL, COPY and other utility statements. Those that touch no cluster table run on the coordinator as they are. */
-export function planUtility(input: PlanInput, kind: string, body: Fields): Plan {
+export function planUtility(
+  input: PlanInput,
+  kind: string,
+  body: Fields,
+  planPart: (part: PlanInput) => Plan,
+): Plan {
   const tables = tableReferences(input, body)
-  const planned = planOfKind(input, kind, body, tables)
+  const planned = planOfKind(input, kind, body, tables, planPart)
   if (planned !== undefined) return planned
   const isNamed = tables.distributed.length + tables.reference.length > 0
-  if (isNamed && !MAY_NAME_CLUSTER_TABLES.has(kind)) return refuse('utility', kind)
+  if (isNamed && !MAY_NAME_CLUSTER_TABLES.has(kind)) return refuse('utility', commandName(kind))
   return planLocal(input, kind, tables)
+}
+
+const COMMANDS: Readonly<Record<string, string>> = {
+  CreateStatsStmt: 'CREATE STATISTICS',
+  AlterStatsStmt: 'ALTER STATISTICS',
+  RefreshMatViewStmt: 'REFRESH MATERIALIZED VIEW',
+  SecLabelStmt: 'SECURITY LABEL',
+  CreateTrigStmt: 'CREATE TRIGGER',
+  RuleStmt: 'CREATE RULE',
+}
+
+/** The command as people know it: `CREATE POLICY` of CreatePolicyStmt. */
+function commandName(kind: string): string {
+  const words = kind.replace(/Stmt$/, '').replaceAll(/([a-z])([A-Z])/g, '$1 $2')
+  return COMMANDS[kind] ?? words.toUpperCase()
 }
 
 /** Foreign keys, LIKE and the like in them refer to shells or copies on the coordinator, which is right there. */
@@ -28,6 +49,7 @@ const MAY_NAME_CLUSTER_TABLES: ReadonlySet<string> = new Set([
   'CreateTableAsStmt',
   'DeclareCursorStmt',
   'CommentStmt',
+  'CopyStmt',
   'CreateSeqStmt',
   'AlterSeqStmt',
 ])
@@ -37,10 +59,11 @@ function planOfKind(
   kind: string,
   body: Fields,
   tables: StatementTables,
+  planPart: (part: PlanInput) => Plan,
 ): Plan | undefined {
   switch (kind) {
     case 'CopyStmt':
-      return planCopy(input, body, tables)
+      return planCopy(input, body, tables, planPart)
     case 'IndexStmt':
       if (targetOf(input, body) === undefined) return undefined
       if (body['concurrent'] === true) return refuse('index-concurrently')
@@ -90,7 +113,7 @@ function ddl(
   indexNames: DdlPlan['indexNames'] = [],
 ): DdlPlan {
   const named = tables.references.flatMap(({ node, table }) =>
-    table === undefined ? [] : [{ ...relationQualifier(input, node), table }],
+    table === undefined ? [] : [{ ...relationQualifier(input.text, node), table }],
   )
   return {
     kind: 'ddl',
@@ -99,13 +122,6 @@ function ddl(
     splices: named.sort((left, right) => left.start - right.start),
     indexNames,
   }
-}
-
-export function relationQualifier(input: PlanInput, node: RangeVar) {
-  const parts = [node.catalogname, node.schemaname, node.relname].filter(
-    (part) => part !== undefined,
-  )
-  return qualifierRange(input.text, node.location ?? 0, parts.length)
 }
 
 function allOrNone(
@@ -214,50 +230,4 @@ function planDropTable(
 
 function schemaHasTables(catalog: Catalog, schema: string): boolean {
   return [...catalog.tables.values()].some((table) => table.schema === schema)
-}
-
-function planCopy(input: PlanInput, body: Fields, tables: StatementTables): CopyPlan | undefined {
-  const relation = body['relation'] as RangeVar | undefined
-  if (relation === undefined) {
-    return tables.distributed.length > 0 ? refuse('copy-query') : undefined
-  }
-  const table = resolveRangeVar(input, relation)
-  if (table === undefined) return undefined
-  const isFrom = body['is_from'] === true
-  if (isFrom && body['whereClause'] !== undefined) return refuse('copy-where')
-  const listed = strings(body['attlist'] as readonly Tree[] | undefined)
-  const all = table.columns.filter(({ isGenerated }) => !isGenerated).map(({ name }) => name)
-  const columns = listed.length > 0 ? listed : all
-  if (isFrom) checkCopyDefaults(table, columns)
-  const options = (body['options'] ?? []) as readonly Tree[]
-  return {
-    kind: 'copy',
-    table,
-    direction: isFrom ? 'from' : 'to',
-    target: relationQualifier(input, relation),
-    columns,
-    format: copyFormat(options),
-    hasHeader: copyHasHeader(options),
-  }
-}
-
-function checkCopyDefaults(table: ClusterTable, columns: readonly string[]): void {
-  if (table.kind !== 'reference') return
-  const isMissing = table.columns.some(
-    (column) => column.hasDefault && !column.isGenerated && !columns.includes(column.name),
-  )
-  if (isMissing) refuse('copy-reference-default')
-}
-
-function copyFormat(options: readonly Tree[]): CopyPlan['format'] {
-  const format = options.find(({ DefElem }) => DefElem?.defname === 'format')?.DefElem?.arg
-  const name = format?.String?.sval?.toLowerCase()
-  return name === 'csv' || name === 'binary' ? name : 'text'
-}
-
-function copyHasHeader(options: readonly Tree[]): boolean {
-  const header = options.find(({ DefElem }) => DefElem?.defname === 'header')?.DefElem
-  if (header === undefined) return false
-  const value = JSON.stringify(header.arg ?? true).toLowerCase()
-  return !/"(false|off|0)"|\{"boolean":\{\}\}|"ival":\{\}/.test(value)
 }

@@ -42,6 +42,7 @@ export function usualTier(kind: Plan['kind']): QueryTier {
     case 'modify':
     case 'insert-rows':
     case 'copy':
+    case 'copy-query':
       return 'scatter'
     case 'insert-through-scratch':
       return 'combine'

@@ -1,0 +1,104 @@
+import type { ClusterTable } from '../catalog/catalog.ts'
+import { matchingParenthesis } from '../sql/text-navigation.ts'
+import type { CopyPlan, CopyQueryPlan, Plan, TextRange } from './plan.ts'
+import type { PlanInput } from './plan-input.ts'
+import { relationRange, skipBlanks } from './qualifiers.ts'
+import { type RefusalId, refuse } from './refusals.ts'
+import { resolveRangeVar, type StatementTables } from './table-references.ts'
+import { type RangeVar, strings, type Tree } from './tree.ts'
+
+type Fields = Readonly<Record<string, unknown>>
+type PlanPart = (part: PlanInput) => Plan
+
+/** COPY of a cluster table, or of a query over distributed ones; undefined: of local and reference tables, on the coordinator. */
+export function planCopy(
+  input: PlanInput,
+  body: Fields,
+  tables: StatementTables,
+  planPart: PlanPart,
+): CopyPlan | CopyQueryPlan | undefined {
+  const relation = body['relation'] as RangeVar | undefined
+  if (relation === undefined) return planCopyQuery(input, body, tables, planPart)
+  const table = resolveRangeVar(input, relation)
+  if (table === undefined) return undefined
+  const isFrom = body['is_from'] === true
+  if (isOfFile(body) && (isFrom || table.kind === 'distributed')) return refuse('copy-file')
+  if (isFrom && body['whereClause'] !== undefined) return refuse('copy-where')
+  const listed = strings(body['attlist'] as readonly Tree[] | undefined)
+  const all = table.columns.filter(({ isGenerated }) => !isGenerated).map(({ name }) => name)
+  const columns = listed.length > 0 ? listed : all
+  if (isFrom) checkCopyDefaults(table, columns)
+  return {
+    kind: 'copy',
+    table,
+    direction: isFrom ? 'from' : 'to',
+    target: relationRange(input.text, relation),
+    columns,
+    ...copyOptions(body),
+  }
+}
+
+function isOfFile(body: Fields): boolean {
+  return body['filename'] !== undefined || body['is_program'] === true
+}
+
+function planCopyQuery(
+  input: PlanInput,
+  body: Fields,
+  tables: StatementTables,
+  planPart: PlanPart,
+): CopyQueryPlan | undefined {
+  const statement = body['query'] as Tree
+  const isReferenceWrite = tables.references.some(
+    ({ role, table }) => role === 'target' && table?.kind === 'reference',
+  )
+  if (isReferenceWrite) return refuse('copy-query')
+  if (tables.distributed.length === 0) return undefined
+  if (isOfFile(body)) return refuse('copy-file')
+  const part = queryRange(input.text)
+  const query = planPart({ ...input, statement, part })
+  switch (query.kind) {
+    case 'select':
+    case 'modify':
+    case 'insert-rows':
+      return { kind: 'copy-query', query, queryText: part, ...copyOptions(body) }
+    case 'refusal':
+      return refuse(query.id as RefusalId, query.detail, query.offset)
+    default:
+      return refuse('copy-query')
+  }
+}
+
+/** What stands between the parentheses after COPY. */
+function queryRange(text: Buffer): TextRange {
+  const copy = skipBlanks(text, 0)
+  const open = skipBlanks(text, copy + 'copy'.length)
+  const close = matchingParenthesis(text, open)
+  return close < 0 ? refuse('copy-query') : { start: open + 1, end: close }
+}
+
+function checkCopyDefaults(table: ClusterTable, columns: readonly string[]): void {
+  if (table.kind !== 'reference') return
+  const isMissing = table.columns.some(
+    (column) => column.hasDefault && !column.isGenerated && !columns.includes(column.name),
+  )
+  if (isMissing) refuse('copy-reference-default')
+}
+
+function copyOptions(body: Fields): Pick<CopyPlan, 'format' | 'hasHeader'> {
+  const options = (body['options'] ?? []) as readonly Tree[]
+  return { format: copyFormat(options), hasHeader: copyHasHeader(options) }
+}
+
+function copyFormat(options: readonly Tree[]): CopyPlan['format'] {
+  const format = options.find(({ DefElem }) => DefElem?.defname === 'format')?.DefElem?.arg
+  const name = format?.String?.sval?.toLowerCase()
+  return name === 'csv' || name === 'binary' ? name : 'text'
+}
+
+function copyHasHeader(options: readonly Tree[]): boolean {
+  const header = options.find(({ DefElem }) => DefElem?.defname === 'header')?.DefElem
+  if (header === undefined) return false
+  const value = JSON.stringify(header.arg ?? true).toLowerCase()
+  return !/"(false|off|0)"|\{"boolean":\{\}\}|"ival":\{\}/.test(value)
+}
