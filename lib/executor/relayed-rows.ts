@@ -11,7 +11,7 @@ import type { AnswerReader, ServerAnswer } from './server-answer.ts'
  */
 export function relayedRows(
   connection: BackendConnection,
-  context: StatementContext,
+  context: Pick<StatementContext, 'client' | 'catalog'>,
   sendsRowDescription: boolean,
   mending: Mending,
 ): AnswerReader {

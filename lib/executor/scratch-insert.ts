@@ -1,7 +1,7 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
-import type { ClusterTable } from '../catalog/catalog.ts'
+import type { Catalog, ClusterTable } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import type { InsertThroughScratchPlan, TextRange } from '../planner/plan.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
@@ -27,11 +27,22 @@ export function runInsertThroughScratch(
     const mending = { positions, alias: scratch.alias }
     const { parameters, resultFormats, sendsRowDescription } = execution
     const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
-    const reader = relayedRows(coordinator, context, sendsRowDescription, mending)
+    const shown = { client: context.client, catalog: showingAs(scratch, plan.table, context) }
+    const reader = relayedRows(coordinator, shown, sendsRowDescription, mending)
     const answer = sendStatements(coordinator, [statement], reader, mending)
     await waitFor(answer, coordinator, context.signal)
     return answer.tag
   })
+}
+
+/** RETURNING's columns are the user's table's. */
+function showingAs(
+  scratch: ScratchTable,
+  { oid }: ClusterTable,
+  { catalog }: StatementContext,
+): Catalog {
+  const { nodeId } = coordinatorOf(catalog)
+  return { ...catalog, shellOids: new Map([[`${nodeId}/${scratch.oid}`, oid]]) }
 }
 
 /**

@@ -13,6 +13,7 @@ export const SCRATCH_SCHEMA = 'pgloom_scratch'
  * evaluated into it by Postgres before they go to where they belong. Not a temporary one: those forbid two-phase commit.
  */
 export type ScratchTable = {
+  readonly oid: number
   readonly qualifiedName: string
   /** For error messages: the client must read its own table's name. */
   readonly alias: Alias
@@ -32,7 +33,9 @@ export async function createScratchTable(
   if (table.columns.some(({ hasDefault, isGenerated }) => hasDefault && !isGenerated)) {
     await shareIdentities(coordinator, table, original, qualifiedName)
   }
+  const { rows } = await query(coordinator, `SELECT ${quoteLiteral(qualifiedName)}::regclass::oid`)
   return {
+    oid: Number(rows[0]?.[0]),
     qualifiedName,
     alias: { schema: SCRATCH_SCHEMA, name, shownSchema: table.schema, shownName: table.name },
   }

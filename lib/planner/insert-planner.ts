@@ -17,7 +17,7 @@ import { refuse } from './refusals.ts'
 import { distributionKey, pinsOf, routedStatement } from './router.ts'
 import { rowRanges } from './row-ranges.ts'
 import { tableReferences } from './table-references.ts'
-import type { InsertStmt, Tree } from './tree.ts'
+import { type InsertStmt, type Tree, walkTree } from './tree.ts'
 
 /** INSERT into a distributed table. */
 export function planInsert(input: PlanInput, insert: InsertStmt): Plan {
@@ -93,10 +93,9 @@ function throughScratch(
   table: DistributedTable,
   position: number | undefined,
 ): InsertThroughScratchPlan {
-  const returning = insert.returningClause ?? insert.returningList
   if (position === undefined && !table.distributionColumn.hasDefault) refuse('insert-without-key')
-  if (returning !== undefined || insert.onConflictClause !== undefined)
-    refuse('insert-scratch-clauses')
+  if (insert.onConflictClause !== undefined) refuse('insert-scratch-clauses')
+  checkReturning(insert.returningClause ?? insert.returningList, table)
   const { relation } = insert
   return {
     kind: 'insert-through-scratch',
@@ -104,6 +103,19 @@ function throughScratch(
     target: relationRange(input.text, relation ?? {}),
     targetSuffix: relation?.alias === undefined ? ` AS ${quoteName(table.name)}` : '',
   }
+}
+
+/** The scratch table's row is the shard's row, so RETURNING may name its columns; all else of it is its own. */
+function checkReturning(returning: unknown, { columns }: DistributedTable): void {
+  walkTree(returning, (kind, node) => {
+    if (kind === 'SubLink') refuse('insert-scratch-clauses')
+    if (kind !== 'ColumnRef') return undefined
+    const last = (node['fields'] as readonly Tree[] | undefined)?.at(-1)
+    const name = last?.String?.sval
+    const isKnown = last?.['A_Star'] !== undefined || columns.some((column) => column.name === name)
+    if (!isKnown) refuse('insert-scratch-clauses')
+    return undefined
+  })
 }
 
 function quoteName(name: string): string {

@@ -203,7 +203,7 @@ export const REFUSALS = {
   'insert-scratch-clauses': {
     sqlState: NOT_SUPPORTED,
     message:
-      'INSERT with ON CONFLICT, RETURNING or WITH needs constants or parameters for the distribution column',
+      'INSERT with ON CONFLICT, or with more than columns in RETURNING, needs constants or parameters for the distribution column',
     hint: "Write the distribution column's values as constants or parameters.",
     example:
       'INSERT INTO users (tenant_id, email) SELECT g, $$x$$ FROM generate_series(1, 3) g ON CONFLICT DO NOTHING',
