@@ -118,6 +118,17 @@ t.test("the planner's plans, run, answer as one table does", async (t) => {
     )
   })
 
+  t.test('COPY', async (t) => {
+    const { rows } = await query(stock, 'SELECT count(*) FROM events')
+    const tag = `COPY ${rows[0]?.[0]}`
+    for (const text of ['COPY  events (id) TO STDOUT', 'copy public . "events" to stdout']) {
+      t.equal((await run(text)).tag, tag, text)
+    }
+    world.client.copyBodies = [Buffer.from('7\t7001\n8\t7002\n')]
+    t.equal((await run('COPY  events ( tenant_id,id ) FROM STDIN ')).tag, 'COPY 2')
+    t.equal((await run('DELETE FROM events WHERE id > 7000')).tag, 'DELETE 2')
+  })
+
   t.test('EXPLAIN', async (t) => {
     const one = await run('EXPLAIN (COSTS OFF) SELECT * FROM events WHERE tenant_id = 3')
     t.match(one.rows[0]?.[0], /Seq Scan on events/)
