@@ -2,11 +2,12 @@ import type { BackendConnection } from '../backend/backend-connection.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
-import type { CombineQuery, ScatterSelect } from '../planner/plan.ts'
+import type { CombineQuery, DeclareCursorPlan, ScatterSelect } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
 import { binaryArrays } from './binary-arrays.ts'
 import { pickParameters } from './bound-parameters.ts'
 import { type ColumnType, columnTypes } from './column-types.ts'
+import { moveToCursorTable } from './cursor-table.ts'
 import { GatheredRows, TEMPORARY_TABLE } from './gathered-rows.ts'
 import type { CommandTag, Execution, Parameters, StatementContext } from './ports.ts'
 import { relayedRows, waitFor } from './relayed-rows.ts'
@@ -18,6 +19,8 @@ import { sendStatements } from './statement-request.ts'
 const BINARY = [1]
 const NO_PARAMETERS: Parameters = { types: [], formats: [], values: [] }
 
+type CursorHead = Pick<DeclareCursorPlan, 'head' | 'isHeld'>
+
 /** What one run of a combined SELECT needs, whichever of its plans is taken. */
 export type CombineRun = {
   readonly execution: Execution
@@ -28,6 +31,8 @@ export type CombineRun = {
    * the rows are gathered in a temporary table even if they are few.
    */
   readonly copying?: (query: string, ownParameters: number, usesTime: boolean) => Promise<Buffer>
+  /** The answer isn't for the client: this cursor of the client's transaction reads it. */
+  readonly cursor?: CursorHead
 }
 
 /** Gathers the shards' rows and lets the coordinator make the answer of them. */
@@ -44,7 +49,7 @@ export async function combine(
   try {
     const request = await scatterRequest(plan, execution, context, keys, {
       resultFormats: BINARY,
-      maxRows: 0,
+      maxRows: plan.combine === undefined ? (plan.rowLimit ?? 0) : 0,
       access: 'read',
     })
     await scatter(request, context, flow, gathered.readerFor, signal)
@@ -83,12 +88,12 @@ async function combineGathered(
   gathered: GatheredRows,
   combining: CombineRun,
 ): Promise<CommandTag> {
-  const { execution, context, copying } = combining
+  const { execution, context, copying, cursor } = combining
   if (copying !== undefined) await gathered.spill()
   const coordinatorId = coordinatorOf(context.catalog).nodeId
   let side = await gathered.finish()
   if (side !== undefined) return runFromTable(query, gathered, side, combining)
-  const connection = await context.connection(coordinatorId, 'read')
+  const connection = await context.connection(coordinatorId, cursorAccess(cursor))
   const types = await columnTypes(connection, gathered.fields)
   if (types.length === 0 || !types.every(({ fitsArray }) => fitsArray)) {
     await gathered.spill()
@@ -102,7 +107,7 @@ async function combineGathered(
     gathered.rowCount,
     gathered.fields.map(({ typeOid }) => typeOid),
   )
-  const text = query.text(source, typeOids(gathered))
+  const text = `${cursor?.head ?? ''}${query.text(source, typeOids(gathered), names(gathered))}`
   return run(connection, Buffer.from(text), withArrays(own, arrays), execution, context)
 }
 
@@ -110,9 +115,11 @@ async function runFromTable(
   query: CombineQuery,
   gathered: GatheredRows,
   side: BackendConnection,
-  { execution, context, copying }: CombineRun,
+  combining: CombineRun,
 ): Promise<CommandTag> {
-  const text = query.text(`${TEMPORARY_TABLE} AS s`, typeOids(gathered))
+  const { execution, context, copying, cursor } = combining
+  if (cursor !== undefined) return declareOverTable(query, gathered, side, cursor, combining)
+  const text = query.text(`${TEMPORARY_TABLE} AS s`, typeOids(gathered), names(gathered))
   const isCopied = copying !== undefined
   const own = isCopied ? NO_PARAMETERS : await ownParameters(query, execution, context)
   const sent = isCopied
@@ -121,6 +128,32 @@ async function runFromTable(
   const tag = await run(side, sent, own, execution, context)
   await gathered.leaveSide()
   return tag
+}
+
+/** The rows must live as long as the cursor, so they move into the client's transaction. */
+async function declareOverTable(
+  query: CombineQuery,
+  gathered: GatheredRows,
+  side: BackendConnection,
+  cursor: CursorHead,
+  { execution, context }: CombineRun,
+): Promise<CommandTag> {
+  const own = await ownParameters(query, execution, context)
+  const coordinatorId = coordinatorOf(context.catalog).nodeId
+  const connection = await context.connection(coordinatorId, cursorAccess(cursor))
+  const table = await moveToCursorTable(gathered, side, connection, context)
+  await gathered.leaveSide()
+  const text = query.text(`${table} AS s`, typeOids(gathered), names(gathered))
+  return run(connection, Buffer.from(`${cursor.head}${text}`), own, execution, context)
+}
+
+/** A cursor WITH HOLD is what a commit leaves behind: it must not commit before the others can. */
+function cursorAccess(cursor: CursorHead | undefined): 'read' | 'write' {
+  return cursor?.isHeld === true ? 'write' : 'read'
+}
+
+function names({ fields }: GatheredRows): string[] {
+  return fields.map(({ name }) => name)
 }
 
 function typeOids({ fields }: GatheredRows): number[] {

@@ -4,6 +4,7 @@ import { refusalError } from '../planner/refusals.ts'
 import { runCopyFrom } from './copy-from.ts'
 import { runCopyQuery } from './copy-query.ts'
 import { copyTable } from './copy-to.ts'
+import { currentShard, runDeclareCursor } from './declare-cursor.ts'
 import { keysOf } from './execution-keys.ts'
 import { runExplain } from './explain.ts'
 import { writeFunctionResult } from './function-rows.ts'
@@ -70,6 +71,8 @@ export class Executor {
       }
       case 'explain':
         return runExplain(plan, execution, context)
+      case 'declare-cursor':
+        return runDeclareCursor(plan, execution, context)
       case 'refusal':
         throw refusalError(plan)
       case 'session':
@@ -106,12 +109,14 @@ async function select(
 }
 
 async function modify(
-  { routed, multi }: ModifyPlan,
+  plan: ModifyPlan,
   execution: Execution,
   context: StatementContext,
 ): Promise<CommandTag> {
+  const { routed, multi } = plan
   const keys = keysOf(execution.text, execution.parameters)
-  const shard = routedShard(routed, resolvePins(routed.pins, keys))
+  const shard =
+    currentShard(plan, context.cursors) ?? routedShard(routed, resolvePins(routed.pins, keys))
   if (shard !== undefined) return runRouted(routed, shard, execution, context)
   const scatter = multi()
   if (scatter.kind === 'refusal') throw refusalError(scatter)

@@ -60,6 +60,7 @@ export async function runExplain(
     case 'ddl':
     case 'function':
     case 'explain':
+    case 'declare-cursor':
     case 'session':
       throw notExplained('this statement')
   }

@@ -1,6 +1,7 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { Catalog } from '../catalog/catalog.ts'
-import type { DdlPlan, FunctionPlan } from '../planner/plan.ts'
+import type { DdlPlan, FunctionPlan, PinReason } from '../planner/plan.ts'
+import type { SessionCursors } from './session-cursors.ts'
 
 /** ClientPort.write copies any piece smaller than this. */
 export const COPIED_BYTES = 4096
@@ -64,6 +65,9 @@ export interface StatementContext {
    * 'write' marks the node as a writer of the transaction.
    */
   connection(nodeId: number, access: 'read' | 'write'): Promise<BackendConnection>
+  /** The session keeps its connection to this node, which the statement must be using, between transactions. */
+  pin(nodeId: number, reason: PinReason): void
+  readonly cursors: SessionCursors
   /** A connection outside the client's transaction, settings applied, given back when the statement ends. */
   sideConnection(nodeId: number): Promise<BackendConnection>
   /**

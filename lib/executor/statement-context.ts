@@ -1,7 +1,9 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { Catalog } from '../catalog/catalog.ts'
+import type { PinReason } from '../planner/plan.ts'
 import { query } from './node-client.ts'
 import type { ClientPort, QueryTier, StatementContext } from './ports.ts'
+import type { SessionCursors } from './session-cursors.ts'
 import type { SessionTransaction } from './transaction.ts'
 
 /** One statement's view of its session. The session calls end() when the statement is over, whatever came of it. */
@@ -28,6 +30,14 @@ export class SessionStatementContext implements StatementContext {
 
   get isInTransaction(): boolean {
     return this.#transaction.isInBlock
+  }
+
+  get cursors(): SessionCursors {
+    return this.#transaction.cursors
+  }
+
+  pin(nodeId: number, reason: PinReason): void {
+    this.#transaction.pin(nodeId, reason)
   }
 
   connection(nodeId: number, access: 'read' | 'write'): Promise<BackendConnection> {

@@ -9,8 +9,10 @@ import { TransactionStatus } from '../wire/message-codes.ts'
 import { ConnectionLender, type LenderOptions } from './connection-lender.ts'
 import { query } from './node-client.ts'
 import { quoteIdentifier, ReplayLog } from './replay-log.ts'
+import { SessionCursors } from './session-cursors.ts'
 import { SwallowSink } from './swallow-sink.ts'
 import { failedTransaction, lostWhileCommitting } from './transaction-errors.ts'
+import { type TransactionFollower, TransactionFollowers } from './transaction-follower.ts'
 import { commitTwoPhase } from './two-phase-commit.ts'
 
 export type Access = 'read' | 'write'
@@ -18,6 +20,7 @@ export type Access = 'read' | 'write'
 export type SessionTransactionOptions = LenderOptions & {
   /** Others that follow the transaction, but that no node knows. */
   readonly clusterSettings: SessionSettings
+  readonly followers?: readonly TransactionFollower[]
   readonly log: Log
 }
 
@@ -42,7 +45,9 @@ export type Pin = { readonly nodeId: number; readonly reason: PinReason; readonl
  * fails the block on that node. Not re-entrant: one statement at a time, as the protocol has it.
  */
 export class SessionTransaction {
+  readonly cursors = new SessionCursors()
   readonly #options: SessionTransactionOptions
+  readonly #followers: TransactionFollowers
   readonly #lender: ConnectionLender
   readonly #participants = new Map<number, Participant>()
   readonly #borrowed = new Map<number, BackendConnection>()
@@ -60,6 +65,13 @@ export class SessionTransaction {
 
   constructor(options: SessionTransactionOptions) {
     this.#options = options
+    const { settings, clusterSettings, followers = [] } = options
+    this.#followers = new TransactionFollowers([
+      settings,
+      clusterSettings,
+      this.cursors,
+      ...followers,
+    ])
     this.#lender = new ConnectionLender(options)
   }
 
@@ -182,14 +194,14 @@ export class SessionTransaction {
     this.#refuseWhenFailed()
     await this.#onEach(this.connections, `SAVEPOINT ${quoteIdentifier(name)}`)
     this.#replay.savepoint(name)
-    for (const settings of this.#followers()) settings.savepoint(name)
+    this.#followers.savepoint(name)
   }
 
   async release(name: string): Promise<void> {
     this.#refuseWhenFailed()
     this.#replay.release(name)
     await this.#onEach(this.connections, `RELEASE SAVEPOINT ${quoteIdentifier(name)}`)
-    for (const settings of this.#followers()) settings.release(name)
+    this.#followers.release(name)
   }
 
   /** Mends a failed block, unless a participant was lost. */
@@ -198,7 +210,7 @@ export class SessionTransaction {
     if (this.#isLost) throw failedTransaction()
     await this.#onEach(this.connections, `ROLLBACK TO SAVEPOINT ${quoteIdentifier(name)}`)
     for (const { settings } of this.connections) settings.savepointRolledBack()
-    for (const settings of this.#followers()) settings.rollbackTo(name)
+    this.#followers.rollbackTo(name)
     this.#hasFailed = false
     this.#slippedError = undefined
   }
@@ -212,10 +224,7 @@ export class SessionTransaction {
       else isCommitted = await this.#commitParticipants()
       return isCommitted
     } finally {
-      for (const settings of this.#followers()) {
-        if (isCommitted) settings.commit()
-        else settings.rollback()
-      }
+      this.#followers.end(isCommitted)
       this.#close()
     }
   }
@@ -223,7 +232,7 @@ export class SessionTransaction {
   async rollback(): Promise<void> {
     await this.#settleCancels()
     await this.#rollbackParticipants()
-    for (const settings of this.#followers()) settings.rollback()
+    this.#followers.rollback()
     this.#close()
   }
 
@@ -245,10 +254,7 @@ export class SessionTransaction {
       isPrepared = (await query(connection, text)).tag === 'PREPARE TRANSACTION'
       return isPrepared
     } finally {
-      for (const settings of this.#followers()) {
-        if (isPrepared) settings.commit()
-        else settings.rollback()
-      }
+      this.#followers.end(isPrepared)
       this.#close()
     }
   }
@@ -287,6 +293,7 @@ export class SessionTransaction {
     const pinned = [...this.#pinned.values()]
     this.#pinned.clear()
     this.#pins = []
+    this.cursors.closeAll()
     for (const connection of pinned) {
       // a connection that can't be cleaned isn't given to anyone
       await query(connection, 'DISCARD ALL').catch(() => connection.close())
@@ -309,10 +316,6 @@ export class SessionTransaction {
 
   // -- inside ---------------------------------------------------------------------------------------------------
 
-  #followers(): readonly SessionSettings[] {
-    return [this.#options.settings, this.#options.clusterSettings]
-  }
-
   #open(block: 'implicit' | 'explicit', text: string): void {
     this.#releaseBorrowed()
     this.#block = block
@@ -320,7 +323,7 @@ export class SessionTransaction {
     this.#isLost = false
     this.#slippedError = undefined
     this.#replay = new ReplayLog(text)
-    for (const settings of this.#followers()) settings.begin()
+    this.#followers.begin()
   }
 
   #close(): void {

@@ -4,12 +4,14 @@ import type {
   CopyQueryPlan,
   DdlPlan,
   KeySource,
+  ModifyPlan,
   Pin,
   Plan,
   RefusalPlan,
   RoutedStatement,
   ScatterModify,
   ScatterSelect,
+  SelectPlan,
   ShardText,
 } from './plan.ts'
 
@@ -29,7 +31,7 @@ export function describePlan(plan: Plan, text: Buffer): string {
     case 'select':
     case 'modify':
       return [
-        `${plan.kind} ${describeRouted(plan.routed)}`,
+        `${plan.kind} ${describeRouted(plan.routed)}${describeCurrentOf(plan)}`,
         ...describeMulti(plan.routed, plan.multi),
       ].join('\n')
     case 'insert-rows': {
@@ -55,6 +57,8 @@ export function describePlan(plan: Plan, text: Buffer): string {
     }
     case 'explain':
       return `explain${plan.analyzes ? ' analyze' : ''} ${plan.format}: ${describePlan(plan.statement, text)}`
+    case 'declare-cursor':
+      return `${plan.head.trim()}: ${describePlan(plan.statement, text)}`
     case 'session':
       return `session ${JSON.stringify(plan.command)}`
     case 'refusal':
@@ -71,6 +75,11 @@ function describeCopy(plan: CopyPlan | CopyQueryPlan, text: Buffer): string {
   }
   const { start, end } = plan.queryText
   return `copy ${format} of (${text.toString('utf8', start, end)}): ${describePlan(plan.query, text)}`
+}
+
+function describeCurrentOf(plan: SelectPlan | ModifyPlan): string {
+  if (plan.kind === 'select' || plan.currentOf === undefined) return ''
+  return ` at cursor ${plan.currentOf}`
 }
 
 function describeDdl(plan: DdlPlan): string {
@@ -130,7 +139,7 @@ function describeMulti(
 function describeCombine(combine: CombineQuery): string {
   const parameters =
     combine.parameters.length === 0 ? '' : ` parameters ${combine.parameters.join()}`
-  return `combine: ${combine.text('source AS s', [])}${parameters}`
+  return `combine: ${combine.text('source AS s', [], [])}${parameters}`
 }
 
 function shardText({ pieces, holeTables }: ShardText): string {

@@ -135,6 +135,7 @@ function planFromDistributed(
   const routed = routedStatement(input, analysis.tables, pins)
   return {
     kind: 'modify',
+    currentOf: undefined,
     routed,
     multi: () => orRefusal(() => planPushedInsert(analysis, insert, table, position)),
   }

@@ -6,6 +6,7 @@ import {
   SESSION_LOCK_FUNCTIONS,
   SIZED_RELATIONS,
 } from './cluster-objects.ts'
+import { localCursor } from './cursor-planner.ts'
 import type { LocalPlan, PinReason, Replacement } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { qualifierRange } from './qualifiers.ts'
@@ -21,7 +22,12 @@ const QUERY_KINDS: ReadonlySet<string> = new Set([
 ])
 
 /** Statements with a query inside, whose names are replaced like a query's. */
-const QUERYING_KINDS: ReadonlySet<string> = new Set([...QUERY_KINDS, 'CopyStmt', 'ExplainStmt'])
+const QUERYING_KINDS: ReadonlySet<string> = new Set([
+  ...QUERY_KINDS,
+  'CopyStmt',
+  'ExplainStmt',
+  'DeclareCursorStmt',
+])
 
 /** Utility statements that leave the catalogs alone. */
 const HARMLESS_UTILITIES: ReadonlySet<string> = new Set([
@@ -39,9 +45,6 @@ const HARMLESS_UTILITIES: ReadonlySet<string> = new Set([
   'VacuumStmt',
 ])
 
-/** CURSOR_OPT_HOLD of nodes/parsenodes.h */
-const CURSOR_WITH_HOLD = 0x20
-
 export function planLocal(input: PlanInput, kind: string, tables: StatementTables): LocalPlan {
   const statement = input.statement
   const isQuery = QUERY_KINDS.has(kind)
@@ -58,6 +61,7 @@ export function planLocal(input: PlanInput, kind: string, tables: StatementTable
     ),
     changesCatalog: changesCatalog(kind, statement),
     pin: pinReason(kind, statement),
+    cursor: localCursor(statement),
     isReadOnly: kind === 'SelectStmt' && isReadOnly(statement),
     isShapeStable: isQuery && replaced.length === 0,
   }
@@ -134,10 +138,7 @@ function changesCatalog(kind: string, statement: Tree): boolean {
 
 function pinReason(kind: string, statement: Tree): PinReason | undefined {
   if (kind === 'ListenStmt') return 'listen'
-  if (kind === 'DeclareCursorStmt') {
-    const options = Number((statement['DeclareCursorStmt'] as { options?: number }).options ?? 0)
-    if ((options & CURSOR_WITH_HOLD) !== 0) return 'cursor with hold'
-  }
+  if (localCursor(statement)?.isHeld === true) return 'cursor with hold'
   let reason: PinReason | undefined
   walkTree(statement, (nodeKind, node) => {
     if (nodeKind === 'FuncCall' && SESSION_LOCK_FUNCTIONS.has(builtinName(node) ?? '')) {

@@ -18,8 +18,11 @@ export type PlanInput = {
   /** One statement, UTF-8, whose tree's locations count from its start. */
   readonly text: Buffer
   readonly statement: Tree
-  /** Where in the text the statement stands that `statement` is, if it is a part: of EXPLAIN, of COPY (query). */
-  readonly part?: TextRange
+  /**
+   * Where in the text the statement stands that `statement` is, if it is a part: of EXPLAIN, of COPY (query); of
+   * DECLARE, whose query's place isn't known.
+   */
+  readonly part?: TextRange | 'somewhere'
   readonly catalog: Catalog
   /** Expanded, see expandSearchPath. */
   readonly searchPath: readonly string[]

@@ -16,6 +16,7 @@ export type Plan =
   | DdlPlan
   | FunctionPlan
   | ExplainPlan
+  | DeclareCursorPlan
   | SessionPlan
   | RefusalPlan
 
@@ -77,10 +78,18 @@ export type LocalPlan = {
   readonly changesCatalog: boolean
   /** May run on any connection in autocommit: no session state is left behind. Else the reason of the pin. */
   readonly pin: PinReason | undefined
+  /** DECLARE, FETCH, MOVE or CLOSE: the last three run where the cursor lives. */
+  readonly cursor: LocalCursor | undefined
   /** Provably writes nothing (plain SELECT without row locks or unknown functions). */
   readonly isReadOnly: boolean
   /** true if every literal may differ without changing this plan: cacheable by shape. */
   readonly isShapeStable: boolean
+}
+
+export type LocalCursor = {
+  readonly action: 'declare' | 'fetch' | 'close'
+  readonly name: string
+  readonly isHeld: boolean
 }
 
 export type Replacement = TextRange & { readonly text: string }
@@ -144,7 +153,11 @@ export type ScatterSelect = {
  */
 export type CombineQuery = {
   /** `columnTypeOids`: types of the gathered columns, as the shards' RowDescription gave them. */
-  readonly text: (source: string, columnTypeOids: readonly number[]) => string
+  readonly text: (
+    source: string,
+    columnTypeOids: readonly number[],
+    columnNames: readonly string[],
+  ) => string
   readonly parameters: readonly number[]
   /** As in ScatterSelect, for the combine query's own parameters: number parameters.length + 1. */
   readonly usesTransactionTime: boolean
@@ -163,6 +176,8 @@ export type ModifyPlan = {
   readonly routed: RoutedStatement
   /** The same statement on every allowed shard; command tags are summed, RETURNING rows concatenated. */
   readonly multi: () => ScatterModify | RefusalPlan
+  /** WHERE CURRENT OF this cursor: on the cursor's shard, whatever the pins. */
+  readonly currentOf: string | undefined
 }
 
 export type ScatterModify = {
@@ -281,6 +296,17 @@ export type ExplainPlan = {
   readonly statementText: TextRange
 }
 
+/** DECLARE of a cursor over distributed tables. */
+export type DeclareCursorPlan = {
+  readonly kind: 'declare-cursor'
+  readonly name: string
+  readonly isHeld: boolean
+  /** `DECLARE … FOR ` with all options, for a query of our own. */
+  readonly head: string
+  /** The cursor's query. Its places and literal ordinals count from the start of the whole text. */
+  readonly statement: SelectPlan
+}
+
 /** Statements about the session itself, carried out by session/. */
 export type SessionPlan = {
   readonly kind: 'session'
@@ -315,6 +341,7 @@ export type SessionCommand =
     }
   | { readonly kind: 'execute'; readonly name: string; readonly arguments: readonly string[] }
   | { readonly kind: 'deallocate'; readonly name: string | undefined }
+  | { readonly kind: 'close-all' }
 
 export type RefusalPlan = {
   readonly kind: 'refusal'

@@ -1,4 +1,5 @@
 import { planClusterFunction, planSetConfig } from './cluster-functions.ts'
+import { planDeclareCursor } from './cursor-planner.ts'
 import { planLocal } from './local-planner.ts'
 import type { ExplainPlan, Plan } from './plan.ts'
 import { type PlanInput, printExpression } from './plan-input.ts'
@@ -36,6 +37,11 @@ function planNode(input: PlanInput): Plan {
       return planCommand(input, kind)
     case 'ExplainStmt':
       return planExplain(input, body)
+    case 'DeclareCursorStmt':
+      return (
+        planDeclareCursor(input, body, planStatement) ??
+        planUtility(input, kind, body, planStatement)
+      )
     default: {
       const session = planSessionCommand(kind, body, input.text, (tree) =>
         printExpression(input, tree),

@@ -9,6 +9,7 @@ import { planReferenceWrite } from './reference-writes.ts'
 import { refuse } from './refusals.ts'
 import { pinsOf, routedStatement } from './router.ts'
 import { planScatterSelect } from './scatter-planner.ts'
+import { currentOf } from './statement-checks.ts'
 import type { StatementTables } from './table-references.ts'
 
 /** SELECT, INSERT, UPDATE, DELETE and MERGE that name at least one cluster table. */
@@ -44,5 +45,13 @@ function planPinned(input: PlanInput, kind: string): Plan {
   if (kind === 'SelectStmt') {
     return { kind: 'select', routed, multi: () => orRefusal(() => planScatterSelect(analysis)) }
   }
-  return { kind: 'modify', routed, multi: () => orRefusal(() => planScatterModify(analysis)) }
+  const cursor = currentOf(input.statement)?.cursor_name
+  if (cursor !== undefined && pins.length !== 1) return refuse('current-of')
+  return {
+    kind: 'modify',
+    routed,
+    currentOf: cursor,
+    multi: () =>
+      orRefusal(() => (cursor === undefined ? planScatterModify(analysis) : refuse('current-of'))),
+  }
 }

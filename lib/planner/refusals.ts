@@ -279,11 +279,12 @@ export const REFUSALS = {
     hint: 'Use the query itself, or a CTE.',
     example: 'CREATE VIEW v AS SELECT * FROM events',
   },
-  cursor: {
+  'current-of': {
     sqlState: NOT_SUPPORTED,
-    message: 'cursors over distributed tables are not supported yet',
-    hint: 'Use the extended protocol with a row limit, or LIMIT.',
-    example: 'DECLARE c CURSOR FOR SELECT * FROM events',
+    message:
+      'WHERE CURRENT OF needs a cursor over the rows of one shard of the same colocation group',
+    hint: 'Let the query of the cursor filter on one value of the distribution column.',
+    example: 'UPDATE events SET event_type = NULL WHERE CURRENT OF c',
   },
   'copy-query': {
     sqlState: NOT_SUPPORTED,

@@ -45,6 +45,8 @@ function sessionCommand(
       const name = body['name']
       return { kind: 'deallocate', name: typeof name === 'string' ? name : undefined }
     }
+    case 'ClosePortalStmt':
+      return textField(body, 'portalname') === '' ? { kind: 'close-all' } : undefined
     default:
       return undefined
   }

@@ -13,8 +13,10 @@ export type WorkerQuery = {
   readonly usesTransactionTime: boolean
 }
 
-/** The statement's own bytes with holes. */
-export function workerFromText({ input, tables }: Analysis): WorkerQuery {
+/** The statement's own bytes with holes, if the text is all its own. */
+export function workerFromText(analysis: Analysis): WorkerQuery {
+  const { input, tables } = analysis
+  if (input.part === 'somewhere') return workerFromTree(analysis, input.statement)
   const pieces: Buffer[] = []
   const holeTables: DistributedTable[] = []
   const { start: first, end: last } = input.part ?? { start: 0, end: input.text.length }

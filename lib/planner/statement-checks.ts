@@ -21,13 +21,21 @@ const SEQUENCE_FUNCTIONS: ReadonlySet<string> = new Set(['nextval', 'setval', 'c
  * the shard's own row type where the user's is meant.
  */
 export function checkStatement(input: PlanInput, root: Block): void {
+  const ownCursor = currentOf(input.statement)
   walkTree(input.statement, (kind, node) => {
     if (kind === 'FuncCall') checkFunction(builtinName(node), location(node))
     if (kind === 'TypeCast') checkCast(input, node['typeName'] as TypeName | undefined)
-    if (kind === 'CurrentOfExpr') refuse('cursor')
+    if (kind === 'CurrentOfExpr' && node !== ownCursor) refuse('current-of')
     return undefined
   })
   for (const block of allBlocks(root)) checkWholeRows(block)
+}
+
+type CurrentOf = Readonly<Record<string, unknown>> & { readonly cursor_name?: string }
+
+/** The statement's own WHERE CURRENT OF. */
+export function currentOf({ UpdateStmt, DeleteStmt }: Tree): CurrentOf | undefined {
+  return (UpdateStmt ?? DeleteStmt)?.whereClause?.['CurrentOfExpr'] as CurrentOf | undefined
 }
 
 function location(node: Readonly<Record<string, unknown>>): number {

@@ -97,7 +97,6 @@ function refusalOfKind(kind: string, tables: StatementTables): undefined {
   if (tables.distributed.length === 0) return undefined
   if (kind === 'ViewStmt') refuse('view-over-distributed')
   if (kind === 'CreateTableAsStmt') refuse('create-from-distributed')
-  if (kind === 'DeclareCursorStmt') refuse('cursor')
   return undefined
 }
 

@@ -227,9 +227,9 @@ export class ExtendedQuery {
     maxRows: number | undefined,
   ): void {
     const { transaction, relay, clock } = this.#parts
-    const plan = statement.planned?.plan
-    const tier = plan?.kind === 'local' ? 'local' : 'router'
-    if (plan?.kind === 'local' && plan.changesCatalog) this.#runner.noteCatalogChange()
+    const { planned } = statement
+    const tier = planned?.plan.kind === 'local' ? 'local' : 'router'
+    if (planned !== undefined && maxRows !== undefined) this.#runner.noteLocal(planned)
     const isDone = maxRows !== undefined && relay.sink.tag !== ''
     if (isDone) clock.done(tier)
     this.#portals.set({

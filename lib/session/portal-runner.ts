@@ -55,6 +55,7 @@ export class PortalRunner {
     const { planned } = portal.prepared
     if (portal.server !== undefined) {
       await this.#onServer(portal, (out, name) => writeExecute(out, { portal: name, maxRows }))
+      if (planned !== undefined) this.#runner.noteLocal(planned)
       const { clock, relay } = this.#parts
       const tier = planned?.plan.kind === 'local' ? 'local' : 'router'
       if (relay.sink.tag !== '') clock.done(tier)

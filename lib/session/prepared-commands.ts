@@ -70,7 +70,7 @@ export class PreparedCommands {
     if (statement.description !== undefined) return statement.description
     statement.description = describedHere(statement.planned?.plan)
     if (statement.description !== undefined) return statement.description
-    const connection = borrowed ?? (await this.#runner.coordinator())
+    const connection = borrowed ?? (await this.#runner.describer(statement.planned))
     const text = this.#describedText(statement)
     statement.description = await describeStatement(connection, text, statement.types)
     return statement.description
@@ -129,6 +129,7 @@ export class PreparedCommands {
       }
       const tag = await execute(planned.plan, execution, context())
       writeCommandComplete(output.frames, tag)
+      this.#runner.noteExecuted(planned)
       return
     }
     await this.#runner.prepareLocal(planned)
@@ -148,6 +149,7 @@ export class PreparedCommands {
       mayHeal: true,
     })
     this.#parts.clock.done(tierOf(target))
+    this.#runner.noteLocal(planned)
   }
 
   /** SHOW and the like: as it is, on the coordinator. */

@@ -1,12 +1,14 @@
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
+import { query } from '../executor/node-client.ts'
 import type { SessionCommand } from '../planner/plan.ts'
 import { writeCommandComplete } from '../wire/backend-messages.ts'
 import { TransactionStatus } from '../wire/message-codes.ts'
 import type { PreparedCommands } from './prepared-commands.ts'
 import type { SessionParts } from './session-parts.ts'
 import { SettingCommands } from './setting-commands.ts'
+import { checkNotFailed } from './statement-guards.ts'
 import type { PlannedStatement } from './statement-planner.ts'
 import { TransactionCommands } from './transaction-commands.ts'
 
@@ -68,6 +70,8 @@ export class SessionCommands {
         return 'PREPARE'
       case 'deallocate':
         return this.#deallocate(command.name)
+      case 'close-all':
+        return this.#closeAll()
       default:
         return this.#transactions.run(command, planned.text)
     }
@@ -149,6 +153,18 @@ export class SessionCommands {
     await transaction.discardAll()
     await this.settings.resetAll()
     return 'DISCARD ALL'
+  }
+
+  async #closeAll(): Promise<string> {
+    const { transaction, catalogs, signal } = this.#parts
+    checkNotFailed(transaction.status, undefined)
+    const nodeIds = new Set([coordinatorOf(catalogs.current()).nodeId])
+    for (const nodeId of transaction.cursors.nodeIds) nodeIds.add(nodeId)
+    for (const nodeId of nodeIds) {
+      await query(await transaction.connection(nodeId, 'read', signal()), 'CLOSE ALL')
+    }
+    transaction.cursors.closeAll()
+    return 'CLOSE CURSOR ALL'
   }
 
   #deallocate(name: string | undefined): string {

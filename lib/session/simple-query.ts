@@ -64,10 +64,7 @@ export class SimpleQuery {
   /** The coordinator knows best what a script means: it gets the text as it is. */
   async #relayScript(text: Buffer, plans: readonly PlannedStatement[]): Promise<void> {
     const { transaction, catalogs, clock } = this.#parts
-    for (const planned of plans) {
-      if (planned.plan.kind !== 'local') continue
-      if (planned.plan.changesCatalog) this.#runner.noteCatalogChange()
-    }
+    for (const planned of plans) this.#runner.noteLocal(planned)
     const catalog = catalogs.current()
     const { nodeId } = coordinatorOf(catalog)
     const target = { nodeId, access: 'write', shardIndex: undefined } as const
@@ -83,5 +80,6 @@ export class SimpleQuery {
 }
 
 function isPlainLocal({ plan }: PlannedStatement): boolean {
-  return plan.kind === 'local' && plan.replacements.length === 0 && !plan.refreshesSizes
+  if (plan.kind !== 'local' || plan.cursor !== undefined) return false
+  return plan.replacements.length === 0 && !plan.refreshesSizes
 }

@@ -45,6 +45,7 @@ export function usualTier(kind: Plan['kind']): QueryTier {
     case 'copy-query':
       return 'scatter'
     case 'insert-through-scratch':
+    case 'declare-cursor':
       return 'combine'
     case 'reference-write':
       return 'reference'

@@ -1,12 +1,14 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
+import type { Catalog, Shard } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
+import { checkCursorFree, currentShard } from '../executor/declare-cursor.ts'
 import { StatementKeys } from '../executor/execution-keys.ts'
 import type { Parameters, QueryTier } from '../executor/ports.ts'
 import type { PositionMap } from '../executor/position-map.ts'
 import { type Route, resolveInsert, resolvePins } from '../executor/route.ts'
 import { routedShard } from '../executor/routed.ts'
 import { writeReplaced, writeSpliced } from '../executor/splice-writer.ts'
-import type { RoutedStatement } from '../planner/plan.ts'
+import type { LocalPlan, RoutedStatement } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
 import { writeCommandComplete } from '../wire/backend-messages.ts'
 import type { FrameWriter } from '../wire/frame-writer.ts'
@@ -95,13 +97,14 @@ export class StatementRunner {
   target(planned: PlannedStatement, parameters: Parameters): Target | undefined {
     const { plan } = planned
     switch (plan.kind) {
-      case 'local': {
-        const { nodeId } = coordinatorOf(planned.catalog)
-        return { nodeId, access: plan.isReadOnly ? 'read' : 'write', shardIndex: undefined }
-      }
+      case 'local':
+        return this.#localTarget(planned.catalog, plan)
       case 'select':
       case 'modify':
       case 'insert-rows': {
+        const current =
+          plan.kind === 'modify' ? currentShard(plan, this.#parts.transaction.cursors) : undefined
+        if (current !== undefined) return targetOf(plan.routed, current)
         const keys = this.#keys.reset(planned.text, planned.literals, parameters)
         const route =
           plan.kind === 'insert-rows'
@@ -112,6 +115,29 @@ export class StatementRunner {
       default:
         return undefined
     }
+  }
+
+  /** FETCH, MOVE and CLOSE go where their cursor is; the coordinator knows best of those that we don't know. */
+  #localTarget(catalog: Catalog, plan: LocalPlan): Target {
+    const { nodeId } = coordinatorOf(catalog)
+    const access = plan.isReadOnly ? 'read' : 'write'
+    if (plan.cursor === undefined) return { nodeId, access, shardIndex: undefined }
+    const cursor = this.#parts.transaction.cursors.find(plan.cursor.name)
+    if (cursor === undefined) return { nodeId, access, shardIndex: undefined }
+    return {
+      nodeId: cursor.nodeId,
+      access: cursor.isReadOnly ? 'read' : 'write',
+      shardIndex: undefined,
+    }
+  }
+
+  /** Whom to ask what a statement takes and gives. */
+  async describer(planned: PlannedStatement | undefined): Promise<BackendConnection> {
+    const plan = planned?.plan
+    if (planned === undefined || plan?.kind !== 'local' || plan.cursor === undefined) {
+      return this.coordinator()
+    }
+    return this.connectionTo(this.#localTarget(planned.catalog, plan))
   }
 
   /** Borrows the target's connection for the statement. */
@@ -146,7 +172,10 @@ export class StatementRunner {
 
   /** Before a local statement runs; its connection has not been asked for yet. */
   async prepareLocal({ plan }: PlannedStatement): Promise<void> {
-    const { commands, context } = this.#parts
+    const { commands, context, transaction } = this.#parts
+    if (plan.kind === 'local' && plan.cursor?.action === 'declare') {
+      checkCursorFree(transaction.cursors, plan.cursor.name)
+    }
     if (plan.kind === 'local' && plan.refreshesSizes) await commands.refreshSizes(context())
   }
 
@@ -155,6 +184,23 @@ export class StatementRunner {
     if (plan.kind !== 'local' || plan.pin === undefined) return
     this.#parts.transaction.pin(connection.node.nodeId, plan.pin)
     for (const name of temporaryNames) this.#parts.temporaryNames.add(name)
+  }
+
+  /** After a statement that runs as it is has succeeded. */
+  noteLocal({ plan, catalog }: PlannedStatement): void {
+    if (plan.kind !== 'local') return
+    if (plan.changesCatalog) this.noteCatalogChange()
+    if (plan.cursor === undefined) return
+    const { cursors } = this.#parts.transaction
+    const { action, name, isHeld } = plan.cursor
+    if (action === 'close') cursors.close(name)
+    if (action !== 'declare') return
+    const { nodeId } = coordinatorOf(catalog)
+    cursors.declare(name, { nodeId, isHeld, isReadOnly: false, shard: undefined })
+  }
+
+  noteExecuted({ plan }: Pick<PlannedStatement, 'plan'>): void {
+    if (plan.kind === 'ddl' || plan.kind === 'function') this.noteCatalogChange()
   }
 
   /** After a statement has succeeded: what it created or dropped is seen from its commit on. */
@@ -171,7 +217,6 @@ export class StatementRunner {
   }
 
   async #relayQuery(planned: PlannedStatement, target: Target): Promise<void> {
-    const { plan } = planned
     await this.prepareLocal(planned)
     const connection = await this.connectionTo(target)
     this.pinLocal(planned, connection)
@@ -182,7 +227,7 @@ export class StatementRunner {
       out.end(mark)
     })
     this.#parts.clock.done(tierOf(target))
-    if (plan.kind === 'local' && plan.changesCatalog) this.noteCatalogChange()
+    this.noteLocal(planned)
   }
 
   /** One request whose answer goes to the client; throws its error. */
@@ -210,13 +255,16 @@ export class StatementRunner {
     }
     const tag = await execute(planned.plan, execution, context())
     writeCommandComplete(output.frames, tag)
-    if (planned.plan.kind === 'ddl' || planned.plan.kind === 'function') this.noteCatalogChange()
+    this.noteExecuted(planned)
   }
 }
 
 function shardTarget(routed: RoutedStatement, route: Route): Target | undefined {
   const shard = routedShard(routed, route)
-  if (shard === undefined) return undefined
+  return shard === undefined ? undefined : targetOf(routed, shard)
+}
+
+function targetOf(routed: RoutedStatement, shard: Shard): Target {
   const access = routed.isReadOnly ? 'read' : 'write'
   return { nodeId: shard.nodeId, access, shardIndex: shard.index }
 }

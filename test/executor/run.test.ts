@@ -243,6 +243,7 @@ for (const workers of [2, 0]) {
       const tag = await executor.run(
         {
           kind: 'modify',
+          currentOf: undefined,
           routed: {
             pins: [{ table: events, values: undefined }],
             splices: [],

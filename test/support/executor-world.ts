@@ -5,6 +5,7 @@ import { tableKey } from '../../lib/catalog/catalog.ts'
 import { splitHashSpace } from '../../lib/catalog/shard-map.ts'
 import { query } from '../../lib/executor/node-client.ts'
 import type { ClientPort, Execution, StatementContext } from '../../lib/executor/ports.ts'
+import { SessionCursors } from '../../lib/executor/session-cursors.ts'
 import { readCommandComplete, readDataRow } from '../../lib/wire/backend-messages.ts'
 import { Backend } from '../../lib/wire/message-codes.ts'
 import { type FieldDescription, readRowDescription } from '../../lib/wire/row-description.ts'
@@ -205,6 +206,8 @@ function fakeContext(
     abort,
     signal: abort.signal,
     isInTransaction: false,
+    cursors: new SessionCursors(),
+    pin: () => undefined,
     async connection(nodeId) {
       const connection = own.get(nodeId) ?? (await connect(nodeId))
       own.set(nodeId, connection)

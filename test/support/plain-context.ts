@@ -3,6 +3,7 @@ import { connectBackend } from '../../lib/backend/backend-handshake.ts'
 import type { Catalog, ClusterNode } from '../../lib/catalog/catalog.ts'
 import { query } from '../../lib/executor/node-client.ts'
 import type { ClientPort, StatementContext } from '../../lib/executor/ports.ts'
+import { SessionCursors } from '../../lib/executor/session-cursors.ts'
 import { errorFields } from '../../lib/wire/error-messages.ts'
 
 export type NodeDatabase = { readonly database: string; readonly user: string }
@@ -16,6 +17,7 @@ export class PlainContext implements StatementContext {
   readonly #connections = new Map<string, BackendConnection>()
   readonly #open = new Set<BackendConnection>()
   readonly notices: string[] = []
+  readonly cursors = new SessionCursors()
   readonly signal = new AbortController().signal
   catalog: Catalog
   isInTransaction = false
@@ -45,6 +47,10 @@ export class PlainContext implements StatementContext {
       await query(connection, 'BEGIN')
     }
     return connection
+  }
+
+  pin(): void {
+    // there is one connection a node anyway
   }
 
   sideConnection(nodeId: number): Promise<BackendConnection> {

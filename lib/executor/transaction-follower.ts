@@ -1,0 +1,50 @@
+/**
+ * What changes with the client's transaction. begin() only for a block, implicit ones too; commit() and rollback() end
+ * it. release() and rollbackTo() only of a savepoint that exists.
+ */
+export interface TransactionFollower {
+  begin(): void
+  commit(): void
+  rollback(): void
+  savepoint(name: string): void
+  release(name: string): void
+  rollbackTo(name: string): void
+}
+
+/** All of them as one. */
+export class TransactionFollowers implements TransactionFollower {
+  readonly #followers: readonly TransactionFollower[]
+
+  constructor(followers: readonly TransactionFollower[]) {
+    this.#followers = followers
+  }
+
+  begin(): void {
+    for (const follower of this.#followers) follower.begin()
+  }
+
+  end(isCommitted: boolean): void {
+    if (isCommitted) this.commit()
+    else this.rollback()
+  }
+
+  commit(): void {
+    for (const follower of this.#followers) follower.commit()
+  }
+
+  rollback(): void {
+    for (const follower of this.#followers) follower.rollback()
+  }
+
+  savepoint(name: string): void {
+    for (const follower of this.#followers) follower.savepoint(name)
+  }
+
+  release(name: string): void {
+    for (const follower of this.#followers) follower.release(name)
+  }
+
+  rollbackTo(name: string): void {
+    for (const follower of this.#followers) follower.rollbackTo(name)
+  }
+}
