@@ -22,7 +22,6 @@ import {
 import type { TableDescription } from './table-description.ts'
 
 const MAX_SHARD_COUNT = 64_000
-const DEFAULT_SHARD_COUNT = 32
 
 /** Everything in the caller's transaction: until it commits nobody sees anything, and any failure undoes it all. */
 export async function createDistributedTable(
@@ -31,6 +30,7 @@ export async function createDistributedTable(
 ): Promise<void> {
   const oid = oidArgument(values, 'table_name')
   refuseVariants(values)
+  await refuseReplication(run)
   const table = await lockTable(run, oid)
   checkTable(table)
   const key = checkDistributionColumn(table, textArgument(values, 'distribution_column'))
@@ -117,10 +117,17 @@ async function register(
 }
 
 async function defaultShardCount(run: CommandRun): Promise<string> {
-  const setting = await run.value(
-    "SELECT coalesce(nullif(current_setting('citus.shard_count', true), ''), nullif(current_setting('pgloom.shard_count', true), ''))",
+  return (await run.value("SELECT pgloom.current_setting('citus.shard_count')")) ?? ''
+}
+
+async function refuseReplication(run: CommandRun): Promise<void> {
+  const factor = await run.value("SELECT pgloom.current_setting('citus.shard_replication_factor')")
+  if (factor === '1') return
+  throw new RouterError(
+    SqlState.featureNotSupported,
+    `citus.shard_replication_factor = ${factor} is not supported`,
+    { hint: 'Set it to 1, and give every node a standby of its own.' },
   )
-  return setting ?? String(DEFAULT_SHARD_COUNT)
 }
 
 function checkedShardCount(text: string): number {

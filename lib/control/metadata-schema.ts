@@ -5,6 +5,7 @@ import { METADATA_READERS_SQL } from './metadata-readers.ts'
 import { METADATA_TABLES_SQL } from './metadata-tables.ts'
 import { METADATA_VIEWS_SQL } from './metadata-views.ts'
 import { METADATA_WRITERS_SQL } from './metadata-writers.ts'
+import { SETTING_READER_SQL } from './setting-reader-sql.ts'
 
 /** Each entry brings the schema from version n to n + 1; released entries never change, only new ones follow. */
 const MIGRATIONS: readonly string[] = [
@@ -16,6 +17,7 @@ CREATE SCHEMA pgloom_scratch;
 GRANT USAGE, CREATE ON SCHEMA pgloom_scratch TO PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA pgloom TO PUBLIC;`,
   CATALOG_LENS_SQL,
+  SETTING_READER_SQL,
 ]
 
 /** Of our advisory locks: spells "pgloom" in ASCII, so it stays below 2^53. */

@@ -1,5 +1,4 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
-import type { SessionSettings } from '../backend/session-state.ts'
 import { BackendLost, RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { SqlState } from '../base/sqlstate.ts'
@@ -18,8 +17,6 @@ import { commitTwoPhase } from './two-phase-commit.ts'
 export type Access = 'read' | 'write'
 
 export type SessionTransactionOptions = LenderOptions & {
-  /** Others that follow the transaction, but that no node knows. */
-  readonly clusterSettings: SessionSettings
   readonly followers?: readonly TransactionFollower[]
   readonly log: Log
 }
@@ -65,13 +62,8 @@ export class SessionTransaction {
 
   constructor(options: SessionTransactionOptions) {
     this.#options = options
-    const { settings, clusterSettings, followers = [] } = options
-    this.#followers = new TransactionFollowers([
-      settings,
-      clusterSettings,
-      this.cursors,
-      ...followers,
-    ])
+    const { settings, followers = [] } = options
+    this.#followers = new TransactionFollowers([settings, this.cursors, ...followers])
     this.#lender = new ConnectionLender(options)
   }
 

@@ -1,3 +1,4 @@
+import { clusterSettingName } from '../catalog/cluster-settings.ts'
 import { classifyFunction } from './builtin-functions.ts'
 import { isSystemColumn, LENS_SCHEMA, lensOf } from './catalog-lens.ts'
 import {
@@ -11,7 +12,7 @@ import type { LocalPlan, PinReason, Replacement } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { qualifierRange } from './qualifiers.ts'
 import type { StatementTables } from './table-references.ts'
-import { builtinName, type RangeVar, strings, type Tree, walkTree } from './tree.ts'
+import { builtinName, type FuncCall, type RangeVar, strings, type Tree, walkTree } from './tree.ts'
 
 const QUERY_KINDS: ReadonlySet<string> = new Set([
   'SelectStmt',
@@ -63,7 +64,7 @@ export function planLocal(input: PlanInput, kind: string, tables: StatementTable
     pin: pinReason(kind, statement),
     cursor: localCursor(statement),
     isReadOnly: kind === 'SelectStmt' && isReadOnly(statement),
-    isShapeStable: isQuery && replaced.length === 0,
+    isShapeStable: isQuery && replaced.length === 0 && !mentionsSetting(statement),
   }
 }
 
@@ -123,10 +124,30 @@ function functionReplacements(input: PlanInput, hasLens: boolean): readonly Repl
     if (kind !== 'FuncCall') return undefined
     const names = strings(node['funcname'] as readonly Tree[] | undefined)
     const name = builtinName(node)
-    if (name === undefined || !METADATA_FUNCTIONS.has(name)) return undefined
+    const isOurs = name !== undefined && METADATA_FUNCTIONS.has(name)
+    if (!isOurs && !(input.catalog.isInstalled && readsClusterSetting(node))) return undefined
     const location = Number(node['location'] ?? 0)
     found.push({ ...qualifierRange(input.text, location, names.length), text: 'pgloom.' })
     return undefined
+  })
+  return found
+}
+
+/** current_setting('citus.…'): has a default where no server knows one. */
+function readsClusterSetting(call: FuncCall): boolean {
+  const name = call.args?.[0]?.A_Const?.sval?.sval
+  return (
+    builtinName(call) === 'current_setting' &&
+    name !== undefined &&
+    clusterSettingName(name) !== undefined
+  )
+}
+
+function mentionsSetting(statement: Tree): boolean {
+  let found = false
+  walkTree(statement, (kind, node) => {
+    if (kind === 'FuncCall' && builtinName(node) === 'current_setting') found = true
+    return !found
   })
   return found
 }

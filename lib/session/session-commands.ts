@@ -117,7 +117,7 @@ export class SessionCommands {
     name: string,
     describes: boolean,
   ): Promise<string | undefined> {
-    const value = this.settings.ownValue(name)
+    const value = await this.settings.ownValue(name)
     if (value === undefined) {
       await this.#prepared?.relayOnCoordinator(planned, describes)
       return undefined

@@ -1,14 +1,15 @@
-import { NO_SETTINGS, SessionSettings, type Settings } from '../backend/session-state.ts'
+import { SessionSettings, type Settings } from '../backend/session-state.ts'
 import { RouterError, ServerError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { CatalogSource } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
+import { checkClusterSetting, clusterSettingName } from '../catalog/cluster-settings.ts'
 import { SessionStatementContext } from '../executor/statement-context.ts'
 import { SessionTransaction } from '../executor/transaction.ts'
+import { quoteLiteral } from '../planner/session-commands.ts'
 import { ShapeCache } from '../sql/shape-cache.ts'
 import type { Login } from './client-handshake.ts'
 import type { ClientOutput } from './client-output.ts'
-import { checkClusterSetting, clusterSettingName } from './cluster-settings.ts'
 import { PreparedStatements } from './prepared-statements.ts'
 import { searchPathSql } from './search-path.ts'
 import type { SessionParts } from './session-parts.ts'
@@ -58,14 +59,12 @@ export function makeParts(
   const { catalogs, commands, executor } = database
   const { sessionId, output, relay, signal, track } = frame
   const settings = new SessionSettings()
-  const clusterSettings = new SessionSettings(initialClusterSettings(login))
   const transaction = new SessionTransaction({
     pools,
     catalog: catalogs,
     database: login.database,
     user: login.user,
     settings,
-    clusterSettings,
     acquireTimeoutMs,
     log: log.with({ session: sessionId }),
   })
@@ -84,7 +83,6 @@ export function makeParts(
     transaction,
     settings,
     initialSettings: initialSettings(login),
-    clusterSettings,
     catalogs,
     planner: new StatementPlanner(parser, planCacheOf(catalogs)),
     prepared: new PreparedStatements(),
@@ -135,7 +133,12 @@ function initialSettings(login: Login): Settings {
   const settings = new Map<string, string>([['application_name', "''"]])
   for (const [name, value] of login.settings) {
     const key = name.toLowerCase()
-    if (clusterSettingName(key) !== undefined || key === 'client_encoding') continue
+    if (key === 'client_encoding') continue
+    const own = clusterSettingName(key)
+    if (own !== undefined) {
+      settings.set(own, quoteLiteral(checkClusterSetting(own, value, name)))
+      continue
+    }
     settings.set(key, key === 'search_path' ? searchPathSql(value) : quoteLiteral(value))
   }
   checkEncoding(login.settings.get('client_encoding'))
@@ -150,18 +153,4 @@ function checkEncoding(encoding: string | undefined): void {
     `client_encoding "${encoding}" is not supported through the proxy`,
     { severity: 'FATAL', hint: 'Use UTF8.' },
   )
-}
-
-function initialClusterSettings(login: Login): Settings {
-  const settings = new Map<string, string>()
-  for (const [name, value] of login.settings) {
-    const own = clusterSettingName(name)
-    if (own !== undefined) settings.set(own, checkClusterSetting(own, value, name))
-  }
-  return settings.size === 0 ? NO_SETTINGS : settings
-}
-
-function quoteLiteral(value: string): string {
-  const quoted = `'${value.replaceAll("'", "''")}'`
-  return value.includes('\\') ? ` E${quoted.replaceAll('\\', '\\\\')}` : quoted
 }

@@ -22,8 +22,6 @@ export type SessionParts = {
   readonly settings: SessionSettings
   /** Settings of the startup packet: what RESET goes back to. */
   readonly initialSettings: Settings
-  /** citus.* and pgloom.*, which no node knows. Follows the transaction as `settings` does. */
-  readonly clusterSettings: SessionSettings
   readonly catalogs: CatalogSource
   readonly planner: StatementPlanner
   readonly prepared: PreparedStatements

@@ -2,22 +2,28 @@ import type { BackendConnection } from '../backend/backend-connection.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
+import {
+  checkClusterSetting,
+  clusterSettingDefault,
+  clusterSettingName,
+} from '../catalog/cluster-settings.ts'
 import { Answer } from '../executor/answer-script.ts'
+import { query } from '../executor/node-client.ts'
+import { quoteLiteral } from '../planner/session-commands.ts'
 import { writeDataRow } from '../wire/backend-messages.ts'
 import { writeNotice } from '../wire/error-messages.ts'
 import { writeQuery } from '../wire/frontend-messages.ts'
 import { TransactionStatus } from '../wire/message-codes.ts'
 import { writeRowDescription } from '../wire/row-description.ts'
-import {
-  checkClusterSetting,
-  clusterSettingDefault,
-  clusterSettingName,
-} from './cluster-settings.ts'
 import type { SessionParts } from './session-parts.ts'
 
 const TEXT_OID = 25
 
-/** SET, RESET and SHOW. A setting of Postgres is checked by the coordinator first, then remembered by the session. */
+/**
+ * SET, RESET and SHOW. A setting of Postgres is checked by the coordinator first, then remembered by the session. Those
+ * of the cluster (citus.*, also as pgloom.*) are checked here; to the servers they are names like any other, so that
+ * functions and cluster commands find them with current_setting().
+ */
 export class SettingCommands {
   readonly #parts: SessionParts
 
@@ -36,15 +42,10 @@ export class SettingCommands {
       })
       if (transaction.status === TransactionStatus.idle) return
     }
-    const clusterName = clusterSettingName(name)
-    if (clusterName !== undefined) {
-      this.#setOwn(clusterName, value, isLocal, name)
-      return
-    }
-    const key = name.toLowerCase()
+    const key = clusterSettingName(name) ?? name.toLowerCase()
     refuseUnsafe(key, value)
     const before = settings.effective.get(key)
-    const wanted = value ?? initialSettings.get(key)
+    const wanted = checkedValue(key, value, name) ?? initialSettings.get(key)
     const connection = await this.#coordinator()
     settings.set(key, wanted, isLocal)
     try {
@@ -56,9 +57,8 @@ export class SettingCommands {
   }
 
   async resetAll(): Promise<void> {
-    const { settings, initialSettings, clusterSettings } = this.#parts
+    const { settings, initialSettings } = this.#parts
     const connection = await this.#coordinator()
-    clusterSettings.resetAll()
     settings.resetAll()
     for (const [name, value] of initialSettings) settings.set(name, value)
     await this.#apply(connection)
@@ -71,11 +71,15 @@ export class SettingCommands {
   }
 
   /** undefined: a setting that the coordinator knows. */
-  ownValue(name: string): string | undefined {
+  async ownValue(name: string): Promise<string | undefined> {
     const clusterName = clusterSettingName(name)
     if (clusterName === undefined) return undefined
-    const value =
-      this.#parts.clusterSettings.effective.get(clusterName) ?? clusterSettingDefault(clusterName)
+    const set = this.#parts.settings.effective.get(clusterName)
+    if (set !== undefined) return literalValue(set)
+    // ALTER DATABASE and ALTER ROLE may have set it
+    const connection = await this.#coordinator()
+    const { rows } = await query(connection, 'SELECT current_setting($1, true)', [clusterName])
+    const value = rows[0]?.[0] || clusterSettingDefault(clusterName)
     if (value !== undefined) return value
     throw new RouterError(
       SqlState.undefinedObject,
@@ -88,13 +92,6 @@ export class SettingCommands {
     const { frames } = this.#parts.output
     if (describes) writeRowDescription(frames, settingFields(column))
     writeDataRow(frames, [value])
-  }
-
-  #setOwn(name: string, value: string | undefined, isLocal: boolean, shown: string): void {
-    const { clusterSettings } = this.#parts
-    const checked =
-      value === undefined ? undefined : checkClusterSetting(name, literalValue(value), shown)
-    clusterSettings.set(name, checked, isLocal)
   }
 
   #coordinator(): Promise<BackendConnection> {
@@ -126,6 +123,12 @@ export class SettingCommands {
 export function settingFields(name: string) {
   const rest = { tableOid: 0, attributeNumber: 0, typeSize: -1, typeModifier: -1, format: 0 }
   return [{ name, typeOid: TEXT_OID, ...rest }]
+}
+
+/** `shown`: the name as the user wrote it. */
+function checkedValue(key: string, value: string | undefined, shown: string): string | undefined {
+  if (value === undefined || clusterSettingName(key) === undefined) return value
+  return quoteLiteral(checkClusterSetting(key, literalValue(value), shown))
 }
 
 function literalValue(sql: string): string {

@@ -9,7 +9,12 @@ export type ClusterSetting =
       readonly min: number
       readonly max: number
     }
-  | { readonly kind: 'boolean'; readonly default: string }
+  | {
+      readonly kind: 'boolean'
+      readonly default: string
+      /** A value that would change what statements do, but does nothing here. */
+      readonly refused?: 'on' | 'off'
+    }
   | { readonly kind: 'enum'; readonly default: string; readonly values: readonly string[] }
   | { readonly kind: 'string'; readonly default: string }
 
@@ -23,8 +28,8 @@ function oneOf(defaultValue: string, ...others: string[]): ClusterSetting {
   return { kind: 'enum', default: defaultValue, values: [defaultValue, ...others] }
 }
 
-const ON: ClusterSetting = { kind: 'boolean', default: 'on' }
-const OFF: ClusterSetting = { kind: 'boolean', default: 'off' }
+const ON = { kind: 'boolean', default: 'on' } as const
+const OFF = { kind: 'boolean', default: 'off' } as const
 
 /** By the name after the prefix. A name that isn't here is accepted and remembered as a string. */
 const SETTINGS: ReadonlyMap<string, ClusterSetting> = new Map<string, ClusterSetting>([
@@ -53,11 +58,11 @@ const SETTINGS: ReadonlyMap<string, ClusterSetting> = new Map<string, ClusterSet
   ['force_max_query_parallelization', OFF],
   ['all_modifications_commutative', OFF],
   ['enable_deadlock_prevention', ON],
-  ['enable_ddl_propagation', ON],
+  ['enable_ddl_propagation', { ...ON, refused: 'off' }],
   ['enable_local_execution', ON],
   ['enable_local_reference_table_foreign_keys', ON],
   ['enable_unsafe_triggers', OFF],
-  ['enable_schema_based_sharding', OFF],
+  ['enable_schema_based_sharding', { ...OFF, refused: 'on' }],
   ['allow_unsafe_constraints', OFF],
   ['explain_all_tasks', OFF],
   ['explain_distributed_queries', ON],
@@ -70,6 +75,11 @@ const SETTINGS: ReadonlyMap<string, ClusterSetting> = new Map<string, ClusterSet
 
 const TRUE_WORDS: readonly string[] = ['true', 'yes', 'on']
 const FALSE_WORDS: readonly string[] = ['false', 'no', 'off']
+
+/** All that have a default, by their full name. */
+export const CLUSTER_SETTING_DEFAULTS: ReadonlyMap<string, string> = new Map(
+  [...SETTINGS].map(([name, setting]) => [`citus.${name}`, setting.default]),
+)
 
 /** `citus.shard_count` for it and for `pgloom.shard_count`, in any case; undefined for any other setting. */
 export function clusterSettingName(name: string): string | undefined {
@@ -91,7 +101,7 @@ export function checkClusterSetting(name: string, value: string, shown: string):
     case 'string':
       return value
     case 'boolean':
-      return checkBoolean(value, shown)
+      return checkSupported(setting.refused, checkBoolean(value, shown), shown)
     case 'integer':
       return checkInteger(setting, value, shown)
     case 'enum':
@@ -111,6 +121,13 @@ function checkBoolean(value: string, shown: string): string {
     SqlState.invalidParameterValue,
     `parameter "${shown}" requires a Boolean value`,
   )
+}
+
+function checkSupported(refused: string | undefined, value: string, shown: string): string {
+  if (value !== refused) return value
+  throw new RouterError(SqlState.featureNotSupported, `${shown} = ${value} is not supported`, {
+    hint: 'Leave it at its default.',
+  })
 }
 
 /** `o` alone could be on or off: as in Postgres it is neither. */
