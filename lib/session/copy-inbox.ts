@@ -25,6 +25,8 @@ export class CopyInbox implements CopySource {
   #isPaused = false
   #hasEnded = false
   #error: RouterError | undefined
+  /** The client has left: a COPY that begins after that fails too. */
+  #departure: RouterError | undefined
   #wake: (() => void) | undefined
 
   constructor(feed: CopyFeed) {
@@ -56,17 +58,22 @@ export class CopyInbox implements CopySource {
     this.abort(new RouterError(SqlState.queryCanceled, `COPY from stdin failed: ${message}`))
   }
 
-  /** The client is gone or has broken the protocol. */
   abort(error: RouterError): void {
     this.#error = error
     this.#hasEnded = true
     this.#signal()
   }
 
+  /** The client is gone or has broken the protocol, for good. */
+  depart(error: RouterError): void {
+    this.#departure = error
+    this.abort(error)
+  }
+
   messages(): AsyncIterable<Buffer> {
     this.#isOpen = true
-    this.#hasEnded = false
-    this.#error = undefined
+    this.#error = this.#departure
+    this.#hasEnded = this.#departure !== undefined
     this.#feed.copyStarted()
     return this.#read()
   }

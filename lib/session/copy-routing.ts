@@ -18,6 +18,7 @@ export class CopyRouting {
   readonly #inbox: CopyInbox
   readonly #relay: StatementRelay
   #connection: BackendConnection | undefined
+  #departure: RouterError | undefined
 
   constructor(socket: Socket, inbox: CopyInbox, relay: StatementRelay) {
     this.#socket = socket
@@ -31,6 +32,7 @@ export class CopyRouting {
 
   start(connection: BackendConnection): void {
     this.#connection = connection
+    if (this.#departure !== undefined) this.#failOnServer(connection, this.#departure)
   }
 
   /** What had arrived before the COPY began. */
@@ -66,13 +68,16 @@ export class CopyRouting {
     this.#inbox.close()
   }
 
-  /** The client is gone. */
+  /** The client is gone. A server that waits for CopyData heeds no cancel, and it may begin to wait only later. */
   abort(error: RouterError): void {
-    const connection = this.#connection
-    if (connection !== undefined) {
-      writeCopyFail(connection.out, error.message)
-      this.#finish(connection)
-    } else if (this.#inbox.isReceiving) this.#inbox.abort(error)
+    this.#departure = error
+    this.#inbox.depart(error)
+    if (this.#connection !== undefined) this.#failOnServer(this.#connection, error)
+  }
+
+  #failOnServer(connection: BackendConnection, error: RouterError): void {
+    writeCopyFail(connection.out, error.message)
+    this.#finish(connection)
   }
 
   #toExecutor(type: number, frame: Buffer): void {
