@@ -4,6 +4,7 @@ import type { CommandRun } from './command-run.ts'
 import { createDistributedTable } from './create-distributed-table.ts'
 import { countNodesInGuards, createReferenceTable } from './create-reference-table.ts'
 import type { ArgumentDeclaration, ArgumentValues } from './function-arguments.ts'
+import { relationSize, SIZE_FUNCTIONS } from './relation-size.ts'
 import { runCommandOnNodes, runCommandOnShards, runCommandOnWorkers } from './run-command.ts'
 import { undistributeTable } from './undistribute-table.ts'
 
@@ -172,12 +173,19 @@ export const CLUSTER_FUNCTIONS: ReadonlyMap<string, ClusterFunction> = new Map<
       run: runCommandOnShards,
     },
   ],
+  ...SIZE_FUNCTIONS.map((size): [string, ClusterFunction] => [
+    size.name,
+    {
+      arguments: size.arguments,
+      isAtomic: false,
+      run: (run, values) => relationSize(run, values, size),
+    },
+  ]),
 ])
 
 /** Real functions in schema pgloom, for callers that hand them to us all the same. */
 export const SQL_FUNCTIONS: ReadonlySet<string> = new Set([
   'worker_hash',
-  'citus_total_relation_size',
   'shard_name',
   'distributed_tables_colocated',
   'get_colocated_table_array',

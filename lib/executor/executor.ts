@@ -7,8 +7,10 @@ import { copyTable } from './copy-to.ts'
 import { currentShard, runDeclareCursor } from './declare-cursor.ts'
 import { keysOf } from './execution-keys.ts'
 import { runExplain } from './explain.ts'
+import { runFunctionQuery } from './function-query.ts'
 import { writeFunctionResult } from './function-rows.ts'
 import { runInsertRows, unknownKey } from './insert-rows.ts'
+import { lockTables } from './lock-tables.ts'
 import { runScatterModify } from './modify.ts'
 import type { ClusterCommands, CommandTag, Execution, StatementContext } from './ports.ts'
 import { PositionMap } from './position-map.ts'
@@ -69,6 +71,11 @@ export class Executor {
         const result = await this.#commands.callFunction(plan, context, execution)
         return writeFunctionResult(result, execution, context)
       }
+      case 'function-query':
+        if (plan.refreshesSizes) await this.#commands.refreshSizes(context)
+        return runFunctionQuery(plan, execution, context, this.#commands)
+      case 'lock':
+        return lockTables(plan, execution, context)
       case 'explain':
         return runExplain(plan, execution, context)
       case 'declare-cursor':

@@ -59,6 +59,8 @@ export async function runExplain(
     case 'copy-query':
     case 'ddl':
     case 'function':
+    case 'function-query':
+    case 'lock':
     case 'explain':
     case 'declare-cursor':
     case 'session':

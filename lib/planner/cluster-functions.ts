@@ -1,4 +1,5 @@
 import { CLUSTER_FUNCTIONS } from './cluster-objects.ts'
+import { resultShape, SIZE_FUNCTIONS } from './cluster-results.ts'
 import type { FunctionPlan, SessionPlan } from './plan.ts'
 import { type PlanInput, printExpression } from './plan-input.ts'
 import { refuse } from './refusals.ts'
@@ -12,16 +13,25 @@ import {
   walkTree,
 } from './tree.ts'
 
-/** SELECT f(…) or SELECT * FROM f(…) of a function that only the proxy can carry out. */
+/**
+ * SELECT f(…) or SELECT * FROM f(…) of a function that only the proxy can carry out; undefined: it is called in another way,
+ * or not at all.
+ */
 export function planClusterFunction(
   input: PlanInput,
   select: SelectStmt | undefined,
 ): FunctionPlan | undefined {
-  if (!mentionsClusterFunction(input.statement)) return undefined
-  const inList = select === undefined ? undefined : onlyTarget(select)
-  const inFrom = select === undefined ? undefined : onlyFromItem(select)
+  if (select === undefined) return undefined
+  const inList = onlyTarget(select)
+  const inFrom = onlyFromItem(select)
   const call = inList?.FuncCall ?? inFrom
-  if (call === undefined || !isClusterFunction(call)) return refuse('cluster-function-context')
+  if (call === undefined || !isClusterFunction(call)) return undefined
+  const isRecord = inFrom === undefined && resultShape(functionName(call)).kind === 'rows'
+  return isRecord ? undefined : functionPlan(input, call, inFrom !== undefined)
+}
+
+/** The call, whose arguments must be of this call alone. */
+export function functionPlan(input: PlanInput, call: FuncCall, inFrom: boolean): FunctionPlan {
   const parameters: number[] = []
   walkTree(call, (kind, node) => {
     if (kind === 'FuncCall' && node !== call && isClusterFunction(node)) {
@@ -33,34 +43,53 @@ export function planClusterFunction(
   })
   return {
     kind: 'function',
-    name: strings(call.funcname).at(-1) ?? '',
+    name: functionName(call),
     arguments: (call.args ?? []).map((argument) => ({
       name: argument.NamedArgExpr?.name,
       text: printExpression(input, argument.NamedArgExpr?.arg ?? argument),
     })),
     parameters: [...new Set(parameters)],
-    inFrom: inFrom !== undefined,
+    inFrom,
   }
 }
 
-function isClusterFunction(call: FuncCall): boolean {
+function functionName(call: FuncCall): string {
+  return strings(call.funcname).at(-1) ?? ''
+}
+
+/**
+ * The size of a relation named by a constant, which may be a distributed table or an index of one: the shells that stand
+ * for them on the coordinator are empty. Relations given by OID are left to Postgres.
+ */
+export function isSizeCall({ catalog }: PlanInput, call: FuncCall): boolean {
+  const name = builtinName(call) ?? ''
+  const [first] = call.args ?? []
+  const constant = first?.TypeCast?.arg ?? first
+  if (!SIZE_FUNCTIONS.has(name) || constant?.A_Const?.sval === undefined) return false
+  if (name.startsWith('citus_')) return true
+  return [...catalog.tables.values()].some(({ kind }) => kind === 'distributed')
+}
+
+/** Whether a statement calls functions that only the proxy can carry out. `withSizes`: those of isSizeCall count too. */
+export function callsCluster(input: PlanInput, withSizes: boolean): boolean {
+  let found = false
+  walkTree(input.statement, (kind, node) => {
+    if (kind !== 'FuncCall') return !found
+    if (isClusterFunction(node) || (withSizes && isSizeCall(input, node))) found = true
+    return !found
+  })
+  return found
+}
+
+export function isClusterFunction(call: FuncCall): boolean {
   const names = strings(call.funcname)
   const schema = names.length > 1 ? names.at(-2) : undefined
   if (schema !== undefined && schema !== 'pg_catalog' && schema !== 'pgloom') return false
   return CLUSTER_FUNCTIONS.has(names.at(-1) ?? '')
 }
 
-function mentionsClusterFunction(tree: Tree): boolean {
-  let found = false
-  walkTree(tree, (kind, node) => {
-    if (kind === 'FuncCall' && isClusterFunction(node)) found = true
-    return !found
-  })
-  return found
-}
-
 /** Clauses that a statement may not have beside its one function call. */
-function isBare(select: SelectStmt): boolean {
+export function isBare(select: SelectStmt): boolean {
   return (
     select.op !== 'SETOP_UNION' &&
     select.whereClause === undefined &&
@@ -78,7 +107,7 @@ function onlyTarget(select: SelectStmt): Tree | undefined {
   const hasOne = select.targetList?.length === 1 && select.fromClause === undefined
   if (!hasOne || !isBare(select) || select.sortClause !== undefined) return undefined
   const target = select.targetList?.[0]?.ResTarget
-  return target?.val
+  return target?.name === undefined ? target?.val : undefined
 }
 
 function onlyFromItem(select: SelectStmt): FuncCall | undefined {

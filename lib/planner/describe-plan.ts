@@ -55,6 +55,13 @@ export function describePlan(plan: Plan, text: Buffer): string {
       )
       return `function ${plan.name}(${list.join(', ')})${plan.inFrom ? ' in FROM' : ''}`
     }
+    case 'function-query':
+      return [
+        ...plan.calls.map((call) => describePlan(call.plan, text)),
+        `then: ${plan.pieces.map((piece, index) => piece + (index < plan.holes.length ? `◌${plan.holes[index]}` : '')).join('')}`,
+      ].join('\n')
+    case 'lock':
+      return `lock ${plan.tables.map(({ name }) => name).join(', ')} ${plan.mode}${plan.isNowait ? ' nowait' : ''}`
     case 'explain':
       return `explain${plan.analyzes ? ' analyze' : ''} ${plan.format}: ${describePlan(plan.statement, text)}`
     case 'declare-cursor':

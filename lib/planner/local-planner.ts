@@ -57,15 +57,24 @@ export function planLocal(input: PlanInput, kind: string, tables: StatementTable
   return {
     kind: 'local',
     replacements: replaced.sort((left, right) => left.start - right.start),
-    refreshesSizes: tables.references.some(
-      ({ node, table }) => table === undefined && SIZED_RELATIONS.has(node.relname ?? ''),
-    ),
+    refreshesSizes: refreshesSizes(statement, tables),
     changesCatalog: changesCatalog(kind, statement),
     pin: pinReason(kind, statement),
     cursor: localCursor(statement),
     isReadOnly: kind === 'SelectStmt' && isReadOnly(statement),
     isShapeStable: isQuery && replaced.length === 0 && !mentionsSetting(statement),
   }
+}
+
+function refreshesSizes(statement: Tree, { references }: StatementTables): boolean {
+  let isSized = references.some(
+    ({ node, table }) => table === undefined && SIZED_RELATIONS.has(node.relname ?? ''),
+  )
+  walkTree(statement, (kind, node) => {
+    if (kind === 'FuncCall' && builtinName(node) === 'citus_total_relation_size') isSized = true
+    return !isSized
+  })
+  return isSized
 }
 
 /** The lens' views have neither system columns nor a primary key, on which GROUP BY may depend. */

@@ -1,4 +1,5 @@
 import type { ClusterTable, DistributedTable, ReferenceTable } from '../catalog/catalog.ts'
+import type { ResultShape } from './cluster-results.ts'
 
 /**
  * Plans are frozen values: cached, shared by all sessions, valid for one catalog version. What belongs to one
@@ -15,6 +16,8 @@ export type Plan =
   | CopyQueryPlan
   | DdlPlan
   | FunctionPlan
+  | FunctionQueryPlan
+  | LockPlan
   | ExplainPlan
   | DeclareCursorPlan
   | SessionPlan
@@ -282,6 +285,30 @@ export type FunctionPlan = {
   readonly parameters: readonly number[]
   /** `SELECT * FROM f(…)` instead of `SELECT f(…)`. */
   readonly inFrom: boolean
+}
+
+/** A SELECT over local things around calls of cluster functions, which are made first. */
+export type FunctionQueryPlan = {
+  readonly kind: 'function-query'
+  /** In the order in which they are made. */
+  readonly calls: readonly FunctionCall[]
+  /** The statement for the coordinator: pieces[0] calls[holes[0]] pieces[1] … */
+  readonly pieces: readonly string[]
+  readonly holes: readonly number[]
+  readonly isReadOnly: boolean
+  /** As in LocalPlan. */
+  readonly refreshesSizes: boolean
+}
+
+export type FunctionCall = { readonly plan: FunctionPlan; readonly shape: ResultShape }
+
+/** LOCK TABLE of which at least one is a cluster table. */
+export type LockPlan = {
+  readonly kind: 'lock'
+  readonly tables: readonly ClusterTable[]
+  /** For example `ACCESS EXCLUSIVE`. */
+  readonly mode: string
+  readonly isNowait: boolean
 }
 
 export type ExplainPlan = {

@@ -1,5 +1,6 @@
-import { planClusterFunction, planSetConfig } from './cluster-functions.ts'
+import { callsCluster, planClusterFunction, planSetConfig } from './cluster-functions.ts'
 import { planDeclareCursor } from './cursor-planner.ts'
+import { planFunctionQuery } from './function-query.ts'
 import { planLocal } from './local-planner.ts'
 import type { ExplainPlan, Plan } from './plan.ts'
 import { type PlanInput, printExpression } from './plan-input.ts'
@@ -53,11 +54,15 @@ function planNode(input: PlanInput): Plan {
 
 function planCommand(input: PlanInput, kind: string): Plan {
   const select = input.statement.SelectStmt
-  const call = planClusterFunction(input, select)
-  if (call !== undefined) return call
+  const tables = tableReferences(input, input.statement)
+  if (callsCluster(input, tables.distributed.length === 0)) {
+    const call = planClusterFunction(input, select)
+    if (call !== undefined) return call
+    if (select === undefined) return refuse('cluster-function-context')
+    return planFunctionQuery(input, select)
+  }
   const setting = select === undefined ? undefined : planSetConfig(select)
   if (setting !== undefined) return setting
-  const tables = tableReferences(input, input.statement)
   if (tables.distributed.length === 0 && tables.reference.length === 0) {
     return planLocal(input, kind, tables)
   }

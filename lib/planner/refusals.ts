@@ -357,9 +357,10 @@ export const REFUSALS = {
   },
   'cluster-function-context': {
     sqlState: NOT_SUPPORTED,
-    message: 'a cluster function must be called alone, as SELECT f(…) or SELECT * FROM f(…)',
-    hint: 'Call it in a statement of its own, with constants or parameters.',
-    example: "SELECT create_reference_table('x'), 1",
+    message:
+      'a cluster function can only be called with constants, in the FROM list or as a column of a SELECT without FROM, and not beside distributed tables',
+    hint: 'Call it in a statement of its own.',
+    example: "SELECT create_reference_table(name) FROM (VALUES ('x')) v (name)",
   },
   'metadata-with-distributed': {
     sqlState: NOT_SUPPORTED,

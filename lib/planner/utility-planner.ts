@@ -1,7 +1,7 @@
 import type { Catalog, ClusterTable } from '../catalog/catalog.ts'
 import { planCopy } from './copy-planner.ts'
 import { planLocal } from './local-planner.ts'
-import type { DdlCommand, DdlPlan, Plan } from './plan.ts'
+import type { DdlCommand, DdlPlan, LockPlan, Plan } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { relationQualifier } from './qualifiers.ts'
 import { refuse } from './refusals.ts'
@@ -82,6 +82,8 @@ function planOfKind(
       return planVacuum(input, body, tables)
     case 'DropStmt':
       return planDrop(input, body)
+    case 'LockStmt':
+      return planLock(body, tables)
     case 'DropOwnedStmt':
     case 'ReassignOwnedStmt':
       return input.catalog.tables.size === 0 ? undefined : refuse('drop-owned')
@@ -91,6 +93,25 @@ function planOfKind(
     default:
       return refusalOfKind(kind, tables)
   }
+}
+
+/** LOCKMODE of storage/lockdefs.h */
+const LOCK_MODES = [
+  'ACCESS SHARE',
+  'ROW SHARE',
+  'ROW EXCLUSIVE',
+  'SHARE UPDATE EXCLUSIVE',
+  'SHARE',
+  'SHARE ROW EXCLUSIVE',
+  'EXCLUSIVE',
+  'ACCESS EXCLUSIVE',
+]
+
+function planLock(body: Fields, { references }: StatementTables): LockPlan | undefined {
+  const tables = references.flatMap(({ table }) => (table === undefined ? [] : [table]))
+  if (tables.length === 0) return undefined
+  const mode = LOCK_MODES[Number(body['mode'] ?? 0) - 1] ?? refuse('utility', 'LOCK TABLE')
+  return { kind: 'lock', tables: [...new Set(tables)], mode, isNowait: body['nowait'] === true }
 }
 
 function refusalOfKind(kind: string, tables: StatementTables): undefined {

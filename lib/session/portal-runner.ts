@@ -131,7 +131,7 @@ export class PortalRunner {
       maxRows: 0,
     }
     const tag = await this.#parts.execute(plan, execution, context)
-    if (plan.kind === 'ddl' || plan.kind === 'function') this.#runner.noteCatalogChange()
+    if (plan.kind === 'ddl' || plan.kind.startsWith('function')) this.#runner.noteCatalogChange()
     return tag
   }
 }

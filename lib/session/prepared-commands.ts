@@ -2,6 +2,7 @@ import type { BackendConnection } from '../backend/backend-connection.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import { clusterSettingName } from '../catalog/cluster-settings.ts'
+import { describedText } from '../executor/function-query.ts'
 import { query } from '../executor/node-client.ts'
 import type { Parameters } from '../executor/ports.ts'
 import type { Plan, SessionCommand } from '../planner/plan.ts'
@@ -79,6 +80,7 @@ export class PreparedCommands {
   /** Names of metadata views are ours: the coordinator must be asked about those. */
   #describedText(statement: PreparedStatement): Buffer {
     const plan = statement.planned?.plan
+    if (plan?.kind === 'function-query') return describedText(plan)
     if (plan?.kind !== 'local' || plan.replacements.length === 0) return statement.text
     const parts: Buffer[] = []
     let from = 0

@@ -51,6 +51,8 @@ export function usualTier(kind: Plan['kind']): QueryTier {
       return 'reference'
     case 'ddl':
     case 'function':
+    case 'function-query':
+    case 'lock':
     case 'explain':
     case 'session':
     case 'refusal':

@@ -200,7 +200,7 @@ export class StatementRunner {
   }
 
   noteExecuted({ plan }: Pick<PlannedStatement, 'plan'>): void {
-    if (plan.kind === 'ddl' || plan.kind === 'function') this.noteCatalogChange()
+    if (plan.kind === 'ddl' || plan.kind.startsWith('function')) this.noteCatalogChange()
   }
 
   /** After a statement has succeeded: what it created or dropped is seen from its commit on. */
