@@ -12,6 +12,9 @@ export type ListenerOptions = {
   readonly maxClients: number
 }
 
+/** A session that can't end by then (its server doesn't answer) is left behind. */
+const END_LIMIT_MS = 5000
+
 /** Accepts clients and knows all their sessions. */
 export class Listener {
   readonly #options: ListenerOptions
@@ -61,7 +64,7 @@ export class Listener {
 
   /**
    * Accepts no more clients, lets transactions that are open end for `graceMs`, then ends what is left. Resolves when all
-   * sessions have given their server connections back.
+   * sessions have given their server connections back, or soon after that in any case.
    */
   async close(graceMs = 0): Promise<void> {
     const stopped = new Promise<void>((resolve) => this.#server.close(() => resolve()))
@@ -70,9 +73,9 @@ export class Listener {
     const timer = setTimeout(() => {
       for (const session of sessions) session.end()
     }, graceMs)
-    await Promise.all(sessions.map((session) => session.closed))
+    const ended = Promise.all([...sessions.map((session) => session.closed), stopped])
+    await withinTime(ended, graceMs + END_LIMIT_MS)
     clearTimeout(timer)
-    await stopped
   }
 
   #accept(socket: Socket): void {
@@ -84,4 +87,13 @@ export class Listener {
       session.refuse(new RouterError(SqlState.tooManyConnections, message, { severity: 'FATAL' }))
     }
   }
+}
+
+async function withinTime(work: Promise<unknown>, limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs)
+  })
+  await Promise.race([work, limit])
+  clearTimeout(timer)
 }
