@@ -45,7 +45,7 @@ t.test(`${CLIENTS} clients for ${SECONDS} s`, async (t) => {
 
   const half = samples.length / 2
   const [before, after] = [samples.slice(0, half), samples.slice(half)].map(median)
-  t.comment(`memory: ${toMiB(before)} MiB, then ${toMiB(after)} MiB`)
+  t.comment(`memory in MiB, by tenths: ${tenths(samples).map(toMiB).join(' ')}`)
   t.ok((after ?? 0) - (before ?? 0) < MAX_GROWTH_BYTES, 'memory is flat')
 
   for (const node of nodes) {
@@ -78,6 +78,12 @@ function residentBytes(pid: number): number {
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+}
+
+/** Medians of each tenth of the time: growth that goes on looks different from warming up. */
+function tenths(samples: readonly number[]): number[] {
+  const size = Math.ceil(samples.length / 10)
+  return Array.from({ length: 10 }, (_, at) => median(samples.slice(at * size, (at + 1) * size)))
 }
 
 function toMiB(bytes = 0): number {

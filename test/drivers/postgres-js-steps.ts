@@ -85,7 +85,9 @@ async function answer(query: PromiseLike<Values>): Promise<Line> {
   try {
     const rows = await query
     const columns = rows.columns?.map(({ name, type }) => [name, type])
-    return { command: rows.command, count: rows.count, columns, rows: [...rows] }
+    // The driver leaves holes where a failed query before this one had sent rows.
+    const filled = [...rows].filter((row) => row !== undefined)
+    return { command: rows.command, count: rows.count, columns, rows: filled }
   } catch (error) {
     return failure(error)
   }
