@@ -193,8 +193,19 @@ export function checkScatterSelect(
       if (inner !== block) checkOuterAggregates(inner, value)
     }
   }
+  if (!isConcatenation) checkOrdinals(select)
   if (hasSubLink([select.limitCount, select.limitOffset])) refuse('expression', 'subquery in LIMIT')
   return inRest || inTargets
+}
+
+/** Postgres takes none but integer constants for ordinals: the combine query would have others as columns. */
+function checkOrdinals({ groupClause, distinctClause, sortClause }: SelectStmt): void {
+  const sorted = sortClause?.map(({ SortBy }) => SortBy?.node) ?? []
+  for (const item of [...(groupClause ?? []), ...(distinctClause ?? []), ...sorted]) {
+    if (item?.A_Const !== undefined && item.A_Const.ival === undefined) {
+      refuse('expression', 'constant that is no integer', item.A_Const.location)
+    }
+  }
 }
 
 function checkNode({ ColumnRef }: Tree, isConcatenation: boolean): void {

@@ -47,9 +47,9 @@ export class ClusterPair {
     return new ClusterPair([stockUrl, proxyUrl], [stock, proxy])
   }
 
-  /** Loads both scenarios and the fixture, then sets both sessions up. */
-  async loadFixtures(): Promise<void> {
-    for (const file of FIXTURES) {
+  /** Loads scripts, else both scenarios and the fixture, then sets both sessions up. */
+  async loadFixtures(files: readonly string[] = FIXTURES): Promise<void> {
+    for (const file of files) {
       const script = readFileSync(projectPath('test', file), 'utf8')
       await this.stock.run(stockScript(script))
       for (const statement of scriptStatements(script)) await this.proxy.run(statement)

@@ -41,21 +41,26 @@ export async function compareStatement(
 
 export function judge(expected: Answer, got: Answer, statement: ListedStatement): Verdict {
   if (expected.error?.sqlState !== statement.error) {
-    return { kind: 'unsound', stock: show(expected) }
+    return { kind: 'unsound', stock: showAnswer(expected) }
   }
   if (got.error?.sqlState === REFUSAL && expected.error?.sqlState !== REFUSAL) {
     return { kind: 'refused', message: got.error.message }
   }
-  if (isDeepStrictEqual(comparable(expected, statement), comparable(got, statement))) {
+  if (
+    isDeepStrictEqual(
+      comparable(expected, statement.unordered),
+      comparable(got, statement.unordered),
+    )
+  ) {
     return { kind: 'same' }
   }
-  return { kind: 'different', stock: show(expected), proxy: show(got) }
+  return { kind: 'different', stock: showAnswer(expected), proxy: showAnswer(got) }
 }
 
 /** Messages of errors may differ, their SQLSTATE may not. Rows before an error may differ: the error undoes them. */
-function comparable(answer: Answer, statement: ListedStatement): unknown {
+export function comparable(answer: Answer, unordered: boolean): unknown {
   if (answer.error !== undefined) return { error: answer.error.sqlState, status: answer.status }
-  const results = answer.results.map((result) => (statement.unordered ? sorted(result) : result))
+  const results = answer.results.map((result) => (unordered ? sorted(result) : result))
   return { results, status: answer.status }
 }
 
@@ -63,7 +68,7 @@ function sorted(result: Result): unknown {
   return { ...result, rows: result.rows.map((row) => JSON.stringify(row)).sort() }
 }
 
-function show(answer: Answer): string {
+export function showAnswer(answer: Answer): string {
   const lines = answer.results.map((result) => {
     const fields = result.fields?.map((f) => `${f.name}:${f.typeOid}/${f.typeModifier}/${f.format}`)
     const rows = result.rows.slice(0, 12).map((row) => JSON.stringify(row))

@@ -71,14 +71,15 @@ export class RawClient {
     return await this.#answer('text')
   }
 
-  /** Parse, Bind, Describe, Execute and Sync in one write. */
+  /** Parse, Bind, Describe, Execute and Sync in one write. `types`: OIDs that the parameters are declared with. */
   async extended(
     sql: string,
     parameters: readonly Parameter[],
     format: 'text' | 'binary',
+    types: readonly number[] = [],
   ): Promise<Answer> {
     const frames = [
-      serialize.parse({ text: sql }),
+      serialize.parse({ text: sql, types: [...types] }),
       serialize.bind({ values: [...parameters], binary: format === 'binary' }),
       serialize.describe({ type: 'P', name: '' }),
       serialize.execute({ portal: '' }),

@@ -1,0 +1,216 @@
+import { isDeepStrictEqual } from 'node:util'
+import t from 'tap'
+import { comparable, showAnswer } from '../support/differential.ts'
+import type { Answer, RawClient } from '../support/raw-client.ts'
+import { ClusterPair } from './cluster-pair.ts'
+import { otherLiteral, type Sent, withParameter } from './random/disguise.ts'
+import { Modifications } from './random/modifications.ts'
+import { Random } from './random/random.ts'
+import { Selects } from './random/selects.ts'
+
+/** Statements that differ only in what is not defined are kept out by the generator, not by the comparison. */
+const { PGLOOM_RANDOM_SEED: seedText, PGLOOM_RANDOM_STATEMENTS: countText } = process.env
+const { PGLOOM_RANDOM_WORKERS: workersText } = process.env
+const seed = Number(seedText ?? Math.floor(Math.random() * 1e9))
+const statements = Number(countText ?? 1500)
+const workers = Number(workersText ?? 2)
+/** Long runs tell all they find; few are enough to fail. */
+const MAX_SHOWN = 40
+/** Not supported, and a NULL for a distribution column, which may be one for a stock Postgres. */
+const REFUSALS: ReadonlySet<string> = new Set(['0A000', '22004'])
+const TABLES = ['fa', 'fb', 'fc', 'fs', 'fu', 'fr', 'fl']
+const FIXTURE = 'parity/random/fixture.sql'
+
+t.setTimeout(Math.max(300_000, statements * 200))
+
+t.test(`${statements} random statements, seed ${seed}, ${workers} workers`, async (t) => {
+  t.comment(`PGLOOM_RANDOM_SEED=${seed}`)
+  const pair = await ClusterPair.start(t, workers)
+  await pair.loadFixtures([FIXTURE])
+  const run = new RandomRun(pair, seed)
+  await run.selects(Math.floor(statements * 0.7))
+  await run.modifications(Math.ceil(statements * 0.3))
+  for (const line of run.differences.slice(0, MAX_SHOWN)) t.comment(line)
+  for (const [reason, count] of run.refusalCounts) t.comment(`${count} refused: ${reason}`)
+  t.comment(run.line)
+  t.equal(run.differences.length, 0, run.line)
+  t.ok(run.same > statements / 5, 'enough of them were answered')
+})
+
+class RandomRun {
+  same = 0
+  failed = 0
+  readonly differences: string[] = []
+  readonly #pair: ClusterPair
+  readonly #random: Random
+  readonly #selects: Selects
+  readonly #refused = new Map<string, number>()
+
+  constructor(pair: ClusterPair, seed: number) {
+    this.#pair = pair
+    this.#random = new Random(seed)
+    this.#selects = new Selects(this.#random)
+  }
+
+  get line(): string {
+    const refused = [...this.#refused.values()].reduce((sum, count) => sum + count, 0)
+    return `${this.same} same (${this.failed} of them errors), ${refused} refused, ${this.differences.length} different`
+  }
+
+  get refusalCounts(): readonly (readonly [string, number])[] {
+    return [...this.#refused].sort(([, left], [, right]) => right - left)
+  }
+
+  async selects(count: number): Promise<void> {
+    const random = this.#random
+    let last = ''
+    for (let done = 0; done < count; done++) {
+      if (last !== '' && random.chance(25)) {
+        await this.#compare(
+          { sql: otherLiteral(last, random), parameters: undefined, types: [] },
+          false,
+        )
+        continue
+      }
+      const query = this.#selects.statement()
+      last = query.sql
+      const sent = random.chance(20)
+        ? withParameter(query.sql, random)
+        : { sql: query.sql, parameters: undefined, types: [] }
+      await this.#compare(sent, query.isOrdered)
+    }
+  }
+
+  /** In batches, some of them transactions; after each both hold the same rows. */
+  async modifications(count: number): Promise<void> {
+    const random = this.#random
+    const modifications = new Modifications(random, this.#selects)
+    for (let done = 0; done < count; ) {
+      const batch: string[] = []
+      for (let left = 2 + random.below(6); left > 0; left--) {
+        batch.push(random.chance(20) ? this.#selects.statement().sql : modifications.statement())
+      }
+      const isTransaction = random.chance(40)
+      await this.#batch(isTransaction ? transaction(batch, random) : batch, isTransaction)
+      done += batch.length
+    }
+  }
+
+  async #batch(batch: readonly string[], isTransaction: boolean): Promise<void> {
+    const pair = this.#pair
+    if (!isTransaction && this.#random.chance(70)) await this.#both('BEGIN')
+    for (const sql of batch) {
+      await this.#lockstep({ sql, parameters: undefined, types: [] })
+      if (pair.isAbandoned) break
+    }
+    pair.isAbandoned = false
+    const history = batch.join('; ')
+    await this.#compareTables(history)
+    if ((await pair.stock.simple('SELECT 1')).status !== 'I') {
+      await this.#both('ROLLBACK')
+      await this.#compareTables(`${history}; ROLLBACK`)
+    }
+  }
+
+  async #both(sql: string): Promise<void> {
+    await Promise.all([this.#pair.stock.simple(sql), this.#pair.proxy.simple(sql)])
+  }
+
+  async #compareTables(history: string): Promise<void> {
+    for (const table of TABLES) {
+      const sent = { sql: `SELECT * FROM ${table}`, parameters: undefined, types: [] }
+      const [stock, proxy] = await Promise.all([
+        send(this.#pair.stock, sent, 'simple'),
+        send(this.#pair.proxy, sent, 'simple'),
+      ])
+      if (this.#isSame(stock, proxy, false)) continue
+      this.differences.push(
+        `${table} after: ${history}\n  stock: ${showAnswer(stock)}\n  proxy: ${showAnswer(proxy)}`,
+      )
+      await this.#repair(table, stock)
+    }
+  }
+
+  /** So that one difference is told once. */
+  async #repair(table: string, { results }: Answer): Promise<void> {
+    await this.#both('ROLLBACK')
+    await this.#both(`DELETE FROM ${table}`)
+    for (const row of results[0]?.rows ?? []) {
+      const values = row.map((value) =>
+        value === null ? 'NULL' : `'${value.replaceAll("'", "''")}'`,
+      )
+      await this.#both(`INSERT INTO ${table} VALUES (${values.join(', ')})`)
+    }
+  }
+
+  /** What the proxy refuses must not run on the stock side: both go on from the same rows. */
+  async #lockstep(sent: Sent): Promise<void> {
+    const proxy = await send(this.#pair.proxy, sent, 'simple')
+    if (isRefusal(proxy)) {
+      this.#refuse(proxy)
+      if (proxy.status !== 'I') await this.#pair.abandonTransaction()
+      return
+    }
+    const stock = await send(this.#pair.stock, sent, 'simple')
+    this.#judge(sent, 'simple', stock, proxy, false)
+    if (stock.status !== proxy.status) await this.#pair.abandonTransaction()
+  }
+
+  async #compare(sent: Sent, isOrdered: boolean): Promise<void> {
+    const way =
+      sent.parameters === undefined
+        ? this.#random.pick(['simple', 'simple', 'text', 'binary'])
+        : this.#random.pick(['text', 'binary'])
+    const [stock, proxy] = await Promise.all([
+      send(this.#pair.stock, sent, way),
+      send(this.#pair.proxy, sent, way),
+    ])
+    if (isRefusal(proxy) && !isRefusal(stock)) this.#refuse(proxy)
+    else this.#judge(sent, way, stock, proxy, isOrdered)
+  }
+
+  #refuse({ error }: Answer): void {
+    const reason = error?.message.replaceAll(/"[^"]*"/g, '"…"') ?? ''
+    this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1)
+  }
+
+  #judge(sent: Sent, way: string, stock: Answer, proxy: Answer, isOrdered: boolean): void {
+    if (this.#isSame(stock, proxy, isOrdered)) {
+      this.same++
+      if (stock.error !== undefined) this.failed++
+      return
+    }
+    const parameters =
+      sent.parameters === undefined ? '' : ` ${JSON.stringify([sent.parameters, sent.types])}`
+    this.differences.push(
+      `${way}: ${sent.sql};${parameters}\n  stock: ${showAnswer(stock)}\n  proxy: ${showAnswer(proxy)}`,
+    )
+  }
+
+  #isSame(stock: Answer, proxy: Answer, isOrdered: boolean): boolean {
+    return isDeepStrictEqual(comparable(stock, !isOrdered), comparable(proxy, !isOrdered))
+  }
+}
+
+function isRefusal({ error }: Answer): boolean {
+  return error !== undefined && REFUSALS.has(error.sqlState)
+}
+
+async function send(
+  client: RawClient,
+  { sql, parameters, types }: Sent,
+  way: string,
+): Promise<Answer> {
+  if (way === 'simple') return await client.simple(sql)
+  return await client.extended(sql, parameters ?? [], way === 'binary' ? 'binary' : 'text', types)
+}
+
+function transaction(batch: readonly string[], random: Random): readonly string[] {
+  const statements: string[] = ['BEGIN']
+  for (const sql of batch) {
+    statements.push(sql)
+    if (random.chance(30)) statements.push('SAVEPOINT a')
+    if (random.chance(30)) statements.push('ROLLBACK TO a')
+  }
+  return [...statements, random.pick(['COMMIT', 'COMMIT', 'COMMIT', 'ROLLBACK'])]
+}

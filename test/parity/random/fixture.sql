@@ -1,0 +1,21 @@
+-- Two colocation groups, a reference and a local table: same names for many columns, NULLs, ties, skew.
+CREATE TABLE fa (k int, id int, v int, t text, c text COLLATE "C", n numeric(8,2), b bool, d date, PRIMARY KEY (k, id));
+CREATE TABLE fb (id int, k int, x bigint, t varchar(20), v smallint, n numeric(8,2), PRIMARY KEY (k, id));
+CREATE TABLE fc (k bigint, v int, w double precision, t text);
+CREATE TABLE fs (s text, id int, k int, v int, t text, PRIMARY KEY (s, id));
+CREATE TABLE fu (id int, s varchar(8), v int, b bool);
+CREATE TABLE fr (k int PRIMARY KEY, v int, s text, t text);
+CREATE TABLE fl (k int, v int, t text);
+SELECT create_distributed_table('fa', 'k', shard_count => 5);
+SELECT create_distributed_table('fb', 'k', colocate_with => 'fa');
+SELECT create_distributed_table('fc', 'k', shard_count => 5);
+SELECT create_distributed_table('fs', 's', shard_count => 4);
+SELECT create_distributed_table('fu', 's', shard_count => 4);
+SELECT create_reference_table('fr');
+INSERT INTO fa SELECT CASE WHEN g % 3 = 0 THEN 5 ELSE g % 9 END, g, CASE WHEN g % 4 = 0 THEN NULL ELSE g % 5 END, (ARRAY['a','B','ä','b', NULL,'A','', 'Zz'])[1 + g % 8], (ARRAY['a','B','ä','b', NULL,'A'])[1 + g % 6], CASE WHEN g % 7 = 0 THEN NULL ELSE (g % 6) * 1.25 END, CASE WHEN g % 3 = 0 THEN NULL ELSE g % 2 = 0 END, CASE WHEN g % 6 = 0 THEN NULL ELSE DATE '2026-01-01' + g % 4 END FROM generate_series(1, 40) g;
+INSERT INTO fb SELECT g, g % 7, CASE WHEN g % 5 = 0 THEN NULL ELSE g % 6 END, (ARRAY['a','b', NULL,'A','B'])[1 + g % 5], CASE WHEN g % 3 = 0 THEN NULL ELSE g % 4 END, (g % 5) * 0.5 FROM generate_series(1, 24) g;
+INSERT INTO fc SELECT g % 6, g % 4, CASE WHEN g % 4 = 0 THEN NULL ELSE g * 0.25 END, (ARRAY['a', NULL,'b'])[1 + g % 3] FROM generate_series(1, 15) g;
+INSERT INTO fs SELECT (ARRAY['a','b','A','','ä','it''s', E'b\\s', '5'])[1 + g % 8], g, CASE WHEN g % 5 = 0 THEN NULL ELSE g % 9 END, g % 4, (ARRAY['a','b', NULL])[1 + g % 3] FROM generate_series(1, 24) g;
+INSERT INTO fu SELECT g, (ARRAY['a','b','A','zz'])[1 + g % 4], CASE WHEN g % 4 = 0 THEN NULL ELSE g % 3 END, g % 2 = 0 FROM generate_series(1, 14) g;
+INSERT INTO fr VALUES (0, 1, 'a', 'a'), (1, 2, 'b', NULL), (2, NULL, 'A', 'B'), (5, 2, NULL, 'b'), (12, 0, 'it''s', 'Zz');
+INSERT INTO fl VALUES (1, 1, 'a'), (2, NULL, 'b'), (5, 3, NULL), (NULL, 2, 'ä'), (5, 3, 'A');
