@@ -5,6 +5,7 @@ import {
   limitClauses,
   PLAIN_SELECT,
   type SelectShape,
+  sortOutput,
   sourceColumn,
   target,
 } from './combine-shape.ts'
@@ -84,12 +85,13 @@ export function splitAggregates(
 }
 
 function splitDistinct(
-  { select }: SelectShape,
+  { select, block, outputs }: SelectShape,
   split: AggregateSplit,
 ): readonly Tree[] | undefined {
   return select.distinctClause?.map((item) => {
-    if (Object.keys(item).length === 0 || item.A_Const !== undefined) return item
-    return split.transform(item)
+    if (Object.keys(item).length === 0) return item
+    const output = sortOutput(block, item, outputs)
+    return output === undefined ? split.transform(item) : integer(output + 1)
   })
 }
 

@@ -12,6 +12,7 @@ import type { CoreShape, Pushdown } from './pushdown.ts'
 import {
   allBlocks,
   type Block,
+  namedOutputs,
   type Output,
   resolveColumn,
   wholeRowRelation,
@@ -51,14 +52,23 @@ export function sortKeys(
   })
 }
 
-function sortOutput(block: Block, node: Tree, outputs: readonly Output[]): number | undefined {
+export function namedOutput(block: Block, item: Tree): Output | undefined {
+  const named = namedOutputs(block, item)
+  return named.length > 1
+    ? refuse('unresolved-column', 'ambiguous', item.ColumnRef?.location)
+    : named[0]
+}
+
+/** DISTINCT ON's items are looked up in the same way. */
+export function sortOutput(
+  block: Block,
+  node: Tree,
+  outputs: readonly Output[],
+): number | undefined {
   const ordinal = node.A_Const?.ival?.ival
   if (ordinal !== undefined) return ordinal - 1
-  const fields = node.ColumnRef?.fields
-  if (fields?.length === 1) {
-    const named = outputs.findIndex(({ name }) => name === fields[0]?.String?.sval)
-    if (named >= 0) return named
-  }
+  const named = namedOutput(block, node)
+  if (named !== undefined) return outputs.indexOf(named)
   const key = canonicalKey(block, node)
   const found = outputs.findIndex(
     ({ expression }) => expression !== undefined && canonicalKey(block, expression) === key,

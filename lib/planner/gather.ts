@@ -4,8 +4,10 @@ import {
   collated,
   combineQuery,
   limitClauses,
+  namedOutput,
   PLAIN_SELECT,
   type SelectShape,
+  sortOutput,
   sourceColumn,
   target,
 } from './combine-shape.ts'
@@ -32,9 +34,11 @@ export function gatherRows(shape: SelectShape): SplitQuery {
       node: output === undefined ? gather.transform(expression) : integer(output + 1),
     },
   }))
-  const distinctClause = select.distinctClause?.map((item) =>
-    Object.keys(item).length === 0 || item.A_Const !== undefined ? item : gather.transform(item),
-  )
+  const distinctClause = select.distinctClause?.map((item) => {
+    if (Object.keys(item).length === 0) return item
+    const output = sortOutput(shape.block, item, outputs)
+    return output === undefined ? gather.transform(item) : integer(output + 1)
+  })
   const combine: SelectStmt = {
     ...PLAIN_SELECT,
     targetList,
@@ -76,9 +80,9 @@ class Gather {
       const fields = node.ColumnRef?.fields
       if (fields?.length !== 1) return node.ColumnRef === undefined ? undefined : this.#ship(node)
       const name = fields[0]?.String?.sval
-      const { block, outputs } = this.#shape
+      const { block } = this.#shape
       if (block.visible.some((column) => column.name === name)) return this.#ship(node)
-      const output = outputs.find((candidate) => candidate.name === name)?.expression
+      const output = namedOutput(block, node)?.expression
       if (output === undefined || !block.knowsColumns) return refuse('unresolved-column')
       return this.transform(output)
     })

@@ -303,6 +303,7 @@ export class ModelBuilder {
   }
 
   #join(block: Block, join: JoinExpr, ctes: Ctes): FromPart {
+    const first = block.relations.length
     const left = this.#fromItem(block, join.larg ?? {}, ctes)
     const before = { visible: block.visible, isKnown: block.knowsColumns }
     this.#show(block, {
@@ -319,8 +320,20 @@ export class ModelBuilder {
     this.#expressions(block, [join.quals], ctes)
     this.#show(block, before)
     const merged = mergeColumns(join, left, right)
+    this.#nameJoin(block, join, first)
     if (join.alias === undefined) return { ...both, ...merged }
     return { relations: both.relations, visible: [], isKnown: false }
+  }
+
+  /** An alias of the whole join hides the names inside; what its own columns are is left unknown. */
+  #nameJoin(block: Block, join: JoinExpr, first: number): void {
+    const name = join.alias?.aliasname ?? join.join_using_alias?.aliasname
+    if (name === undefined) return
+    if (join.alias !== undefined) {
+      const hidden = block.relations.splice(first)
+      block.relations.push(...hidden.map((relation) => ({ ...relation, alias: undefined })))
+    }
+    block.relations.push(this.#unknown({}, name))
   }
 
   /** Builds the blocks of the sublinks in expressions of `block`. */
@@ -345,7 +358,7 @@ export class ModelBuilder {
       block: inner,
       place: 'sublink',
       compared: comparedTrees(link),
-      sublinkType: link.subLinkType,
+      link,
     })
   }
 }
@@ -358,7 +371,7 @@ function comparedTrees(link: SubLink): readonly Tree[] {
 }
 
 function child(block: Block, place: Child['place']): Child {
-  return { block, place, compared: [], sublinkType: undefined }
+  return { block, place, compared: [], link: undefined }
 }
 
 function outputNames(block: Block): readonly string[] | undefined {

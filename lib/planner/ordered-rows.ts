@@ -7,6 +7,7 @@ import {
   PLAIN_SELECT,
   type SelectShape,
   type SortKey,
+  sortOutput,
   sourceColumn,
   target,
 } from './combine-shape.ts'
@@ -79,12 +80,8 @@ function sortNode(shape: SelectShape, key: SortKey, add: (expression: Tree) => n
 
 /** The same expression as in ORDER BY must be the same column here. */
 function onNode(shape: SelectShape, item: Tree, add: (expression: Tree) => number): Tree {
-  if (item.A_Const?.ival !== undefined) return item
-  const key = canonicalKey(shape.block, item)
-  const output = shape.outputs.findIndex(
-    ({ expression }) => expression !== undefined && canonicalKey(shape.block, expression) === key,
-  )
-  return output >= 0 ? integer(output + 1) : collated(shape, item, sourceColumn(add(item)))
+  const output = sortOutput(shape.block, item, shape.outputs)
+  return output !== undefined ? integer(output + 1) : collated(shape, item, sourceColumn(add(item)))
 }
 
 function workerSelect(

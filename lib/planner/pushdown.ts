@@ -1,6 +1,7 @@
 import type { DistributedTable } from '../catalog/catalog.ts'
 import type { Analysis } from './analysis.ts'
 import { hasAggregate } from './expressions.ts'
+import { keptRelations, relationOf } from './kept-relations.ts'
 import type { FromPart } from './model-builder.ts'
 import { usingColumns } from './model-builder.ts'
 import {
@@ -8,6 +9,7 @@ import {
   allRelations,
   type Block,
   type ColumnKey,
+  outputOrInput,
   type Relation,
   resolveColumn,
 } from './query-model.ts'
@@ -224,10 +226,7 @@ function isDistinctByKey(
   if (distinctClause === undefined) return true
   const isPlain = distinctClause.every((item) => Object.keys(item).length === 0)
   if (isPlain) return block.outputs?.some(({ expression }) => isKey(expression)) === true
-  return distinctClause.some((item) => {
-    const ordinal = item.A_Const?.ival?.ival
-    return isKey(ordinal === undefined ? item : block.outputs?.[ordinal - 1]?.expression)
-  })
+  return distinctClause.some((item) => isKey(outputOrInput(block, item)))
 }
 
 /** The expression is a column that always has exactly the seed's distribution value, never null. */
@@ -251,28 +250,4 @@ export function isStrongKey(
   if (inner === undefined) return true
   const index = resolved.relation?.columns?.indexOf(resolved.visible.name) ?? -1
   return isStrongKey(analysis, inner, inner.outputs?.[index]?.expression, pushdown)
-}
-
-function relationOf(key: ColumnKey): number {
-  return Number(key.slice(0, key.indexOf(':')))
-}
-
-/** Ids of relations that no outer join may fill with nulls; `throughFull`: FULL JOIN's sides count as kept. */
-export function keptRelations(block: Block, throughFull: boolean): ReadonlySet<number> {
-  const kept = new Set<number>()
-  const visit = (item: Tree | undefined): void => {
-    const join = item?.JoinExpr
-    if (join === undefined) {
-      const relation = block.relations.find(({ node }) => node === item)
-      if (relation !== undefined) kept.add(relation.id)
-      return
-    }
-    const type = join.jointype
-    if (type === 'JOIN_FULL' && !throughFull) return
-    if (type !== 'JOIN_RIGHT') visit(join.larg)
-    if (type !== 'JOIN_LEFT') visit(join.rarg)
-  }
-  for (const item of block.select?.fromClause ?? block.modify?.from ?? []) visit(item)
-  if (block.modify !== undefined) for (const item of block.relations.slice(0, 1)) kept.add(item.id)
-  return kept
 }

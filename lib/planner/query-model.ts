@@ -1,5 +1,12 @@
 import type { ClusterTable, Column } from '../catalog/catalog.ts'
-import type { ColumnRef, SelectStmt, Tree, UpdateStmt } from './tree.ts'
+import {
+  type ColumnRef,
+  type SelectStmt,
+  type SubLink,
+  type Tree,
+  treeKey,
+  type UpdateStmt,
+} from './tree.ts'
 
 /**
  * A statement as blocks (one for each SELECT, arm of a set operation or modifying command at any depth) and the
@@ -60,7 +67,8 @@ export type Child = {
   readonly place: 'from' | 'sublink' | 'cte'
   /** For IN and its kin: what is compared with the child's outputs by `=`, in order. */
   readonly compared: readonly Tree[]
-  readonly sublinkType: string | undefined
+  /** The sublink itself. */
+  readonly link: SubLink | undefined
 }
 
 export function columnKey(relation: Relation, name: string): ColumnKey {
@@ -154,4 +162,35 @@ export function allBlocks(root: Block): readonly Block[] {
 /** Relations of the block and of everything inside it. */
 export function allRelations(root: Block): readonly Relation[] {
   return allBlocks(root).flatMap(({ relations }) => relations)
+}
+
+/**
+ * The outputs that a name alone means in GROUP BY, ORDER BY or DISTINCT ON: several different ones are an error, one that
+ * is shown twice is not.
+ */
+export function namedOutputs(block: Block, item: Tree): readonly Output[] {
+  const fields = item.ColumnRef?.fields
+  const name = fields?.[0]?.String?.sval
+  if (fields?.length !== 1 || name === undefined) return []
+  const different = new Map<string, Output>()
+  for (const output of block.outputs ?? []) {
+    if (output.name !== name) continue
+    const key = expressionKey(block, output.expression)
+    if (!different.has(key)) different.set(key, output)
+  }
+  return [...different.values()]
+}
+
+function expressionKey(block: Block, expression: Tree | undefined): string {
+  const reference = expression?.ColumnRef
+  const visible = reference === undefined ? undefined : resolveColumn(block, reference)?.visible
+  return visible === undefined ? treeKey(expression ?? {}) : (visible.key ?? visible.merged.join())
+}
+
+/** An item of ORDER BY or DISTINCT ON: an ordinal, an output's name, else an expression over the input. */
+export function outputOrInput(block: Block, item: Tree): Tree {
+  const ordinal = item.A_Const?.ival?.ival
+  const [output] =
+    ordinal === undefined ? namedOutputs(block, item) : [block.outputs?.[ordinal - 1]]
+  return output?.expression ?? item
 }

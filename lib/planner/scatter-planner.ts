@@ -1,6 +1,6 @@
 import { isSplittable, type SplitQuery, splitAggregates } from './aggregate-split.ts'
 import { type Analysis, analyse } from './analysis.ts'
-import { checkScatterSelect, type SelectShape, sortKeys } from './combine-shape.ts'
+import { checkScatterSelect, namedOutput, type SelectShape, sortKeys } from './combine-shape.ts'
 import { isAggregateCall, replaceTime, visitLevel } from './expressions.ts'
 import { gatherRows } from './gather.ts'
 import { orRefusal } from './or-refusal.ts'
@@ -117,7 +117,7 @@ function groupExpressions({ block, select, outputs }: SelectShape): readonly Tre
     const fields = item.ColumnRef?.fields
     const name = fields?.[0]?.String?.sval
     if (fields?.length !== 1 || block.visible.some((column) => column.name === name)) return item
-    const output = outputs.find((candidate) => candidate.name === name)?.expression
+    const output = namedOutput(block, item)?.expression
     if (output === undefined) return item
     return block.knowsColumns ? output : refuse('unresolved-column')
   })

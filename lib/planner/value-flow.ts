@@ -1,4 +1,5 @@
 import type { Column } from '../catalog/catalog.ts'
+import { isKeptColumn, relationOf } from './kept-relations.ts'
 import { areComparable, keySource } from './key-source.ts'
 import type { ModelBuilder } from './model-builder.ts'
 import { usingColumns } from './model-builder.ts'
@@ -11,6 +12,7 @@ import {
   type ColumnKey,
   columnKey,
   type Output,
+  outputOrInput,
   type Relation,
   resolveColumn,
 } from './query-model.ts'
@@ -161,7 +163,8 @@ export class ValueFlow {
     const isAggregated = select.groupClause !== undefined
     if (isAggregated && (grouped === undefined || !grouped.some(isKey))) return false
     if (select.distinctClause?.some((item) => Object.keys(item).length > 0) === true) {
-      if (!select.distinctClause.some(isKey)) return false
+      const items = select.distinctClause.map((item) => outputOrInput(block, item))
+      if (!items.some(isKey)) return false
     }
     return windowsOf(select).every((window) => window?.some(isKey) === true)
   }
@@ -200,8 +203,8 @@ export class ValueFlow {
     const leftType = this.#types.get(left)
     const rightType = this.#types.get(right)
     if (!areComparable(leftType?.typeOid, rightType?.typeOid)) return
-    if (targets.has(relationId(left))) this.addEdge(right, left)
-    if (targets.has(relationId(right))) this.addEdge(left, right)
+    if (targets.has(relationOf(left))) this.addEdge(right, left)
+    if (targets.has(relationOf(right))) this.addEdge(left, right)
   }
 
   #addCondition(block: Block, condition: Tree, targets: ReadonlySet<number>): void {
@@ -221,7 +224,7 @@ export class ValueFlow {
     }
     if (expression.kind === 'AEXPR_OP') this.#addPair(block, lexpr, rexpr, targets)
     for (const [key, values] of this.#constantsOf(block, condition)) {
-      if (targets.has(relationId(key))) this.addConstants(key, values)
+      if (targets.has(relationOf(key))) this.addConstants(key, values)
     }
   }
 
@@ -237,7 +240,7 @@ export class ValueFlow {
     if (left === undefined || right === undefined) return
     const condition = { A_Expr: { kind: 'AEXPR_OP', name: EQUALS, lexpr: left, rexpr: right } }
     for (const [key, values] of this.#constantsOf(block, condition)) {
-      if (targets.has(relationId(key))) this.addConstants(key, values)
+      if (targets.has(relationOf(key))) this.addConstants(key, values)
     }
   }
 
@@ -254,7 +257,7 @@ export class ValueFlow {
     for (const key of merged) {
       const type = this.#types.get(key)
       const source = type === undefined ? undefined : keySource(this.#input, value, type.typeOid)
-      if (source !== undefined && targets.has(relationId(key))) this.addConstants(key, [source])
+      if (source !== undefined && targets.has(relationOf(key))) this.addConstants(key, [source])
     }
   }
 
@@ -264,7 +267,7 @@ export class ValueFlow {
     )
     for (const [key, values] of first ?? []) {
       const all = others.map((arm) => arm.get(key))
-      if (!targets.has(relationId(key)) || all.some((list) => list === undefined)) continue
+      if (!targets.has(relationOf(key)) || all.some((list) => list === undefined)) continue
       this.addConstants(key, [...values, ...all.flatMap((list) => list ?? [])])
     }
   }
@@ -288,12 +291,18 @@ export class ValueFlow {
     return new Map()
   }
 
-  /** `x IN (SELECT y …)`: only rows with y = x matter inside. */
+  /**
+   * `x IN (SELECT y …)`: only rows with y = x matter inside. But a null on either side makes the answer depend on there
+   * being other rows, and only a condition that must hold does not tell null from false.
+   */
   #linkCompared(block: Block, child: Child): void {
+    const isFilter = mustHold(block, child)
     child.compared.forEach((tree, index) => {
+      const shown = child.block.outputs?.[index]?.expression
+      if (!isFilter && !(isKeptColumn(block, tree) && isKeptColumn(child.block, shown))) return
       const outer = this.keyOf(block, tree)
       const outerType = this.columnType(outer)
-      const inner = this.keyOf(child.block, child.block.outputs?.[index]?.expression)
+      const inner = this.keyOf(child.block, shown)
       const innerType = this.columnType(inner)
       if (outer === undefined || inner === undefined) return
       if (!areComparable(outerType?.typeOid, innerType?.typeOid)) return
@@ -305,8 +314,10 @@ export class ValueFlow {
 
 const EQUALS: readonly Tree[] = [{ String: { sval: '=' } }]
 
-function relationId(key: ColumnKey): number {
-  return Number(key.slice(0, key.indexOf(':')))
+/** The sublink is a condition of WHERE by itself. */
+function mustHold(block: Block, { link }: Child): boolean {
+  const where = block.select?.whereClause ?? block.modify?.statement.whereClause
+  return conjuncts(where).some(({ SubLink }) => SubLink !== undefined && SubLink === link)
 }
 
 function isEquality(expression: OperatorExpr): boolean {

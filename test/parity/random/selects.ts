@@ -191,8 +191,9 @@ export class Selects {
     const random = this.#random
     const roll = random.below(100)
     const cte = this.#ctes[0]
-    if (cte !== undefined && roll < 40) return this.#named(cte.alias, alias)
-    if (depth > 0 && roll < 55 && roll >= 43) {
+    if (cte !== undefined && roll < 40 && before.every(isTable))
+      return this.#named(cte.alias, alias)
+    if (depth > 0 && roll < 55 && roll >= 43 && before.every(isTable)) {
       const isLateral = random.chance(40)
       const outer = isLateral ? [before, ...scope] : scope
       const query = this.#block(depth - 1, outer, undefined)
@@ -426,6 +427,11 @@ export class Selects {
       column: { name, kind: isBare ? 'int' : kind, isKey: false },
     }
   }
+}
+
+/** Products of larger things than tables take too long. */
+function isTable({ columns }: Source): boolean {
+  return Object.values(TABLES).some((table) => table.columns === columns)
 }
 
 function uniqueColumns(columns: readonly Column[]): readonly Column[] {
