@@ -168,7 +168,11 @@ function localCatalog({ coordinator }: Config, database: string): CatalogSource 
     shadowingRelations: new Set(),
     shellOids: new Map(),
   }
-  return { current: () => catalog, refresh: () => Promise.resolve(catalog) }
+  return {
+    current: () => catalog,
+    refresh: () => Promise.resolve(catalog),
+    readThrough: () => Promise.resolve(catalog),
+  }
 }
 
 async function scramSecrets(config: Config): Promise<ReadonlyMap<string, ScramSecret>> {

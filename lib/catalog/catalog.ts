@@ -86,10 +86,18 @@ export function tableKey(schema: string, name: string): string {
   return `${schema}\0${name}`
 }
 
+/** The first value of a query's first row on one node. */
+export type ReadOnNode = (nodeId: number, text: string) => Promise<string | undefined>
+
 /** How control/ gives the current snapshot to everyone else. */
 export interface CatalogSource {
   /** The newest snapshot in memory; never waits. */
   current(): Catalog
   /** Reads the metadata again now, and returns a snapshot at least as new as the call. */
   refresh(): Promise<Catalog>
+  /**
+   * The catalog as a transaction sees it, which may have changed it. `nodeIds`: nodes that take part in it. The shared
+   * snapshot itself where they don't differ.
+   */
+  readThrough(read: ReadOnNode, nodeIds: readonly number[]): Promise<Catalog>
 }

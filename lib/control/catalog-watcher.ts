@@ -1,6 +1,6 @@
 import pg from 'pg'
 import type { Log } from '../base/log.ts'
-import type { Catalog, CatalogSource } from '../catalog/catalog.ts'
+import type { Catalog, CatalogSource, ReadOnNode } from '../catalog/catalog.ts'
 import {
   buildCatalog,
   documentOutline,
@@ -32,6 +32,7 @@ export class CatalogWatcher implements CatalogSource {
   readonly #options: CatalogWatcherOptions
   #catalog: Catalog
   #document: string | undefined
+  #tablesOfNodes: ReadonlyMap<number, readonly NodeTable[]> = new Map()
   /** Nodes whose OIDs could not be read; tried again with the next read. */
   #hasGaps = false
   #client: pg.Client | undefined
@@ -80,6 +81,20 @@ export class CatalogWatcher implements CatalogSource {
     return this.#next
   }
 
+  async readThrough(read: ReadOnNode, nodeIds: readonly number[]): Promise<Catalog> {
+    const coordinatorId = this.#catalog.nodes[0]?.nodeId ?? 0
+    const document = await readDocument((text) => read(coordinatorId, text))
+    if (document === undefined || document === this.#document) return this.#catalog
+    const { referenceTables } = documentOutline(document, this.#options.coordinator)
+    const tablesOfNodes = new Map(this.#tablesOfNodes)
+    for (const nodeId of nodeIds) {
+      const ofNode = (text: string) => read(nodeId, text)
+      tablesOfNodes.set(nodeId, await readTableOids(ofNode, referenceTables))
+    }
+    const { version } = this.#catalog
+    return buildCatalog({ ...this.#options, document, tablesOfNodes, version })
+  }
+
   #begin(): Promise<Catalog> {
     this.#next = undefined
     const running = this.#read().finally(() => {
@@ -109,6 +124,7 @@ export class CatalogWatcher implements CatalogSource {
     const version = this.#catalog.version + 1
     this.#catalog = buildCatalog({ ...this.#options, document, tablesOfNodes, version })
     this.#document = document
+    this.#tablesOfNodes = tablesOfNodes
     return this.#catalog
   }
 

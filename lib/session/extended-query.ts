@@ -18,6 +18,7 @@ import {
 } from '../wire/frontend-messages.ts'
 import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
 import { writeParameterDescription, writeRowDescription } from '../wire/row-description.ts'
+import type { CursorPortals } from './cursor-portals.ts'
 import type { MessageInbox } from './message-inbox.ts'
 import type { PortalForwarding } from './portal-forwarding.ts'
 import type { PortalRunner } from './portal-runner.ts'
@@ -41,6 +42,7 @@ export class ExtendedQuery {
   readonly #runner: StatementRunner
   readonly #inbox: MessageInbox
   readonly #portals: Portals
+  readonly #cursors: CursorPortals
   readonly #prepared: PreparedCommands
   readonly #forwarding: PortalForwarding
   readonly #portalRunner: PortalRunner
@@ -53,6 +55,7 @@ export class ExtendedQuery {
     runner: StatementRunner,
     inbox: MessageInbox,
     portals: Portals,
+    cursors: CursorPortals,
     prepared: PreparedCommands,
     forwarding: PortalForwarding,
     portalRunner: PortalRunner,
@@ -61,6 +64,7 @@ export class ExtendedQuery {
     this.#runner = runner
     this.#inbox = inbox
     this.#portals = portals
+    this.#cursors = cursors
     this.#prepared = prepared
     this.#forwarding = forwarding
     this.#portalRunner = portalRunner
@@ -274,7 +278,7 @@ export class ExtendedQuery {
     const { output, transaction } = this.#parts
     const { kind, name } = readDescribe(frame)
     if (kind === 'portal') {
-      await this.#portalRunner.describe(this.#portals.get(name))
+      await this.#portalRunner.describe(await this.#cursors.get(name))
       return
     }
     const statement = this.#parts.prepared.get(name)
@@ -290,7 +294,7 @@ export class ExtendedQuery {
   async #execute(frame: Buffer): Promise<void> {
     const { transaction } = this.#parts
     const { portal: name, maxRows } = readExecute(frame)
-    const portal = this.#portals.get(name)
+    const portal = await this.#cursors.get(name)
     const plan = portal.prepared.planned?.plan
     checkNotFailed(transaction.status, plan)
     if (plan?.kind !== 'session') this.#openImplicitUnlessLast()
@@ -304,7 +308,8 @@ export class ExtendedQuery {
     else {
       const portal = this.#portals.find(name)
       this.#portals.delete(name)
-      if (portal !== undefined) await this.#portalRunner.close(portal)
+      if (portal === undefined) await this.#cursors.close(name)
+      else await this.#portalRunner.close(portal)
     }
     writeCloseComplete(this.#parts.output.frames)
   }

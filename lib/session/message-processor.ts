@@ -4,6 +4,7 @@ import { writeReadyForQuery } from '../wire/backend-messages.ts'
 import { writeError } from '../wire/error-messages.ts'
 import { readEmpty, readFunctionCall, readQuery } from '../wire/frontend-messages.ts'
 import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
+import { CursorPortals } from './cursor-portals.ts'
 import { ExtendedQuery } from './extended-query.ts'
 import type { MessageInbox, QueuedMessage } from './message-inbox.ts'
 import type { ParameterReports } from './parameter-reports.ts'
@@ -51,11 +52,13 @@ export class MessageProcessor {
     const prepared = new PreparedCommands(parts, this.#runner, forwarding, commands)
     commands.connect(prepared)
     this.#simple = new SimpleQuery(parts, this.#runner)
+    const portals = new Portals()
     this.#extended = new ExtendedQuery(
       parts,
       this.#runner,
       inbox,
-      new Portals(),
+      portals,
+      new CursorPortals(parts, this.#runner, portals),
       prepared,
       forwarding,
       new PortalRunner(parts, this.#runner, commands, prepared),
@@ -99,6 +102,7 @@ export class MessageProcessor {
 
   async #withReady(work: () => Promise<void>): Promise<void> {
     try {
+      if (!this.#runner.isFresh) await this.#runner.freshen()
       await work()
     } catch (error) {
       await this.#fail(error)
@@ -108,6 +112,7 @@ export class MessageProcessor {
 
   async #step({ type, frame }: QueuedMessage): Promise<void> {
     try {
+      if (!this.#runner.isFresh) await this.#runner.freshen()
       await this.#extended.step(type, frame)
     } catch (error) {
       this.#isSkipping = true

@@ -12,6 +12,7 @@ import type { Login } from './client-handshake.ts'
 import type { ClientOutput } from './client-output.ts'
 import { PreparedStatements } from './prepared-statements.ts'
 import { searchPathSql } from './search-path.ts'
+import { SessionCatalog } from './session-catalog.ts'
 import type { SessionParts } from './session-parts.ts'
 import type { DatabaseServices, SessionServices } from './session-services.ts'
 import { SettingCommands } from './setting-commands.ts'
@@ -56,7 +57,8 @@ export function makeParts(
   frame: SessionFrame,
 ): SessionParts {
   const { pools, acquireTimeoutMs, log, parser, observer } = services
-  const { catalogs, commands, executor } = database
+  const { catalogs: shared, commands, executor } = database
+  const catalogs = new SessionCatalog(shared)
   const { sessionId, output, relay, signal, track } = frame
   const settings = new SessionSettings()
   const transaction = new SessionTransaction({
@@ -65,6 +67,7 @@ export function makeParts(
     database: login.database,
     user: login.user,
     settings,
+    followers: [catalogs],
     acquireTimeoutMs,
     log: log.with({ session: sessionId }),
   })
@@ -84,7 +87,7 @@ export function makeParts(
     settings,
     initialSettings: initialSettings(login),
     catalogs,
-    planner: new StatementPlanner(parser, planCacheOf(catalogs)),
+    planner: new StatementPlanner(parser, planCacheOf(shared)),
     prepared: new PreparedStatements(),
     clock,
     temporaryNames: new Set(),

@@ -1,12 +1,12 @@
 import type { SessionSettings, Settings } from '../backend/session-state.ts'
 import type { Log } from '../base/log.ts'
-import type { CatalogSource } from '../catalog/catalog.ts'
 import type { ClusterCommands, Execution } from '../executor/ports.ts'
 import type { SessionStatementContext } from '../executor/statement-context.ts'
 import type { SessionTransaction } from '../executor/transaction.ts'
 import type { Plan } from '../planner/plan.ts'
 import type { ClientOutput } from './client-output.ts'
 import type { PreparedStatements } from './prepared-statements.ts'
+import type { SessionCatalog } from './session-catalog.ts'
 import type { StatementClock } from './statement-clock.ts'
 import type { StatementPlanner } from './statement-planner.ts'
 import type { StatementRelay } from './statement-relay.ts'
@@ -22,7 +22,7 @@ export type SessionParts = {
   readonly settings: SessionSettings
   /** Settings of the startup packet: what RESET goes back to. */
   readonly initialSettings: Settings
-  readonly catalogs: CatalogSource
+  readonly catalogs: SessionCatalog
   readonly planner: StatementPlanner
   readonly prepared: PreparedStatements
   readonly clock: StatementClock

@@ -51,6 +51,7 @@ export class SimpleQuery {
       }
     }
     for (const parsed of statements) {
+      if (!this.#runner.isFresh) await this.#runner.freshen()
       const planned = this.#runner.plan(parsed)
       const { plan } = planned
       const isBegin = plan.kind === 'session' && plan.command.kind === 'begin'

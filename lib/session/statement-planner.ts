@@ -32,6 +32,8 @@ export type PlannedStatement = {
 /** What planning depends on besides the text; of one session at one moment. */
 export type PlanningWorld = {
   readonly catalog: Catalog
+  /** false: the catalog is that of a transaction under way. */
+  readonly isShared: boolean
   readonly searchPath: readonly string[]
   readonly temporaryNames: ReadonlySet<string>
 }
@@ -57,7 +59,7 @@ export class StatementPlanner {
 
   /** The statement in `text` without parsing it; undefined: parse it. */
   fromCache(text: Buffer, world: PlanningWorld): PlannedStatement | undefined {
-    if (world.temporaryNames.size > 0) return undefined
+    if (world.temporaryNames.size > 0 || !world.isShared) return undefined
     const literals = new LexResult()
     if (!this.#cache.lex(text, 0, text.length, literals)) return undefined
     const cached = this.#cache.lookup(text, 0, text.length, literals)
@@ -69,7 +71,7 @@ export class StatementPlanner {
 
   #keep(planned: PlannedStatement, world: PlanningWorld): void {
     const { text, plan, literals, catalog, searchPath } = planned
-    if (world.temporaryNames.size > 0 || !isShapeStable(plan)) return
+    if (world.temporaryNames.size > 0 || !world.isShared || !isShapeStable(plan)) return
     this.#cache.store(text, 0, text.length, literals, { plan, catalog, searchPath })
   }
 

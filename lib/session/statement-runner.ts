@@ -38,7 +38,6 @@ export class StatementRunner {
   readonly #parts: SessionParts
   readonly #commands: SessionCommands
   readonly #keys = new StatementKeys()
-  #mustRefresh = false
 
   constructor(parts: SessionParts, commands: SessionCommands) {
     this.#parts = parts
@@ -62,7 +61,9 @@ export class StatementRunner {
 
   #world(): PlanningWorld {
     const { catalogs, temporaryNames } = this.#parts
-    return { catalog: catalogs.current(), searchPath: this.#searchPath(), temporaryNames }
+    const { isShared } = catalogs
+    const searchPath = this.#searchPath()
+    return { catalog: catalogs.current(), isShared, searchPath, temporaryNames }
   }
 
   /** false: the metadata or the search path have changed since. */
@@ -119,16 +120,20 @@ export class StatementRunner {
 
   /** FETCH, MOVE and CLOSE go where their cursor is; the coordinator knows best of those that we don't know. */
   #localTarget(catalog: Catalog, plan: LocalPlan): Target {
-    const { nodeId } = coordinatorOf(catalog)
-    const access = plan.isReadOnly ? 'read' : 'write'
-    if (plan.cursor === undefined) return { nodeId, access, shardIndex: undefined }
-    const cursor = this.#parts.transaction.cursors.find(plan.cursor.name)
-    if (cursor === undefined) return { nodeId, access, shardIndex: undefined }
-    return {
-      nodeId: cursor.nodeId,
-      access: cursor.isReadOnly ? 'read' : 'write',
-      shardIndex: undefined,
-    }
+    const { cursors } = this.#parts.transaction
+    const cursor = plan.cursor === undefined ? undefined : cursors.find(plan.cursor.name)
+    const { nodeId } = cursor ?? coordinatorOf(catalog)
+    const isReadOnly = cursor?.isReadOnly ?? plan.isReadOnly
+    return { nodeId, access: isReadOnly ? 'read' : 'write', shardIndex: undefined }
+  }
+
+  /** Where a cursor lives. */
+  connectionOf(cursorName: string): Promise<BackendConnection> {
+    const { transaction, catalogs } = this.#parts
+    const cursor = transaction.cursors.find(cursorName)
+    const { nodeId } = cursor ?? coordinatorOf(catalogs.current())
+    const access = cursor?.isReadOnly === true ? 'read' : 'write'
+    return this.connectionTo({ nodeId, access, shardIndex: undefined })
   }
 
   /** Whom to ask what a statement takes and gives. */
@@ -137,7 +142,7 @@ export class StatementRunner {
     if (planned === undefined || plan?.kind !== 'local' || plan.cursor === undefined) {
       return this.coordinator()
     }
-    return this.connectionTo(this.#localTarget(planned.catalog, plan))
+    return this.connectionOf(plan.cursor.name)
   }
 
   /** Borrows the target's connection for the statement. */
@@ -189,7 +194,7 @@ export class StatementRunner {
   /** After a statement that runs as it is has succeeded. */
   noteLocal({ plan, catalog }: PlannedStatement): void {
     if (plan.kind !== 'local') return
-    if (plan.changesCatalog) this.noteCatalogChange()
+    if (plan.changesCatalog && plan.pin !== 'temporary table') this.noteCatalogChange()
     if (plan.cursor === undefined) return
     const { cursors } = this.#parts.transaction
     const { action, name, isHeld } = plan.cursor
@@ -205,15 +210,22 @@ export class StatementRunner {
 
   /** After a statement has succeeded: what it created or dropped is seen from its commit on. */
   noteCatalogChange(): void {
-    this.#mustRefresh = true
+    this.#parts.catalogs.noteChange()
+  }
+
+  /** false: freshen() first, then plan. */
+  get isFresh(): boolean {
+    return !this.#parts.catalogs.isStale
+  }
+
+  async freshen(): Promise<void> {
+    const { transaction, catalogs, signal } = this.#parts
+    if (catalogs.isStale) await catalogs.freshen(transaction, signal())
   }
 
   /** When the session stands outside a transaction again. */
   async refreshIfNeeded(): Promise<void> {
-    const { transaction, catalogs } = this.#parts
-    if (!this.#mustRefresh || transaction.status !== TransactionStatus.idle) return
-    this.#mustRefresh = false
-    await catalogs.refresh()
+    if (this.#parts.transaction.status === TransactionStatus.idle) await this.freshen()
   }
 
   async #relayQuery(planned: PlannedStatement, target: Target): Promise<void> {

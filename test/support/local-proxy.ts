@@ -70,5 +70,9 @@ function emptyCatalog(
     shadowingRelations: new Set(),
     shellOids: new Map(),
   }
-  return { current: () => catalog, refresh: () => Promise.resolve(catalog) }
+  return {
+    current: () => catalog,
+    refresh: () => Promise.resolve(catalog),
+    readThrough: () => Promise.resolve(catalog),
+  }
 }

@@ -1,0 +1,102 @@
+import type { Catalog, CatalogSource, ReadOnNode } from '../catalog/catalog.ts'
+import { query } from '../executor/node-client.ts'
+import type { SessionTransaction } from '../executor/transaction.ts'
+import type { TransactionFollower } from '../executor/transaction-follower.ts'
+import { TransactionStatus } from '../wire/message-codes.ts'
+
+/**
+ * The catalog as one session sees it: the shared one, but inside a transaction that has changed tables or metadata one of
+ * its own, read through that transaction's connections. Others see the change from its commit on.
+ */
+export class SessionCatalog implements CatalogSource, TransactionFollower {
+  readonly #shared: CatalogSource
+  #own: Catalog | undefined
+  /** The transaction at hand has changed something. */
+  #hasChanged = false
+  #isStale = false
+
+  constructor(shared: CatalogSource) {
+    this.#shared = shared
+  }
+
+  current(): Catalog {
+    return this.#own ?? this.#shared.current()
+  }
+
+  refresh(): Promise<Catalog> {
+    return this.#shared.refresh()
+  }
+
+  readThrough(read: ReadOnNode, nodeIds: readonly number[]): Promise<Catalog> {
+    return this.#shared.readThrough(read, nodeIds)
+  }
+
+  /** false: plans made now are of no use to others. */
+  get isShared(): boolean {
+    return this.#own === undefined
+  }
+
+  /** freshen() must come before the next statement is planned. */
+  get isStale(): boolean {
+    return this.#isStale
+  }
+
+  /** After each statement that may have changed something. */
+  noteChange(): void {
+    this.#hasChanged = true
+    this.#isStale = true
+  }
+
+  /** Reads what there is to see now. Inside a failed transaction nothing can be read, nor need it be. */
+  async freshen(transaction: SessionTransaction, signal: AbortSignal): Promise<void> {
+    if (transaction.status === TransactionStatus.failed) return
+    if (transaction.status === TransactionStatus.idle) {
+      this.#hasChanged = false
+      this.#isStale = false
+      await this.#shared.refresh()
+      return
+    }
+    const nodeIds = transaction.connections.map(({ node }) => node.nodeId)
+    const read: ReadOnNode = async (nodeId, text) => {
+      const { rows } = await query(
+        await transaction.connection(nodeId, 'read', signal),
+        undone(text),
+      )
+      return rows[0]?.[0]
+    }
+    const catalog = await this.#shared.readThrough(read, nodeIds)
+    this.#own = catalog === this.#shared.current() ? undefined : catalog
+    this.#isStale = false
+  }
+
+  begin(): void {
+    this.#own = undefined
+  }
+
+  commit(): void {
+    this.#own = undefined
+    this.#isStale = this.#hasChanged
+  }
+
+  rollback(): void {
+    this.commit()
+  }
+
+  savepoint(): void {
+    // what is seen stays the same
+  }
+
+  release(): void {
+    // what is seen stays the same
+  }
+
+  rollbackTo(): void {
+    this.#isStale = this.#hasChanged
+  }
+}
+
+/** With settings of our own, of which nothing stays: JIT would take a second to compile what runs in a millisecond. */
+function undone(text: string): string {
+  return `SAVEPOINT pgloom_catalog; SET LOCAL jit = off; SET LOCAL search_path = pg_catalog; ${text};
+    ROLLBACK TO SAVEPOINT pgloom_catalog; RELEASE SAVEPOINT pgloom_catalog`
+}
