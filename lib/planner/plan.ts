@@ -85,6 +85,8 @@ export type LocalPlan = {
   readonly cursor: LocalCursor | undefined
   /** Provably writes nothing (plain SELECT without row locks or unknown functions). */
   readonly isReadOnly: boolean
+  /** undefined: it reads no distributed table, whoever runs it. */
+  readonly unseenReads: UnseenReads | undefined
   /** true if every literal may differ without changing this plan: cacheable by shape. */
   readonly isShapeStable: boolean
 }
@@ -93,6 +95,14 @@ export type LocalCursor = {
   readonly action: 'declare' | 'fetch' | 'close'
   readonly name: string
   readonly isHeld: boolean
+}
+
+/** How a statement might read distributed tables that it doesn't name. */
+export type UnseenReads = {
+  /** Bodies of functions that aren't Postgres' own, DO, CALL. */
+  readonly runsCode: boolean
+  /** Relations that may be views, as quoted names. */
+  readonly relations: readonly string[]
 }
 
 export type Replacement = TextRange & { readonly text: string }

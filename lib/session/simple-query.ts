@@ -65,6 +65,7 @@ export class SimpleQuery {
   /** The coordinator knows best what a script means: it gets the text as it is. */
   async #relayScript(text: Buffer, plans: readonly PlannedStatement[]): Promise<void> {
     const { transaction, catalogs, clock } = this.#parts
+    for (const planned of plans) await this.#runner.prepareLocal(planned)
     for (const planned of plans) this.#runner.noteLocal(planned)
     const catalog = catalogs.current()
     const { nodeId } = coordinatorOf(catalog)

@@ -18,6 +18,7 @@ import type { SessionCommands } from './session-commands.ts'
 import type { SessionParts } from './session-parts.ts'
 import { checkNotFailed } from './statement-guards.ts'
 import type { ParsedStatement, PlannedStatement, PlanningWorld } from './statement-planner.ts'
+import { UnseenReadsGuard } from './unseen-reads-guard.ts'
 
 /** Where a statement goes as it is: to one connection. */
 export type Target = {
@@ -37,10 +38,12 @@ export const NO_PARAMETERS: Parameters = { types: [], formats: [], values: [] }
 export class StatementRunner {
   readonly #parts: SessionParts
   readonly #commands: SessionCommands
+  readonly #unseenReads: UnseenReadsGuard
   readonly #keys = new StatementKeys()
 
   constructor(parts: SessionParts, commands: SessionCommands) {
     this.#parts = parts
+    this.#unseenReads = new UnseenReadsGuard(parts)
     this.#commands = commands
   }
 
@@ -178,6 +181,9 @@ export class StatementRunner {
   /** Before a local statement runs; its connection has not been asked for yet. */
   async prepareLocal({ plan }: PlannedStatement): Promise<void> {
     const { commands, context, transaction } = this.#parts
+    if (plan.kind === 'local' && plan.unseenReads !== undefined) {
+      await this.#unseenReads.check(plan.unseenReads, () => this.coordinator())
+    }
     if (plan.kind === 'local' && plan.cursor?.action === 'declare') {
       checkCursorFree(transaction.cursors, plan.cursor.name)
     }
