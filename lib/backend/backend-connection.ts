@@ -31,6 +31,8 @@ const COPY_LIMIT_BYTES = 16 * 1024
 /** Requests that wait for the turn's end; a writer that goes on regardless is congested. */
 const OUT_LIMIT_BYTES = 1024 * 1024
 const STARTUP_SINKS = 8
+/** Postgres reports about fifteen; a server that goes on inventing names must not fill our memory. */
+const MAX_PARAMETERS = 1000
 
 /**
  * One server connection: requests are appended to `out` and announced by open(), one sink for each ReadyForQuery to
@@ -270,6 +272,9 @@ export class BackendConnection {
   #setParameter(chunk: Buffer, start: number, end: number): void {
     const { name, value } = readParameterStatus(chunk.subarray(start, end))
     this.parameters.set(name, value)
+    if (this.parameters.size > MAX_PARAMETERS) {
+      throw new ProtocolError('too many parameters from server')
+    }
     this.#pass(Backend.parameterStatus, chunk, start, end)
   }
 

@@ -171,6 +171,7 @@ function changesCatalog(kind: string, statement: Tree): boolean {
 function pinReason(kind: string, statement: Tree): PinReason | undefined {
   if (kind === 'ListenStmt') return 'listen'
   if (localCursor(statement)?.isHeld === true) return 'cursor with hold'
+  if (kind === 'DoStmt' && mayLast(statement)) return 'session setting'
   let reason: PinReason | undefined
   walkTree(statement, (nodeKind, node) => {
     if (nodeKind === 'FuncCall' && SESSION_LOCK_FUNCTIONS.has(builtinName(node) ?? '')) {
@@ -180,6 +181,14 @@ function pinReason(kind: string, statement: Tree): PinReason | undefined {
     return undefined
   })
   return createsTemporary(statement) ? 'temporary table' : reason
+}
+
+/** What a DO block may leave behind in its session; rather too much than too little. */
+const LASTING =
+  /\b(?:set(?!\s+local\b)|set_config|reset|discard|listen|temp|temporary|pg_(?:try_)?advisory_lock)/i
+
+function mayLast(block: Tree): boolean {
+  return LASTING.test(JSON.stringify(block).replaceAll(/\\[nrt]/g, ' '))
 }
 
 function createsTemporary(value: unknown): boolean {

@@ -312,8 +312,13 @@ export class ClientSession implements Cancellable, HandshakeListener {
   }
 
   #relayCopy(connection: BackendConnection): void {
-    this.#copy.start(connection)
-    this.#copy.drain(this.#inbox)
+    try {
+      this.#copy.start(connection)
+      this.#copy.drain(this.#inbox)
+    } catch (error) {
+      // the client's fault is not the server connection's, whose callback this is
+      this.#fatal(this.#shown(error))
+    }
   }
 
   // -- end ------------------------------------------------------------------------------------------------------

@@ -1,3 +1,4 @@
+import type { Settings } from '../backend/session-state.ts'
 import { LruMap } from '../base/lru-map.ts'
 import { expandSearchPath } from '../catalog/catalog-lookup.ts'
 
@@ -14,6 +15,18 @@ export function searchPathOf(value: string | undefined, user: string): readonly 
   const path = expandSearchPath(literalsAsNames(value ?? DEFAULT_SEARCH_PATH), user)
   known.set(key, path)
   return path
+}
+
+/** The role that "$user" stands for: what SET ROLE or SET SESSION AUTHORIZATION have chosen. */
+export function currentRole(settings: Settings, user: string): string {
+  const role = literalValue(settings.get('role'))
+  if (role !== undefined && role.toLowerCase() !== 'none') return role
+  return literalValue(settings.get('session_authorization')) ?? user
+}
+
+function literalValue(sql: string | undefined): string | undefined {
+  const match = /^\s*E?'((?:[^']|'')*)'\s*$/s.exec(sql ?? '')
+  return match === null ? sql : match[1]?.replaceAll("''", "'")
 }
 
 /** The text of the setting as SQL text for SET: each schema as a name of its own. */

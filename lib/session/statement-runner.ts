@@ -13,7 +13,7 @@ import { refusalError } from '../planner/refusals.ts'
 import { writeCommandComplete } from '../wire/backend-messages.ts'
 import type { FrameWriter } from '../wire/frame-writer.ts'
 import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
-import { searchPathOf } from './search-path.ts'
+import { currentRole, searchPathOf } from './search-path.ts'
 import type { SessionCommands } from './session-commands.ts'
 import type { SessionParts } from './session-parts.ts'
 import { checkNotFailed } from './statement-guards.ts'
@@ -79,7 +79,8 @@ export class StatementRunner {
 
   #searchPath(): readonly string[] {
     const { settings, user } = this.#parts
-    return searchPathOf(settings.effective.get('search_path'), user)
+    const { effective } = settings
+    return searchPathOf(effective.get('search_path'), currentRole(effective, user))
   }
 
   /** In the simple protocol: everything up to CommandComplete. Throws the statement's error. */

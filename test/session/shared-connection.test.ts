@@ -48,3 +48,16 @@ t.test('a comment after BEGIN hides nothing of what travels with it', async (t) 
   await one.run('ROLLBACK')
   t.equal(await one.value('SHOW timezone'), 'Asia/Tokyo')
 })
+
+t.test('a DO block that changes the session keeps its connection', async (t) => {
+  const url = new URL(await stockPostgres(t))
+  url.port = String(await localProxy(t, { host: url.hostname, port: Number(url.port) }))
+  const [one, other] = [await RawClient.connect(url.href), await RawClient.connect(url.href)]
+  t.teardown(() => {
+    one.close()
+    other.close()
+  })
+  await one.run("DO $$BEGIN\nPERFORM set_config('work_mem', '14MB', false); END$$")
+  t.equal(await other.value('SHOW work_mem'), '4MB')
+  t.equal(await one.value('SHOW work_mem'), '14MB')
+})
