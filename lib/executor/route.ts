@@ -27,6 +27,7 @@ export function resolvePins(pins: readonly Pin[], keys: KeyReader): Route {
   for (const pin of pins) {
     const own = routeOfPin(pin, keys)
     if (own === MANY) return MANY
+    if (own === NONE && pin.rejectsNull === true) throw nullKey(pin.table)
     if (own === NONE) continue
     if (route !== NONE && route !== own) return MANY
     route = own

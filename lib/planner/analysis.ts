@@ -1,4 +1,5 @@
 import type { DistributedTable } from '../catalog/catalog.ts'
+import { checkAssignments, linkInsert } from './insert-keys.ts'
 import { ModelBuilder } from './model-builder.ts'
 import type { PlanInput } from './plan-input.ts'
 import { allBlocks, type Block } from './query-model.ts'
@@ -25,7 +26,12 @@ export function analyse(input: PlanInput, statement: Tree): Analysis {
   const root = builder.build(statement)
   checkStatement(input, root)
   checkUpdates(root)
-  return { input, tables, builder, root, flow: new ValueFlow(input, builder, root) }
+  const flow = new ValueFlow(input, builder, root)
+  // the statement's own INSERT is planned by its own rules
+  for (const [block, insert] of builder.inserts) {
+    if (block !== root) linkInsert({ input, flow }, block, insert)
+  }
+  return { input, tables, builder, root, flow }
 }
 
 function checkColocation(tables: readonly DistributedTable[]): void {
@@ -39,20 +45,4 @@ function checkUpdates(root: Block): void {
     if (block.kind !== 'update' || table?.kind !== 'distributed') continue
     checkAssignments(block.modify?.statement.targetList, table)
   }
-}
-
-/** No SET may name the distribution column, be it by `(a, b) = …`. */
-export function checkAssignments(
-  targets: readonly Tree[] | undefined,
-  table: DistributedTable,
-): void {
-  for (const { ResTarget } of targets ?? []) {
-    if (ResTarget?.name === table.distributionColumn.name) {
-      refuse('update-distribution-column', undefined, ResTarget.location)
-    }
-  }
-}
-
-export function columnNames(targets: readonly Tree[] | undefined): readonly string[] {
-  return (targets ?? []).map(({ ResTarget }) => ResTarget?.name ?? '')
 }

@@ -1,20 +1,20 @@
 import type { DistributedTable } from '../catalog/catalog.ts'
-import { type Analysis, analyse, checkAssignments, columnNames } from './analysis.ts'
-import { areComparable, keySource } from './key-source.ts'
+import { analyse } from './analysis.ts'
+import { checkAssignments, keyPosition, linkInsert } from './insert-keys.ts'
+import { keySource } from './key-source.ts'
 import { planPushedInsert } from './modify-planner.ts'
 import { orRefusal } from './or-refusal.ts'
 import type {
   InsertRowsPlan,
   InsertThroughScratchPlan,
   KeySource,
-  Pin,
   Plan,
   TextRange,
 } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { relationRange } from './qualifiers.ts'
 import { refuse } from './refusals.ts'
-import { distributionKey, pinsOf, routedStatement } from './router.ts'
+import { pinsOf, routedStatement } from './router.ts'
 import { rowRanges } from './row-ranges.ts'
 import { tableReferences } from './table-references.ts'
 import { type InsertStmt, type Tree, walkTree } from './tree.ts'
@@ -37,15 +37,6 @@ export function planInsert(input: PlanInput, insert: InsertStmt): Plan {
   }
   if (!readsDistributed) return throughScratch(input, insert, target, position)
   return planFromDistributed(input, insert, target, position)
-}
-
-/** Where in the rows the distribution column's value stands; undefined: it is left out. */
-function keyPosition(insert: InsertStmt, table: DistributedTable): number | undefined {
-  const names =
-    insert.cols === undefined ? table.columns.map(({ name }) => name) : columnNames(insert.cols)
-  const position = names.indexOf(table.distributionColumn.name)
-  const width = insert.selectStmt?.SelectStmt?.valuesLists?.[0]?.List?.items?.length
-  return position < 0 || (width !== undefined && position >= width) ? undefined : position
 }
 
 function planRows(
@@ -131,7 +122,8 @@ function planFromDistributed(
 ): Plan {
   if (position === undefined) return refuse('insert-without-key')
   const analysis = analyse(input, input.statement)
-  const pins = insertPins(analysis, table, position)
+  linkInsert(analysis, analysis.root, insert)
+  const pins = pinsOf(analysis.root, analysis.flow.constants())
   const routed = routedStatement(input, analysis.tables, pins)
   return {
     kind: 'modify',
@@ -139,23 +131,4 @@ function planFromDistributed(
     routed,
     multi: () => orRefusal(() => planPushedInsert(analysis, insert, table, position)),
   }
-}
-
-/** The target's pin is what the source puts into the distribution column. */
-function insertPins(analysis: Analysis, table: DistributedTable, position: number): readonly Pin[] {
-  const { root, flow, input } = analysis
-  const source = root.children.find(({ place }) => place === 'from')?.block
-  const expression = source?.outputs?.[position]?.expression
-  const { typeOid } = table.distributionColumn
-  const target = root.relations[0]
-  const targetKey = target === undefined ? undefined : distributionKey(target, table)
-  if (source?.kind === 'select' && expression !== undefined && targetKey !== undefined) {
-    const value = keySource(input, expression, typeOid)
-    const key = flow.keyOf(source, expression)
-    if (value !== undefined) flow.addConstants(targetKey, [value])
-    if (key !== undefined && areComparable(flow.columnType(key)?.typeOid, typeOid)) {
-      flow.addEdge(key, targetKey)
-    }
-  }
-  return pinsOf(root, flow.constants())
 }

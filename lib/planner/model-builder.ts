@@ -38,6 +38,8 @@ export class ModelBuilder {
   #nextId = 1
   /** How many relations read each CTE's block. */
   readonly cteUses = new Map<Block, number>()
+  /** The statement of each INSERT's block. */
+  readonly inserts = new Map<Block, InsertStmt>()
   /** Of each JOIN: the relations on its two sides. */
   readonly joinSides = new Map<JoinExpr, { readonly left: FromPart; readonly right: FromPart }>()
 
@@ -138,6 +140,7 @@ export class ModelBuilder {
 
   #insert(insert: InsertStmt, parent: Block | undefined, outer: Ctes): Block {
     const block = this.#block('insert', parent)
+    this.inserts.set(block, insert)
     const ctes = this.#with(insert.withClause, block, outer)
     if (insert.selectStmt !== undefined) {
       block.children.push(child(this.#statement(insert.selectStmt, parent, ctes), 'from'))

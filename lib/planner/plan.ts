@@ -68,6 +68,8 @@ export type KeySource =
 export type Pin = {
   readonly table: DistributedTable
   readonly values: readonly KeySource[] | undefined
+  /** The rows of an INSERT inside the statement go there: NULL, which has no shard, is an error (22004). */
+  readonly rejectsNull?: boolean
 }
 
 /** Runs verbatim on the coordinator. Also reference tables read there. */

@@ -9,12 +9,13 @@ import {
   allRelations,
   type Block,
   type ColumnKey,
+  distributionKey,
   outputOrInput,
   type Relation,
   resolveColumn,
 } from './query-model.ts'
 import { refuse } from './refusals.ts'
-import { distributedRelations, distributionKey } from './router.ts'
+import { distributedRelations } from './router.ts'
 import { conjuncts, type JoinExpr, type SelectStmt, type Tree } from './tree.ts'
 import { groupKeys, windowsOf } from './value-flow.ts'
 

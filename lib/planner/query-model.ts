@@ -1,4 +1,4 @@
-import type { ClusterTable, Column } from '../catalog/catalog.ts'
+import type { ClusterTable, Column, DistributedTable } from '../catalog/catalog.ts'
 import {
   type ColumnRef,
   type SelectStmt,
@@ -73,6 +73,16 @@ export type Child = {
 
 export function columnKey(relation: Relation, name: string): ColumnKey {
   return `${relation.id}:${name}`
+}
+
+/** The key of the relation's distribution column, under the name that the query sees. */
+export function distributionKey(
+  relation: Relation,
+  table: DistributedTable,
+): ColumnKey | undefined {
+  const index = table.columns.findIndex(({ name }) => name === table.distributionColumn.name)
+  const name = relation.columns?.[index]
+  return name === undefined ? undefined : columnKey(relation, name)
 }
 
 /** The catalog's column for a name that the query sees; aliases may have renamed it. */

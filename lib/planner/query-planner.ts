@@ -1,9 +1,10 @@
-import { analyse } from './analysis.ts'
+import { type Analysis, analyse } from './analysis.ts'
+import { checkMergeActions, mergeInsertKeys } from './insert-keys.ts'
 import { planInsert } from './insert-planner.ts'
 import { planLocal } from './local-planner.ts'
 import { planScatterModify } from './modify-planner.ts'
 import { orRefusal } from './or-refusal.ts'
-import type { Plan } from './plan.ts'
+import type { Pin, Plan } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { planReferenceWrite } from './reference-writes.ts'
 import { refuse } from './refusals.ts'
@@ -11,6 +12,7 @@ import { pinsOf, routedStatement } from './router.ts'
 import { planScatterSelect } from './scatter-planner.ts'
 import { currentOf } from './statement-checks.ts'
 import type { StatementTables } from './table-references.ts'
+import type { MergeStmt } from './tree.ts'
 
 /** SELECT, INSERT, UPDATE, DELETE and MERGE that name at least one cluster table. */
 export function planQuery(input: PlanInput, kind: string, tables: StatementTables): Plan {
@@ -38,13 +40,14 @@ function statementTarget({ statement }: PlanInput): object | undefined {
 }
 
 function planPinned(input: PlanInput, kind: string): Plan {
-  if (kind === 'MergeStmt') return refuse('merge')
   const analysis = analyse(input, input.statement)
   const pins = pinsOf(analysis.root, analysis.flow.constants())
   const routed = routedStatement(input, analysis.tables, pins)
   if (kind === 'SelectStmt') {
     return { kind: 'select', routed, multi: () => orRefusal(() => planScatterSelect(analysis)) }
   }
+  const merge = input.statement.MergeStmt
+  if (merge !== undefined) return planMerge(analysis, merge, pins)
   const cursor = currentOf(input.statement)?.cursor_name
   if (cursor !== undefined && pins.length !== 1) return refuse('current-of')
   return {
@@ -53,5 +56,27 @@ function planPinned(input: PlanInput, kind: string): Plan {
     currentOf: cursor,
     multi: () =>
       orRefusal(() => (cursor === undefined ? planScatterModify(analysis) : refuse('current-of'))),
+  }
+}
+
+/** MERGE whose source, target and new rows are all in one shard. */
+function planMerge(analysis: Analysis, merge: MergeStmt, pins: readonly Pin[]): Plan {
+  const { input, root, tables } = analysis
+  const table = root.relations[0]?.table
+  if (table?.kind !== 'distributed') return refuse('merge')
+  checkMergeActions(merge, table)
+  const inserted = mergeInsertKeys(analysis, root, merge, table).map(
+    (values): Pin => ({
+      table,
+      values,
+      rejectsNull: true,
+    }),
+  )
+  const routed = routedStatement(input, tables, [...pins, ...inserted])
+  return {
+    kind: 'modify',
+    routed,
+    currentOf: undefined,
+    multi: () => ({ kind: 'refusal', id: 'merge' }),
   }
 }

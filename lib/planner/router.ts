@@ -4,11 +4,11 @@ import type { KeySource, Pin, RoutedStatement, Splice, TextRange } from './plan.
 import type { PlanInput } from './plan-input.ts'
 import { qualifierRange, relationQualifier } from './qualifiers.ts'
 import {
+  allBlocks,
   allRelations,
   type Block,
   type ColumnKey,
-  columnKey,
-  type Relation,
+  distributionKey,
 } from './query-model.ts'
 import type { StatementTables } from './table-references.ts'
 import { strings, type Tree, walkTree } from './tree.ts'
@@ -39,9 +39,13 @@ export function pinsOf(
   root: Block,
   constants: ReadonlyMap<ColumnKey, readonly KeySource[]>,
 ): readonly Pin[] {
+  const inserted = new Set(
+    allBlocks(root).flatMap(({ kind, relations }) => (kind === 'insert' ? relations[0] : [])),
+  )
   return distributedRelations(root).map(({ relation, table }) => {
     const key = distributionKey(relation, table)
-    return { table, values: key === undefined ? undefined : constants.get(key) }
+    const values = key === undefined ? undefined : constants.get(key)
+    return inserted.has(relation) ? { table, values, rejectsNull: true } : { table, values }
   })
 }
 
@@ -50,16 +54,6 @@ export function distributedRelations(root: Block) {
     const { table } = relation
     return table?.kind === 'distributed' ? [{ relation, table }] : []
   })
-}
-
-/** The key of the relation's distribution column, under the name that the query sees. */
-export function distributionKey(
-  relation: Relation,
-  table: DistributedTable,
-): ColumnKey | undefined {
-  const index = table.columns.findIndex(({ name }) => name === table.distributionColumn.name)
-  const name = relation.columns?.[index]
-  return name === undefined ? undefined : columnKey(relation, name)
 }
 
 type PlacedSplice = TextRange & { readonly table: DistributedTable }

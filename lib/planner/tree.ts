@@ -123,8 +123,15 @@ export type MergeStmt = {
   readonly relation?: RangeVar
   readonly sourceRelation?: Tree
   readonly joinCondition?: Tree
-  readonly mergeWhenClauses?: readonly Tree[]
+  readonly mergeWhenClauses?: readonly { readonly MergeWhenClause?: MergeWhenClause }[]
   readonly withClause?: WithClause
+}
+
+export type MergeWhenClause = {
+  readonly matchKind?: string
+  readonly commandType?: string
+  readonly targetList?: readonly Tree[]
+  readonly values?: readonly Tree[]
 }
 
 export type Alias = { readonly aliasname?: string; readonly colnames?: readonly Tree[] }

@@ -16,7 +16,14 @@ import {
   type Relation,
   resolveColumn,
 } from './query-model.ts'
-import { conjuncts, type JoinExpr, type OperatorExpr, strings, type Tree } from './tree.ts'
+import {
+  conjuncts,
+  type JoinExpr,
+  type MergeStmt,
+  type OperatorExpr,
+  strings,
+  type Tree,
+} from './tree.ts'
 
 /**
  * Which columns can only have the values of which others, in the rows that matter for the result. An edge
@@ -174,7 +181,22 @@ export class ValueFlow {
     const where = block.select?.whereClause ?? block.modify?.statement.whereClause
     const all = new Set(block.relations.map(({ id }) => id))
     for (const item of from) this.#addJoins(block, item)
+    this.#addMergeCondition(block, all)
     for (const condition of conjuncts(where)) this.#addCondition(block, condition, all)
+  }
+
+  /** ON of MERGE says nothing about source rows that are to be inserted where they match none. */
+  #addMergeCondition(block: Block, all: ReadonlySet<number>): void {
+    if (block.kind !== 'merge') return
+    const merge = block.modify?.statement as MergeStmt | undefined
+    const isInner = (merge?.mergeWhenClauses ?? []).every(
+      ({ MergeWhenClause }) =>
+        (MergeWhenClause?.matchKind ?? 'MERGE_WHEN_MATCHED') === 'MERGE_WHEN_MATCHED',
+    )
+    const target = new Set(block.relations.slice(0, 1).map(({ id }) => id))
+    for (const condition of conjuncts(merge?.joinCondition)) {
+      this.#addCondition(block, condition, isInner ? all : target)
+    }
   }
 
   #addJoins(block: Block, item: Tree): void {
