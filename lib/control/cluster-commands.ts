@@ -13,7 +13,7 @@ import type { ConnectNode } from './add-node.ts'
 import { CLUSTER_FUNCTIONS, INTEGER, SQL_FUNCTIONS, VOID } from './cluster-functions.ts'
 import { CommandRun } from './command-run.ts'
 import { dropTables } from './drop-tables.ts'
-import { evaluateArguments } from './function-arguments.ts'
+import { evaluateArguments, inferParameterTypes } from './function-arguments.ts'
 import { refreshSizes } from './refresh-sizes.ts'
 import { runOnAll } from './run-ddl.ts'
 import { runIndexDdl } from './run-index-ddl.ts'
@@ -55,6 +55,16 @@ export class ControlCommands implements ClusterCommands {
       return { columns: [{ name: plan.name, ...type }], rows: [[result ?? '']] }
     }
     return called.isAtomic ? context.atomically(work) : work()
+  }
+
+  parameterTypes(
+    plan: FunctionPlan,
+    declared: readonly number[],
+    context: StatementContext,
+  ): Promise<readonly number[]> {
+    const called = CLUSTER_FUNCTIONS.get(plan.name)
+    if (called === undefined) throw notBuilt(plan.name)
+    return inferParameterTypes(plan, called.arguments, declared, context)
   }
 
   runDdl(plan: DdlPlan, context: StatementContext, execution: Execution): Promise<CommandTag> {

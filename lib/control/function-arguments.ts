@@ -1,7 +1,8 @@
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import { type ParameterValue, query } from '../executor/node-client.ts'
-import type { Execution } from '../executor/ports.ts'
+import { withInferredTypes } from '../executor/parameter-types.ts'
+import type { Execution, StatementContext } from '../executor/ports.ts'
 import type { FunctionPlan } from '../planner/plan.ts'
 import type { CommandRun } from './command-run.ts'
 
@@ -37,6 +38,35 @@ export async function evaluateArguments(
   return values
 }
 
+/** As the coordinator infers them from the casts to the arguments' types. */
+export async function inferParameterTypes(
+  plan: FunctionPlan,
+  declared: readonly ArgumentDeclaration[],
+  parameterTypes: readonly number[],
+  context: StatementContext,
+): Promise<readonly number[]> {
+  const given = matchArguments(plan, declared)
+  const count = Math.max(parameterTypes.length, ...plan.parameters)
+  if (count === 0) return []
+  const items = declared.flatMap(({ name, type }) => {
+    const text = given.get(name)
+    return text === undefined ? [] : [castSql(text, type)]
+  })
+  const text = [...items, ...unusedParameters(plan, count)].join(', ')
+  const coordinator = await context.connection(context.catalog.nodes[0]?.nodeId ?? 0, 'read')
+  const values = Array.from({ length: count }, () => undefined)
+  const parameters = { types: parameterTypes, formats: [], values }
+  return (await withInferredTypes(coordinator, Buffer.from(`SELECT ${text}`), parameters)).types
+}
+
+/** Every number up to the highest must be mentioned, or Postgres can't tell its type. */
+function unusedParameters({ parameters }: FunctionPlan, count: number): string[] {
+  const numbers = Array.from({ length: count }, (_, index) => index + 1)
+  return numbers
+    .filter((number) => !parameters.includes(number))
+    .map((number) => `$${number}::text`)
+}
+
 function castSql(text: string, type: ArgumentDeclaration['type']): string {
   return type === 'regclass' ? `(${text})::regclass::oid::text` : `(${text})::${type}::text`
 }
@@ -65,7 +95,6 @@ function noSuchFunction(plan: FunctionPlan, declared: readonly ArgumentDeclarati
   return new RouterError(SqlState.undefinedFunction, message, { hint })
 }
 
-/** Every number up to the highest used must be mentioned, or Postgres can't tell its type. */
 function withParameters(
   items: readonly string[],
   plan: FunctionPlan,
@@ -74,9 +103,8 @@ function withParameters(
   if (plan.parameters.length === 0) return { text: items.join(', '), params: undefined }
   const count = Math.max(...plan.parameters)
   const numbers = Array.from({ length: count }, (_, index) => index + 1)
-  const unused = numbers.filter((number) => !plan.parameters.includes(number))
   const params = numbers.map((number): ParameterValue => {
-    if (unused.includes(number)) return null
+    if (!plan.parameters.includes(number)) return null
     const value = parameters.values[number - 1]
     if (value === undefined) return null
     const formats = parameters.formats
@@ -84,7 +112,7 @@ function withParameters(
     const typeOid = parameters.types[number - 1] ?? 0
     return format === 1 ? textOfBinary(value, typeOid) : value.toString('utf8')
   })
-  return { text: [...items, ...unused.map((number) => `$${number}::text`)].join(', '), params }
+  return { text: [...items, ...unusedParameters(plan, count)].join(', '), params }
 }
 
 /** The few binary formats that drivers send for such arguments. */
@@ -96,6 +124,9 @@ function textOfBinary(value: Buffer, typeOid: number): string {
       return value.readBigInt64BE(0).toString()
     case 21:
       return String(value.readInt16BE(0))
+    case 26:
+    case 2205:
+      return String(value.readUInt32BE(0))
     case 23:
       return String(value.readInt32BE(0))
     case 0:

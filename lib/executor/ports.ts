@@ -89,6 +89,15 @@ export interface ClusterCommands {
     context: StatementContext,
     execution: Execution,
   ): Promise<FunctionResult>
+  /**
+   * Types of the call's $1…, as the function declares its arguments. `declared`: those of Parse, 0 where it said nothing.
+   * Throws when there is no function with such arguments.
+   */
+  parameterTypes(
+    plan: FunctionPlan,
+    declared: readonly number[],
+    context: StatementContext,
+  ): Promise<readonly number[]>
   runDdl(plan: DdlPlan, context: StatementContext, execution: Execution): Promise<CommandTag>
   /** Brings the sizes that citus_shards and citus_tables show up to date. */
   refreshSizes(context: StatementContext): Promise<void>

@@ -5,11 +5,11 @@ import { clusterSettingName } from '../catalog/cluster-settings.ts'
 import { describedText } from '../executor/function-query.ts'
 import { query } from '../executor/node-client.ts'
 import type { Parameters } from '../executor/ports.ts'
-import type { Plan, SessionCommand } from '../planner/plan.ts'
+import type { FunctionPlan, Plan, SessionCommand } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
 import { writeCommandComplete } from '../wire/backend-messages.ts'
 import { writeQuery } from '../wire/frontend-messages.ts'
-import { describeFunction } from './function-description.ts'
+import { functionFields } from './function-description.ts'
 import type { BoundValues, PortalForwarding } from './portal-forwarding.ts'
 import type { PreparedStatement } from './prepared-statements.ts'
 import type { SessionCommands } from './session-commands.ts'
@@ -63,13 +63,23 @@ export class PreparedCommands {
     prepared.set(statement)
   }
 
+  async #describeCall(plan: FunctionPlan, types: readonly number[]): Promise<StatementDescription> {
+    const { commands, context } = this.#parts
+    const parameterTypes = await commands.parameterTypes(plan, types, context())
+    return { parameterTypes, fields: functionFields(plan) }
+  }
+
   /** What the coordinator says of the statement; asked once. */
   async describe(
     statement: PreparedStatement,
     borrowed?: BackendConnection,
   ): Promise<StatementDescription> {
     if (statement.description !== undefined) return statement.description
-    statement.description = describedHere(statement.planned?.plan)
+    const plan = statement.planned?.plan
+    statement.description =
+      plan?.kind === 'function'
+        ? await this.#describeCall(plan, statement.types)
+        : describedHere(plan)
     if (statement.description !== undefined) return statement.description
     const connection = borrowed ?? (await this.#runner.describer(statement.planned))
     const text = this.#describedText(statement)
@@ -227,7 +237,6 @@ async function typeNames(connection: BackendConnection, oids: readonly number[])
 /** undefined: the coordinator must be asked, as for SHOW of a setting that isn't ours. */
 function describedHere(plan: Plan | undefined): StatementDescription | undefined {
   if (plan === undefined) return { parameterTypes: [], fields: undefined }
-  if (plan.kind === 'function') return describeFunction(plan)
   if (plan.kind !== 'session') return undefined
   const { command } = plan
   if (command.kind !== 'show') return { parameterTypes: [], fields: undefined }

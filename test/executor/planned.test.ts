@@ -34,6 +34,7 @@ t.test("the planner's plans, run, answer as one table does", async (t) => {
   const parser = await ParserHost.create()
   const executor = new Executor({
     callFunction: async () => ({ columns: [], rows: [] }),
+    parameterTypes: async () => [],
     runDdl: async () => '',
     refreshSizes: async () => undefined,
   })

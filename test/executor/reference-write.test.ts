@@ -9,6 +9,7 @@ t.test('reference tables and shards on the coordinator', async (t) => {
   const world = await executorWorld(t, 2)
   const { catalog, client, context, events } = world
   const executor = new Executor({
+    parameterTypes: async () => [],
     callFunction: async () => ({
       columns: [
         { name: 'f', typeOid: 2278, typeSize: 4 },

@@ -14,6 +14,7 @@ import { execution, executorWorld, type World } from '../support/executor-world.
 
 const executor = new Executor({
   callFunction: async () => ({ columns: [], rows: [] }),
+  parameterTypes: async () => [],
   runDdl: async () => '',
   refreshSizes: async () => undefined,
 })

@@ -29,6 +29,7 @@ export async function localProxy(
     }
     const commands: ClusterCommands = {
       callFunction: unused,
+      parameterTypes: unused,
       runDdl: unused,
       refreshSizes: () => Promise.resolve(),
     }
