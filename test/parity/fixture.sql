@@ -58,3 +58,18 @@ INSERT INTO readings SELECT (ARRAY['north','süd','東','West','west',''])[1 + g
 INSERT INTO "Odd Names" SELECT g * 10000000000, CASE WHEN g % 3 = 0 THEN NULL ELSE 'row ' || g END, g % 4, 'ü' || g FROM generate_series(1, 12) g;
 INSERT INTO kinds VALUES ('C0', 1, 'Zero'), ('C1', 1, 'one'), ('C2', 2, NULL), ('C3', NULL, 'Dréi'), ('C77', 9, 'unused');
 INSERT INTO local_numbers SELECT g, CASE WHEN g % 5 = 0 THEN NULL ELSE 'word ' || g % 4 END, g % 3 FROM generate_series(0, 19) g;
+
+-- The same name in two schemas, reserved words as names, columns that are gone.
+CREATE SCHEMA other;
+CREATE TABLE other.tenants (tenant_id int, title text, gone int, PRIMARY KEY (tenant_id));
+CREATE TABLE "Order Items" ("Order" int, "Item No" int, "table" text, early int, PRIMARY KEY ("Order", "Item No"));
+CREATE TABLE "user" ("group" int, "select" text);
+ALTER TABLE "Order Items" DROP COLUMN early;
+SELECT create_distributed_table('other.tenants', 'tenant_id', colocate_with => 'public.tenants');
+SELECT create_distributed_table('"Order Items"', 'Order');
+SELECT create_distributed_table('"user"', 'group');
+ALTER TABLE other.tenants DROP COLUMN gone;
+ALTER TABLE other.tenants ADD COLUMN late text DEFAULT 'late';
+INSERT INTO other.tenants SELECT g, 'other ' || g FROM generate_series(1, 20) g;
+INSERT INTO "Order Items" SELECT g % 5, g, 't' || g FROM generate_series(1, 30) g;
+INSERT INTO "user" SELECT g, 'u' || g FROM generate_series(1, 9) g;

@@ -13,6 +13,7 @@ const BATCH = 8
 
 const TABLES = [
   ...['tenants', 'users', 'orders', 'events', 'events_daily', 'samples', 'parts', 'readings'],
+  ...['other.tenants', '"Order Items"', '"user"'],
   ...['"Odd Names"', 'kinds', 'countries', 'local_numbers', 'empty_table', 'campaigns', 'ads'],
 ]
 
