@@ -59,7 +59,14 @@ export class ServerAnswer implements ResponseSink {
   }
 
   rows(chunk: Buffer, start: number, end: number): boolean {
-    return this.#isMuted ? false : (this.#reader.run?.(chunk, start, end) ?? false)
+    if (this.#isMuted) return false
+    try {
+      return this.#reader.run?.(chunk, start, end) ?? false
+    } catch (error) {
+      // the taker's refusal is not the connection's fault; what it took before may refer to the chunk
+      this.error = error as RouterError
+      return true
+    }
   }
 
   message(type: number, chunk: Buffer, start: number, end: number): void {
