@@ -203,18 +203,20 @@ export function checkScatterSelect(
       if (inner !== block) checkOuterAggregates(inner, value)
     }
   }
-  if (!isConcatenation) checkOrdinals(select)
+  if (!isConcatenation) checkOrdinals(select, block.outputs?.length)
   if (hasSubLink([select.limitCount, select.limitOffset])) refuse('expression', 'subquery in LIMIT')
   return inRest || inTargets
 }
 
 /** Postgres takes none but integer constants for ordinals: the combine query would have others as columns. */
-function checkOrdinals({ groupClause, distinctClause, sortClause }: SelectStmt): void {
-  const sorted = sortClause?.map(({ SortBy }) => SortBy?.node) ?? []
-  for (const item of [...(groupClause ?? []), ...(distinctClause ?? []), ...sorted]) {
-    if (item?.A_Const !== undefined && item.A_Const.ival === undefined) {
-      refuse('expression', 'constant that is no integer', item.A_Const.location)
-    }
+function checkOrdinals(select: SelectStmt, width: number | undefined): void {
+  const sorted = select.sortClause?.map(({ SortBy }) => SortBy?.node) ?? []
+  for (const item of [...(select.groupClause ?? []), ...(select.distinctClause ?? []), ...sorted]) {
+    const constant = item?.A_Const
+    if (constant === undefined) continue
+    const ordinal = constant.ival === undefined ? undefined : (constant.ival.ival ?? 0)
+    const isOrdinal = ordinal !== undefined && ordinal >= 1 && ordinal <= (width ?? Infinity)
+    if (!isOrdinal) refuse('expression', 'constant that is no ordinal', constant.location)
   }
 }
 

@@ -20,7 +20,8 @@ import type { PlannedStatement } from './statement-planner.ts'
 import { type StatementRunner, tierOf } from './statement-runner.ts'
 
 const NO_VALUES: BoundValues = { formats: [], values: [], resultFormats: [] }
-const LITERAL = /^(?:'((?:[^']|'')*)'|(-?\d+(?:\.\d+)?))$/
+/** What a type's input function reads as Postgres would convert it; other numbers are rounded, or printed anew. */
+const LITERAL = /^(?:'((?:[^']|'')*)'|(-?[1-9]\d*|0))$/
 
 /** PREPARE and EXECUTE as SQL: the text is kept here, each EXECUTE goes the way of a Bind. */
 export class PreparedCommands {
@@ -130,6 +131,10 @@ export class PreparedCommands {
     describes: boolean,
   ): Promise<void> {
     const target = this.#runner.target(planned, parameters)
+    if (target === undefined && !planned.isOwn) {
+      await this.runBound(this.#runner.ownPlan(planned), parameters, describes)
+      return
+    }
     if (target === undefined) {
       const { execute, context, output } = this.#parts
       const execution = {

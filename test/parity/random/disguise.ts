@@ -56,9 +56,7 @@ export function withParameter(sql: string, random: Random): Sent {
   if (literal === undefined) return { sql, parameters: [], types: [] }
   const isText = literal.startsWith("'")
   const value = isText ? random.pick(['a', 'b', 'A', 'a ', '', null]) : random.pick(VALUES)
-  const text = sql.replace(
-    COMPARED,
-    random.pick(['= $1', '= $1', '= $1::int', '= $1::text', '= $1::bigint']),
-  )
+  const ways = ['= $1', '= $1', '= $1::int', '= $1::text', '= $1::bigint']
+  const text = sql.replace(COMPARED, () => random.pick(ways))
   return { sql: text, parameters: [value], types: random.chance(50) ? [] : [random.pick(TYPES)] }
 }

@@ -10,7 +10,8 @@ export type Subqueries = {
 const CONSTANTS: Readonly<Record<Kind, readonly string[]>> = {
   int: ['0', '1', '2', '3', '5', '5', '5', '7', '-1', 'NULL', '12', '3000000000'],
   text: ["'a'", "'b'", "'A'", "''", "'it''s'", "'ä'", "'5'", 'NULL'],
-  num: ['1.25', '0', '2.50', '5', 'NULL', '0.5'],
+  // equal numerics of different scales would be ties that can be told apart
+  num: ['1.25', '0.00', '2.50', '5.00', 'NULL', '0.50'],
   bool: ['true', 'false', 'NULL'],
   date: ["DATE '2026-01-02'", "DATE '2026-01-03'", 'NULL::date'],
 }
@@ -79,6 +80,11 @@ export class Expressions {
     return this.#random.pick(CONSTANTS[kind])
   }
 
+  /** coalesce(x, NULL) folds to x: then a portal is described otherwise than its statement. */
+  #notNull(kind: Kind): string {
+    return this.#random.pick(CONSTANTS[kind].filter((text) => !text.startsWith('NULL')))
+  }
+
   keyConstant(kind: Kind): string {
     if (kind === 'int') return this.#random.pick(INT_PINS)
     return kind === 'text' ? this.#random.pick(TEXT_PINS) : this.constant(kind)
@@ -112,7 +118,7 @@ export class Expressions {
     if (depth <= 0 || random.chance(55)) return this.column(scope, kind)
     const inner = (other: Kind = kind) => this.value(scope, other, depth - 1)
     const shared = [
-      () => `coalesce(${inner()}, ${this.constant(kind)})`,
+      () => `coalesce(${inner()}, ${this.#notNull(kind)})`,
       () => `CASE WHEN ${this.condition(scope, depth - 1)} THEN ${inner()} ELSE ${inner()} END`,
       () => `nullif(${inner()}, ${inner()})`,
       () => `(${this.#subqueries.one(scope, kind, true)})`,
@@ -129,7 +135,7 @@ export class Expressions {
         () => `${this.column(scope, 'text')} || ${random.pick(["'x'", this.column(scope, 'int')])}`,
         () => `${this.column(scope, 'int')}::text`,
       ],
-      num: [() => `round(${this.column(scope, 'num')}::numeric, 1)`],
+      num: [() => `round(${this.column(scope, 'num')}::numeric, 2)`],
       bool: [() => this.condition(scope, depth - 1)],
       date: [() => `${this.column(scope, 'date')} + 1`],
     }
