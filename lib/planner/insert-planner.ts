@@ -4,20 +4,14 @@ import { checkAssignments, keyPosition, linkInsert } from './insert-keys.ts'
 import { keySource } from './key-source.ts'
 import { planPushedInsert } from './modify-planner.ts'
 import { orRefusal } from './or-refusal.ts'
-import type {
-  InsertRowsPlan,
-  InsertThroughScratchPlan,
-  KeySource,
-  Plan,
-  TextRange,
-} from './plan.ts'
+import type { InsertRowsPlan, KeySource, Plan, TextRange } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
-import { relationRange } from './qualifiers.ts'
 import { refuse } from './refusals.ts'
 import { pinsOf, routedStatement } from './router.ts'
 import { rowRanges } from './row-ranges.ts'
+import { planThroughScratch } from './scratch-planner.ts'
 import { tableReferences } from './table-references.ts'
-import { type InsertStmt, type Tree, walkTree } from './tree.ts'
+import type { InsertStmt, Tree } from './tree.ts'
 
 /** INSERT into a distributed table. */
 export function planInsert(input: PlanInput, insert: InsertStmt): Plan {
@@ -35,7 +29,10 @@ export function planInsert(input: PlanInput, insert: InsertStmt): Plan {
     const planned = planRows(input, insert, target, rows, position)
     if (planned !== undefined) return planned
   }
-  if (!readsDistributed) return throughScratch(input, insert, target, position)
+  if (!readsDistributed) {
+    const hasKey = position !== undefined || target.distributionColumn.hasDefault
+    return hasKey ? planThroughScratch(input, insert, target) : refuse('insert-without-key')
+  }
   return planFromDistributed(input, insert, target, position)
 }
 
@@ -76,41 +73,6 @@ function row(key: KeySource, range: TextRange | undefined) {
 
 function dedupe(keys: readonly KeySource[]): readonly KeySource[] {
   return [...new Map(keys.map((key) => [JSON.stringify(key), key])).values()]
-}
-
-function throughScratch(
-  input: PlanInput,
-  insert: InsertStmt,
-  table: DistributedTable,
-  position: number | undefined,
-): InsertThroughScratchPlan {
-  if (position === undefined && !table.distributionColumn.hasDefault) refuse('insert-without-key')
-  if (insert.onConflictClause !== undefined) refuse('insert-scratch-clauses')
-  checkReturning(insert.returningClause ?? insert.returningList, table)
-  const { relation } = insert
-  return {
-    kind: 'insert-through-scratch',
-    table,
-    target: relationRange(input.text, relation ?? {}),
-    targetSuffix: relation?.alias === undefined ? ` AS ${quoteName(table.name)}` : '',
-  }
-}
-
-/** The scratch table's row is the shard's row, so RETURNING may name its columns; all else of it is its own. */
-function checkReturning(returning: unknown, { columns }: DistributedTable): void {
-  walkTree(returning, (kind, node) => {
-    if (kind === 'SubLink') refuse('insert-scratch-clauses')
-    if (kind !== 'ColumnRef') return undefined
-    const last = (node['fields'] as readonly Tree[] | undefined)?.at(-1)
-    const name = last?.String?.sval
-    const isKnown = last?.['A_Star'] !== undefined || columns.some((column) => column.name === name)
-    if (!isKnown) refuse('insert-scratch-clauses')
-    return undefined
-  })
-}
-
-function quoteName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
 }
 
 /** Source and target in the same shards: the statement runs in each. */

@@ -223,7 +223,7 @@ export type InsertRowsPlan = {
  */
 export type InsertThroughScratchPlan = {
   readonly kind: 'insert-through-scratch'
-  readonly table: DistributedTable
+  readonly table: DistributedTable | ReferenceTable
   /** Where the target's name stands in the text. */
   readonly target: TextRange
   /** What to put there besides the scratch table's name, e.g. ` AS events`. */

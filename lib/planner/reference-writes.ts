@@ -1,24 +1,47 @@
 import type { ReferenceTable } from '../catalog/catalog.ts'
 import { classifyFunction } from './builtin-functions.ts'
-import type { ReferenceWritePlan } from './plan.ts'
+import type { InsertThroughScratchPlan, ReferenceWritePlan } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
-import { refuse } from './refusals.ts'
+import { Refusal, refuse } from './refusals.ts'
+import { planThroughScratch } from './scratch-planner.ts'
 import type { StatementTables } from './table-references.ts'
 import { builtinName, type InsertStmt, type Tree, walkTree } from './tree.ts'
 
-/** INSERT, UPDATE or DELETE of a reference table: run on every node, so it must do the same on each. */
-export function planReferenceWrite(input: PlanInput, tables: StatementTables): ReferenceWritePlan {
+/**
+ * INSERT, UPDATE or DELETE of a reference table: run on every node, so it must do the same on each. An INSERT that
+ * would not is evaluated once instead.
+ */
+export function planReferenceWrite(
+  input: PlanInput,
+  tables: StatementTables,
+): ReferenceWritePlan | InsertThroughScratchPlan {
   const { InsertStmt, UpdateStmt, DeleteStmt, MergeStmt } = input.statement
   if (MergeStmt !== undefined) return refuse('reference-merge')
   if (tables.distributed.length > 0) return refuse('reference-write-source')
-  if (tables.hasLocal) return refuse('reference-write-local-source')
   const target = (InsertStmt ?? UpdateStmt ?? DeleteStmt)?.relation
   const table = tables.references.find(({ node }) => node === target)?.table
   if (table?.kind !== 'reference') return refuse('reference-write-source')
-  checkDeterministic(input.statement)
-  if (InsertStmt !== undefined) checkDefaults(InsertStmt, table)
-  if (UpdateStmt !== undefined) checkSetDefault(UpdateStmt.targetList)
-  return { kind: 'reference-write', table }
+  const plan: ReferenceWritePlan = { kind: 'reference-write', table }
+  const problem = problemOf(() => {
+    if (tables.hasLocal) refuse('reference-write-local-source')
+    checkDeterministic(input.statement)
+    if (InsertStmt !== undefined) checkDefaults(InsertStmt, table)
+    checkSetDefault(UpdateStmt?.targetList)
+  })
+  if (problem === undefined) return plan
+  if (InsertStmt === undefined || InsertStmt.onConflictClause !== undefined) throw problem
+  return planThroughScratch(input, InsertStmt, table)
+}
+
+/** Why the statement must not run on each node by itself. */
+function problemOf(check: () => void): Refusal | undefined {
+  try {
+    check()
+    return undefined
+  } catch (error) {
+    if (error instanceof Refusal) return error
+    throw error
+  }
 }
 
 function checkDeterministic(statement: Tree): void {

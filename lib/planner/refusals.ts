@@ -240,7 +240,7 @@ export const REFUSALS = {
     message:
       'only reference tables may be queried when targeting a reference table with a modifying statement',
     hint: 'Read the rows first and write them as constants.',
-    example: 'INSERT INTO countries SELECT key, value FROM system_settings',
+    example: 'UPDATE countries SET name = value FROM system_settings WHERE key = code',
   },
   'reference-write-volatile': {
     sqlState: NOT_SUPPORTED,
@@ -251,9 +251,9 @@ export const REFUSALS = {
   },
   'reference-write-default': {
     sqlState: NOT_SUPPORTED,
-    message: 'an INSERT into a reference table must name every column that has a default',
+    message: 'an upsert into a reference table must name every column that has a default',
     hint: 'Give those columns values.',
-    example: "INSERT INTO currencies (code) VALUES ('eur')",
+    example: "INSERT INTO currencies (code) VALUES ('eur') ON CONFLICT DO NOTHING",
   },
   'reference-write-in-with': {
     sqlState: NOT_SUPPORTED,
