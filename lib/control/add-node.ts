@@ -78,7 +78,7 @@ async function copyTables(
   for (const table of inOrder(await describeAll(run, catalog))) {
     const { description, cluster } = table
     await dropLeftover(node, description)
-    await shareSequences(run, description, [asNode])
+    await shareSequences(run, description, [asNode], cluster.kind)
     if (cluster.kind === 'distributed') {
       await runAll(node, shellSql(description))
       continue

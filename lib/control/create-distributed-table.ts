@@ -44,7 +44,7 @@ export async function createDistributedTable(
   await refuseFilledReferrers(run, table)
 
   const workers = workersOf(catalog)
-  await shareSequences(run, table, workers)
+  await shareSequences(run, table, workers, 'distributed')
   await createShardTables(run, table, distributed, catalog.nodes)
   const count = await moveRows(run, table, distributed)
   await finishShards(run, table, distributed, catalog.nodes)

@@ -39,7 +39,7 @@ export async function copyToNodes(
   table: TableDescription,
   nodes: readonly ClusterNode[],
 ): Promise<void> {
-  await shareSequences(run, table, nodes)
+  await shareSequences(run, table, nodes, 'reference')
   for (const node of nodes) {
     const target = await run.on(node.nodeId)
     await runAll(target, [referenceTableSql(table)])

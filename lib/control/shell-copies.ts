@@ -1,4 +1,4 @@
-import type { ClusterNode } from '../catalog/catalog.ts'
+import type { ClusterNode, ClusterTable } from '../catalog/catalog.ts'
 import { type CommandRun, runAll } from './command-run.ts'
 import { guardReferenceSql, guardShellSql } from './guard-sql.ts'
 import { adoptSequenceSql, createSequenceSql, ownSequenceSql } from './sequence-ranges.ts'
@@ -24,11 +24,15 @@ function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`
 }
 
-/** The schemas and sequences that the table's copies on the workers need, in ranges that never meet. */
+/**
+ * The schemas and sequences that the table's copies on the workers need, in ranges that never meet. A reference table's
+ * defaults are evaluated on the coordinator only, whose sequences then stay as they are.
+ */
 export async function shareSequences(
   run: CommandRun,
   table: TableDescription,
   workers: readonly ClusterNode[],
+  kind: ClusterTable['kind'],
 ): Promise<void> {
   // Alone, the coordinator keeps its sequences as they are; citus_add_node comes here again.
   if (workers.length === 0) return
@@ -39,7 +43,9 @@ export async function shareSequences(
       `SELECT (CASE WHEN is_called THEN last_value + 1 ELSE last_value END)::text FROM ${name}`,
     )
     nextValues.set(sequence.name, next ?? '1')
-    await runAll(run.coordinator, adoptSequenceSql(sequence, next ?? '1'))
+    if (kind === 'distributed') {
+      await runAll(run.coordinator, adoptSequenceSql(sequence, next ?? '1'))
+    }
   }
   await run.onEach(workers, (connection, node) =>
     runAll(connection, [

@@ -1,4 +1,3 @@
-import type { ClusterTable } from '../catalog/catalog.ts'
 import { matchingParenthesis } from '../sql/text-navigation.ts'
 import type { CopyPlan, CopyQueryPlan, Plan, TextRange } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
@@ -27,7 +26,6 @@ export function planCopy(
   const listed = strings(body['attlist'] as readonly Tree[] | undefined)
   const all = table.columns.filter(({ isGenerated }) => !isGenerated).map(({ name }) => name)
   const columns = listed.length > 0 ? listed : all
-  if (isFrom) checkCopyDefaults(table, columns)
   return {
     kind: 'copy',
     table,
@@ -75,14 +73,6 @@ function queryRange(text: Buffer): TextRange {
   const open = skipBlanks(text, copy + 'copy'.length)
   const close = matchingParenthesis(text, open)
   return close < 0 ? refuse('copy-query') : { start: open + 1, end: close }
-}
-
-function checkCopyDefaults(table: ClusterTable, columns: readonly string[]): void {
-  if (table.kind !== 'reference') return
-  const isMissing = table.columns.some(
-    (column) => column.hasDefault && !column.isGenerated && !columns.includes(column.name),
-  )
-  if (isMissing) refuse('copy-reference-default')
 }
 
 function copyOptions(body: Fields): Pick<CopyPlan, 'format' | 'hasHeader'> {

@@ -306,12 +306,6 @@ export const REFUSALS = {
     hint: 'Copy into a local table, then use INSERT … SELECT … WHERE.',
     example: 'COPY events FROM STDIN WHERE tenant_id > 1',
   },
-  'copy-reference-default': {
-    sqlState: NOT_SUPPORTED,
-    message: 'a COPY into a reference table must name every column that has a default',
-    hint: 'Give those columns values.',
-    example: 'COPY currencies (code) FROM STDIN',
-  },
   'mixed-tables': {
     sqlState: NOT_SUPPORTED,
     message: 'cannot change local and distributed tables in one statement',
