@@ -15,3 +15,19 @@ export function lostWhileCommitting(cause: unknown): RouterError {
     { hint: 'Check its effects before you retry.', cause },
   )
 }
+
+export function preparedOnSeveralNodes(): RouterError {
+  return new RouterError(
+    SqlState.featureNotSupported,
+    'cannot PREPARE a transaction that has used distributed tables',
+    { hint: 'COMMIT it instead: it commits on all nodes or on none.' },
+  )
+}
+
+export function reservedGid(gid: string): RouterError {
+  return new RouterError(
+    SqlState.invalidParameterValue,
+    `transaction identifier "${gid}" is reserved`,
+    { hint: 'Choose one that does not begin with pgloom_.' },
+  )
+}

@@ -10,9 +10,14 @@ import { query } from './node-client.ts'
 import { quoteIdentifier, ReplayLog } from './replay-log.ts'
 import { SessionCursors } from './session-cursors.ts'
 import { SwallowSink } from './swallow-sink.ts'
-import { failedTransaction, lostWhileCommitting } from './transaction-errors.ts'
+import {
+  failedTransaction,
+  lostWhileCommitting,
+  preparedOnSeveralNodes,
+  reservedGid,
+} from './transaction-errors.ts'
 import { type TransactionFollower, TransactionFollowers } from './transaction-follower.ts'
-import { commitTwoPhase } from './two-phase-commit.ts'
+import { commitTwoPhase, isReservedGid } from './two-phase-commit.ts'
 
 export type Access = 'read' | 'write'
 
@@ -229,16 +234,13 @@ export class SessionTransaction {
   }
 
   /** The client's own PREPARE TRANSACTION, text as written: only the coordinator may take part. */
-  async prepareTransaction(text: string, signal: AbortSignal): Promise<boolean> {
+  async prepareTransaction(text: string, gid: string, signal: AbortSignal): Promise<boolean> {
     if (this.#hasFailed) return this.commit()
     const coordinator = this.#lender.coordinator
-    if ([...this.#participants.keys()].some((nodeId) => nodeId !== coordinator.nodeId)) {
+    const isSpread = [...this.#participants.keys()].some((nodeId) => nodeId !== coordinator.nodeId)
+    if (isSpread || isReservedGid(gid)) {
       await this.rollback()
-      throw new RouterError(
-        SqlState.featureNotSupported,
-        'cannot PREPARE a transaction that has used distributed tables',
-        { hint: 'COMMIT it instead: it commits on all nodes or on none.' },
-      )
+      throw isSpread ? preparedOnSeveralNodes() : reservedGid(gid)
     }
     let isPrepared = false
     try {

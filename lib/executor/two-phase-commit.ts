@@ -112,6 +112,11 @@ export function gidOf(transactionId: string, nodeId: number): string {
   return `${transactionId}_${nodeId}`
 }
 
+/** Recovery would take a client's own for one of ours. */
+export function isReservedGid(gid: string): boolean {
+  return gid.startsWith(`${GID_PREFIX}_`)
+}
+
 /** Inverse of gidOf; undefined for a gid that isn't ours. */
 export function parseGid(gid: string): { transactionId: string; clusterId: string } | undefined {
   const [, transactionId, clusterId] = GID.exec(gid) ?? []

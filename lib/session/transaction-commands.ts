@@ -50,7 +50,7 @@ export class TransactionCommands {
         await this.#parts.transaction.rollbackTo(command.name)
         return 'ROLLBACK'
       case 'prepare-transaction':
-        return this.#prepare(text)
+        return this.#prepare(text, command.gid)
     }
   }
 
@@ -59,13 +59,13 @@ export class TransactionCommands {
     return status !== TransactionStatus.idle && !isImplicit
   }
 
-  async #prepare(text: Buffer): Promise<string> {
+  async #prepare(text: Buffer, gid: string): Promise<string> {
     const { transaction, signal } = this.#parts
     if (!this.#isInBlock) {
       this.#warn(SqlState.noActiveSqlTransaction, 'there is no transaction in progress')
       return 'ROLLBACK'
     }
-    const isPrepared = await transaction.prepareTransaction(text.toString('utf8'), signal())
+    const isPrepared = await transaction.prepareTransaction(text.toString('utf8'), gid, signal())
     return isPrepared ? 'PREPARE TRANSACTION' : 'ROLLBACK'
   }
 

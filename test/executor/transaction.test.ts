@@ -1,0 +1,115 @@
+import t from 'tap'
+import { SIGNAL, transactionWorld } from '../support/transaction-world.ts'
+
+t.setTimeout(120_000)
+
+const withState = (sqlState: string) => ({ message: /./, sqlState })
+
+t.test('SessionTransaction', async (t) => {
+  const world = await transactionWorld(t)
+  const clear = async () => {
+    for (const admin of world.admins) await admin.query('TRUNCATE t')
+  }
+  t.afterEach(clear)
+
+  t.test('savepoints reach nodes that join late', async (t) => {
+    const { transaction, run } = world.session()
+    transaction.begin('BEGIN')
+    await run(2, 'INSERT INTO t VALUES (1)')
+    await transaction.savepoint('a')
+    await run(3, 'INSERT INTO t VALUES (2)')
+    await transaction.savepoint('b')
+    await run(1, 'INSERT INTO t VALUES (3)')
+    await transaction.rollbackTo('b')
+    await run(1, 'INSERT INTO t VALUES (4)')
+    await transaction.rollbackTo('a')
+    await run(2, 'INSERT INTO t VALUES (5)')
+    t.ok(await transaction.commit())
+    t.same(await world.rows(), ['', '1,5', ''])
+    transaction.begin('BEGIN')
+    await t.rejects(transaction.rollbackTo('a'), withState('3B001'))
+    await transaction.rollback()
+  })
+
+  t.test('an error on one node fails the block on all', async (t) => {
+    const { transaction, run } = world.session()
+    transaction.begin('BEGIN')
+    await run(2, 'INSERT INTO t VALUES (1)')
+    await t.rejects(run(3, 'SELECT 1/0'), withState('22012'))
+    await t.rejects(run(2, 'SELECT 1'), withState('25P02'))
+    await t.rejects(transaction.savepoint('a'), withState('25P02'))
+    t.notOk(await transaction.commit())
+    t.same(await world.rows(), ['', '', ''])
+  })
+
+  t.test('a lost node undoes the others, and no savepoint mends it', async (t) => {
+    const { transaction, run } = world.session()
+    transaction.begin('BEGIN')
+    await run(2, 'INSERT INTO t VALUES (1)')
+    await transaction.savepoint('a')
+    const pid = await run(3, 'SELECT pg_backend_pid()')
+    await world.admins[2]?.query('SELECT pg_terminate_backend($1, 5000)', [pid])
+    await t.rejects(run(3, 'INSERT INTO t VALUES (2)'))
+    await t.rejects(transaction.rollbackTo('a'), withState('25P02'))
+    t.notOk(await transaction.commit())
+    t.same(await world.rows(), ['', '', ''])
+  })
+
+  t.test('settings of the block reach late nodes and end with it', async (t) => {
+    const { transaction, settings, run } = world.session()
+    const shown = (nodeId: number) => run(nodeId, 'SHOW work_mem', 'read')
+    const usual = await shown(2)
+    transaction.begin('BEGIN')
+    settings.set('work_mem', "'1MB'", true)
+    t.equal(await shown(2), '1MB')
+    settings.set('work_mem', "'2MB'")
+    t.same([await shown(2), await shown(3)], ['2MB', '2MB'])
+    await transaction.rollback()
+    t.same([await shown(2), await shown(3)], [usual, usual])
+    transaction.begin('BEGIN')
+    settings.set('work_mem', "'2MB'")
+    await transaction.commit()
+    t.same([await shown(2), await shown(3)], ['2MB', '2MB'])
+    transaction.begin('BEGIN ISOLATION LEVEL SERIALIZABLE')
+    t.equal(await run(3, 'SHOW transaction_isolation', 'read'), 'serializable')
+    await transaction.rollback()
+  })
+
+  t.test("the client's own PREPARE TRANSACTION is for the coordinator alone", async (t) => {
+    const { transaction, run } = world.session()
+    const prepare = (gid: string) =>
+      transaction.prepareTransaction(`PREPARE TRANSACTION '${gid}'`, gid, SIGNAL)
+    transaction.begin('BEGIN')
+    await run(1, 'INSERT INTO t VALUES (1)')
+    t.ok(await prepare('mine'))
+    t.same(await world.prepared(), ['mine'])
+    await world.coordinator.query("COMMIT PREPARED 'mine'")
+    for (const [nodeId, gid, sqlState] of [
+      [2, 'mine', '0A000'],
+      [1, 'pgloom_1', '22023'],
+    ] as const) {
+      transaction.begin('BEGIN')
+      await run(nodeId, 'INSERT INTO t VALUES (9)')
+      await t.rejects(prepare(gid), withState(sqlState))
+      t.notOk(transaction.isInBlock)
+    }
+    t.same(await world.prepared(), [])
+    t.same(await world.rows(), ['1', '', ''])
+  })
+
+  t.test('close() rolls back, and keeps no connection that holds state', async (t) => {
+    const { transaction, run } = world.session()
+    const pid = await run(1, 'SELECT pg_backend_pid()')
+    await transaction.connection(1, 'write', SIGNAL)
+    transaction.pin(1, 'advisory lock')
+    transaction.endStatement(false)
+    await run(1, 'SELECT pg_advisory_lock(1)')
+    transaction.begin('BEGIN')
+    await run(2, 'INSERT INTO t VALUES (1)')
+    await transaction.close()
+    t.same(await world.rows(), ['', '', ''])
+    const other = world.session()
+    t.not(await other.run(1, 'SELECT pg_backend_pid()'), pid)
+    t.equal(await other.run(1, 'SELECT pg_try_advisory_xact_lock(1)'), 't')
+  })
+})
