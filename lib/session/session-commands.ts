@@ -138,8 +138,9 @@ export class SessionCommands {
       return undefined
     }
     if (what === 'temp') {
-      temporaryNames.clear()
       await this.#prepared?.relayOnCoordinator(planned, describes)
+      // inside a block ROLLBACK may bring them back
+      if (transaction.status === TransactionStatus.idle) temporaryNames.clear()
       return undefined
     }
     if (transaction.status !== TransactionStatus.idle) {
