@@ -21,6 +21,7 @@ export type LenderOptions = {
 /** Borrows connections for one session and remembers where each goes back to. */
 export class ConnectionLender {
   readonly #options: LenderOptions
+  readonly #tainted = new Set<BackendConnection>()
   readonly #poolOf = new Map<BackendConnection, Pool>()
 
   constructor(options: LenderOptions) {
@@ -44,10 +45,17 @@ export class ConnectionLender {
     return connection
   }
 
+  /** Code of the user's runs on it: what that leaves behind is nobody else's. */
+  taint(connection: BackendConnection): void {
+    this.#tainted.add(connection)
+  }
+
   giveBack(connection: BackendConnection): void {
     const pool = this.#poolOf.get(connection)
     this.#poolOf.delete(connection)
-    pool?.release(connection)
+    if (pool === undefined) return
+    if (!this.#tainted.delete(connection) || !connection.isReusable) pool.release(connection)
+    else void discard(connection).then(() => pool.release(connection))
   }
 
   isInStep(connection: BackendConnection): boolean {
@@ -105,4 +113,11 @@ async function synchronise(connection: BackendConnection, wanted: Settings): Pro
     connection.close()
     throw error
   }
+}
+
+/** A connection that can't be cleaned isn't given to anyone. */
+export async function discard(connection: BackendConnection): Promise<void> {
+  await query(connection, 'DISCARD ALL').catch(() => connection.close())
+  connection.settings.discarded()
+  connection.prepared.clear()
 }

@@ -5,7 +5,7 @@ import { SqlState } from '../base/sqlstate.ts'
 import type { PinReason } from '../planner/plan.ts'
 import { writeQuery } from '../wire/frontend-messages.ts'
 import { TransactionStatus } from '../wire/message-codes.ts'
-import { ConnectionLender, type LenderOptions } from './connection-lender.ts'
+import { ConnectionLender, discard, type LenderOptions } from './connection-lender.ts'
 import { query } from './node-client.ts'
 import { quoteIdentifier, ReplayLog } from './replay-log.ts'
 import { SessionCursors } from './session-cursors.ts'
@@ -278,8 +278,9 @@ export class SessionTransaction {
     this.#pins = [...this.#pins, { nodeId, reason, since: new Date() }]
   }
 
-  isPinned(nodeId: number): boolean {
-    return this.#pinned.has(nodeId)
+  /** Code of the user's is about to run on it: it is cleaned before anyone else gets it. */
+  taint(connection: BackendConnection): void {
+    this.#lender.taint(connection)
   }
 
   /** DISCARD ALL, outside a block: nothing of the session stays on a connection that others may get. */
@@ -289,10 +290,7 @@ export class SessionTransaction {
     this.#pins = []
     this.cursors.closeAll()
     for (const connection of pinned) {
-      // a connection that can't be cleaned isn't given to anyone
-      await query(connection, 'DISCARD ALL').catch(() => connection.close())
-      connection.settings.discarded()
-      connection.prepared.clear()
+      await discard(connection)
       if (!this.connections.includes(connection)) this.#lender.giveBack(connection)
     }
   }

@@ -13,7 +13,7 @@ import type { PlanInput } from './plan-input.ts'
 import { qualifierRange } from './qualifiers.ts'
 import type { StatementTables } from './table-references.ts'
 import { builtinName, type FuncCall, type RangeVar, strings, type Tree, walkTree } from './tree.ts'
-import { unseenReads } from './unseen-reads.ts'
+import { runsCode, unseenReads } from './unseen-reads.ts'
 
 const QUERY_KINDS: ReadonlySet<string> = new Set([
   'SelectStmt',
@@ -63,6 +63,7 @@ export function planLocal(input: PlanInput, kind: string, tables: StatementTable
     pin: pinReason(kind, statement),
     cursor: localCursor(statement),
     isReadOnly: kind === 'SelectStmt' && isReadOnly(statement),
+    runsCode: runsCode(kind, statement),
     unseenReads: input.catalog.tables.size === 0 ? undefined : unseenReads(kind, statement, tables),
     isShapeStable: isQuery && replaced.length === 0 && !mentionsSetting(statement),
   }

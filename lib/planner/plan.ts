@@ -87,6 +87,8 @@ export type LocalPlan = {
   readonly cursor: LocalCursor | undefined
   /** Provably writes nothing (plain SELECT without row locks or unknown functions). */
   readonly isReadOnly: boolean
+  /** Runs code of the user's, which may leave anything behind in its server session. */
+  readonly runsCode: boolean
   /** undefined: it reads no distributed table, whoever runs it. */
   readonly unseenReads: UnseenReads | undefined
   /** true if every literal may differ without changing this plan: cacheable by shape. */
@@ -123,6 +125,8 @@ export type RoutedStatement = {
   /** Literal values do not matter: cacheable by shape. */
   readonly isShapeStable: boolean
   readonly isReadOnly: boolean
+  /** As in LocalPlan. */
+  readonly runsCode: boolean
 }
 
 /**

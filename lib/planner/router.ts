@@ -12,6 +12,7 @@ import {
 } from './query-model.ts'
 import type { StatementTables } from './table-references.ts'
 import { strings, type Tree, walkTree } from './tree.ts'
+import { runsCode } from './unseen-reads.ts'
 
 const DOT = Buffer.from('.')
 
@@ -26,6 +27,7 @@ export function routedStatement(
     splices: spliceAll(input, tables),
     isShapeStable: input.literals !== undefined && isOneValue(pins),
     isReadOnly: isReadOnly(input.statement),
+    runsCode: runsCode('', input.statement),
   }
 }
 

@@ -23,13 +23,18 @@ export function unseenReads(
   statement: Tree,
   { references }: StatementTables,
 ): UnseenReads | undefined {
-  const runsCode = kind === 'DoStmt' || kind === 'CallStmt' || callsUserFunction(statement)
+  const runs = runsCode(kind, statement)
   const relations = references.flatMap(({ node, table, role }) => {
     const { schemaname: schema, relname: name = '' } = node
     if (table !== undefined || role === 'created' || OWN_SCHEMAS.has(schema ?? '')) return []
     return [schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`]
   })
-  return runsCode || relations.length > 0 ? { runsCode, relations } : undefined
+  return runs || relations.length > 0 ? { runsCode: runs, relations } : undefined
+}
+
+/** Of functions that aren't Postgres' own, of DO and CALL: it may do anything to its session. */
+export function runsCode(kind: string, statement: Tree): boolean {
+  return kind === 'DoStmt' || kind === 'CallStmt' || callsUserFunction(statement)
 }
 
 function callsUserFunction(statement: Tree): boolean {

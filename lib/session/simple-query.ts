@@ -69,7 +69,8 @@ export class SimpleQuery {
     for (const planned of plans) this.#runner.noteLocal(planned)
     const catalog = catalogs.current()
     const { nodeId } = coordinatorOf(catalog)
-    const target = { nodeId, access: 'write', shardIndex: undefined } as const
+    const runsCode = plans.some(({ plan }) => plan.kind === 'local' && plan.runsCode)
+    const target = { nodeId, access: 'write', runsCode, shardIndex: undefined } as const
     const connection = await this.#runner.connectionTo(target)
     for (const planned of plans) this.#runner.pinLocal(planned, connection)
     await this.#runner.relay(connection, { catalog }, (out, positions) => {

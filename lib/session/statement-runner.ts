@@ -24,6 +24,8 @@ import { UnseenReadsGuard } from './unseen-reads-guard.ts'
 export type Target = {
   readonly nodeId: number
   readonly access: 'read' | 'write'
+  /** undefined or false: Postgres' own code alone. */
+  readonly runsCode?: boolean
   /** undefined: not spliced; it runs on the coordinator. */
   readonly shardIndex: number | undefined
 }
@@ -128,7 +130,8 @@ export class StatementRunner {
     const cursor = plan.cursor === undefined ? undefined : cursors.find(plan.cursor.name)
     const { nodeId } = cursor ?? coordinatorOf(catalog)
     const isReadOnly = cursor?.isReadOnly ?? plan.isReadOnly
-    return { nodeId, access: isReadOnly ? 'read' : 'write', shardIndex: undefined }
+    const access = isReadOnly ? 'read' : 'write'
+    return { nodeId, access, runsCode: plan.runsCode, shardIndex: undefined }
   }
 
   /** Where a cursor lives. */
@@ -150,10 +153,13 @@ export class StatementRunner {
   }
 
   /** Borrows the target's connection for the statement. */
-  async connectionTo({ nodeId, access }: Target): Promise<BackendConnection> {
+  async connectionTo({ nodeId, access, runsCode }: Target): Promise<BackendConnection> {
     const { transaction, signal } = this.#parts
-    const now = transaction.connectionNow(nodeId, access)
-    return now ?? (await transaction.connection(nodeId, access, signal()))
+    const connection =
+      transaction.connectionNow(nodeId, access) ??
+      (await transaction.connection(nodeId, access, signal()))
+    if (runsCode === true) transaction.taint(connection)
+    return connection
   }
 
   async coordinator(): Promise<BackendConnection> {
@@ -285,5 +291,5 @@ function shardTarget(routed: RoutedStatement, route: Route): Target | undefined 
 
 function targetOf(routed: RoutedStatement, shard: Shard): Target {
   const access = routed.isReadOnly ? 'read' : 'write'
-  return { nodeId: shard.nodeId, access, shardIndex: shard.index }
+  return { nodeId: shard.nodeId, access, runsCode: routed.runsCode, shardIndex: shard.index }
 }

@@ -84,7 +84,13 @@ t.test('an INSERT of NULL is refused', async (t) => {
         {
           table,
           rows: [constant('1'), nothing].map((key) => ({ key, range: { start: 0, end: 0 } })),
-          routed: { pins: [], splices: [], isShapeStable: true, isReadOnly: false },
+          routed: {
+            pins: [],
+            splices: [],
+            isShapeStable: true,
+            isReadOnly: false,
+            runsCode: false,
+          },
         },
         keys,
       ),

@@ -39,7 +39,7 @@ function scatterPlan(world: World, text: string, more: Partial<ScatterSelect> = 
   const pins = [{ table: world.events, values: undefined }]
   return {
     kind: 'select',
-    routed: { pins, splices: [], isShapeStable: false, isReadOnly: true },
+    routed: { pins, splices: [], isShapeStable: false, isReadOnly: true, runsCode: false },
     multi: () => scatter,
   }
 }
@@ -250,6 +250,7 @@ for (const workers of [2, 0]) {
             splices: [],
             isShapeStable: false,
             isReadOnly: false,
+            runsCode: false,
           },
           multi: () => ({
             kind: 'scatter-modify',
@@ -302,6 +303,7 @@ for (const workers of [2, 0]) {
             splices,
             isShapeStable: false,
             isReadOnly: false,
+            runsCode: false,
           },
           rows,
           hasReturning: true,

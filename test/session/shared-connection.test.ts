@@ -61,3 +61,14 @@ t.test('a DO block that changes the session keeps its connection', async (t) => 
   t.equal(await other.value('SHOW work_mem'), '4MB')
   t.equal(await one.value('SHOW work_mem'), '14MB')
 })
+
+t.test('what a function leaves in its session reaches no other client', async (t) => {
+  const { one, other } = await twoClients(t)
+  await one.run(`CREATE FUNCTION leave() RETURNS text LANGUAGE plpgsql AS $$BEGIN
+    CREATE TEMP TABLE IF NOT EXISTS left_behind (x int);
+    RETURN set_config('my.secret', 'one', false);
+  END$$`)
+  t.equal(await one.value('SELECT leave()'), 'one')
+  t.equal(await other.value("SELECT to_regclass('left_behind') IS NULL"), 't')
+  t.not(await other.value("SELECT current_setting('my.secret', true)"), 'one')
+})
