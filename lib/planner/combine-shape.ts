@@ -215,7 +215,10 @@ function checkOrdinals(select: SelectStmt, width: number | undefined): void {
     const constant = item?.A_Const
     if (constant === undefined) continue
     const ordinal = constant.ival === undefined ? undefined : (constant.ival.ival ?? 0)
-    const isOrdinal = ordinal !== undefined && ordinal >= 1 && ordinal <= (width ?? Infinity)
+    // ORDER BY keeps its ordinals: the combine query fails as the statement itself would
+    const isKept = sorted.includes(item)
+    const isOrdinal =
+      ordinal !== undefined && (isKept || (ordinal >= 1 && ordinal <= (width ?? Infinity)))
     if (!isOrdinal) refuse('expression', 'constant that is no ordinal', constant.location)
   }
 }
