@@ -79,7 +79,15 @@ export class Pool {
 
   /** An idle connection, preferably one that holds `settings`; undefined: none, or others have waited longer. */
   acquireNow(settings?: Settings): BackendConnection | undefined {
-    if (this.#waiters.length > 0 || this.#isClosed) return undefined
+    if (this.#waiters.length > 0 || this.#isClosed || this.#isFull) return undefined
+    return this.#takeIdle(settings)
+  }
+
+  get #isFull(): boolean {
+    return this.#busy.size >= this.#options.maxConnections
+  }
+
+  #takeIdle(settings: Settings | undefined): BackendConnection | undefined {
     const index = this.#indexOfBest(settings)
     const [best] = this.#idle.splice(index, 1)
     if (best === undefined) return undefined
@@ -133,6 +141,27 @@ export class Pool {
     })
   }
 
+  /**
+   * For a borrower that holds connections of other pools already. If he waited here while others with a connection of
+   * ours wait for his, all would wait for good: so the bound doesn't hold for him. The excess is at most the number of
+   * connections that all other pools lend; it is closed when it has been idle for a while.
+   */
+  async acquireBeyond(settings?: Settings): Promise<BackendConnection> {
+    if (this.#isClosed) throw closedError()
+    const idle = this.#takeIdle(settings)
+    if (idle !== undefined) return idle
+    this.#connecting++
+    try {
+      const connection = await this.#connect()
+      connection.onClosed = () => this.#forget(connection)
+      this.#busy.add(connection)
+      return connection
+    } finally {
+      this.#connecting--
+      this.#grow()
+    }
+  }
+
   /** Gives a borrowed connection back: kept when it is proven idle, else closed. */
   release(connection: BackendConnection): void {
     if (!this.#busy.has(connection)) return
@@ -155,8 +184,9 @@ export class Pool {
   /** Closes what has been idle or has lived too long. */
   sweep(nowMs: number): void {
     for (const { connection, sinceMs } of [...this.#idle]) {
+      const isSpare = this.#size > this.#options.maxConnections
       const isStale = nowMs - sinceMs >= this.#options.idleTimeoutMs || this.#isOld(connection)
-      if (isStale) connection.close()
+      if (isStale || isSpare) connection.close()
     }
   }
 
@@ -173,13 +203,16 @@ export class Pool {
   }
 
   #offer(connection: BackendConnection): void {
-    const waiter = this.#waiters.shift()
-    if (waiter === undefined) {
-      this.#idle.push({ connection, sinceMs: Date.now() })
-      return
+    this.#idle.push({ connection, sinceMs: Date.now() })
+    this.#serve()
+  }
+
+  #serve(): void {
+    while (this.#waiters.length > 0 && this.#idle.length > 0 && !this.#isFull) {
+      const connection = this.#takeIdle(undefined)
+      const waiter = this.#waiters.shift()
+      if (connection !== undefined) waiter?.resolve(connection)
     }
-    this.#busy.add(connection)
-    waiter.resolve(connection)
   }
 
   /** Starts as many connects as there are waiters, within the bounds. */
@@ -233,6 +266,7 @@ export class Pool {
     const index = this.#idle.findIndex((entry) => entry.connection === connection)
     if (index >= 0) this.#idle.splice(index, 1)
     this.#busy.delete(connection)
+    this.#serve()
     this.#grow()
   }
 

@@ -36,11 +36,14 @@ export class ConnectionLender {
     return connection
   }
 
-  /** Waits in turn. */
+  /** Waits in turn, but not while the session holds other connections: see Pool.acquireBeyond. */
   async acquire(nodeId: number, signal: AbortSignal): Promise<BackendConnection> {
     const pool = this.#pool(nodeId)
     const { acquireTimeoutMs, settings } = this.#options
-    const connection = await pool.acquire(signal, acquireTimeoutMs, settings.session)
+    const connection =
+      this.#poolOf.size === 0
+        ? await pool.acquire(signal, acquireTimeoutMs, settings.session)
+        : await pool.acquireBeyond(settings.session)
     this.#poolOf.set(connection, pool)
     return connection
   }
