@@ -159,7 +159,7 @@ BEGIN
   SELECT array_agg(n.groupid ORDER BY n.nodename, n.nodeport) INTO groups FROM pgloom.pg_dist_node n
   WHERE n.isactive AND n.shouldhaveshards AND n.noderole = 'primary';
   IF groups IS NULL THEN
-    RAISE EXCEPTION 'couldn''t find any worker nodes' USING ERRCODE = '55000', HINT = 'Add more worker nodes';
+    RAISE EXCEPTION 'couldn''t find any worker nodes' USING ERRCODE = '55000', HINT = 'Add a worker with SELECT citus_add_node(host, port), or let the coordinator hold shards: SELECT citus_set_node_property(host, port, ''shouldhaveshards'', true).';
   END IF;
   width := 4294967296 / shard_count;
   WITH shard AS (

@@ -4,7 +4,7 @@ import type { KeySource } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { type Block, distributionKey } from './query-model.ts'
 import { refuse } from './refusals.ts'
-import type { InsertStmt, MergeStmt, Tree } from './tree.ts'
+import { type InsertStmt, type MergeStmt, strings, type Tree } from './tree.ts'
 import type { ValueFlow } from './value-flow.ts'
 
 type Linking = { readonly input: PlanInput; readonly flow: ValueFlow }
@@ -23,7 +23,7 @@ export function linkInsert({ input, flow }: Linking, block: Block, insert: Inser
   const target = block.relations[0]
   const table = target?.table
   if (target === undefined || table?.kind !== 'distributed') return
-  checkAssignments(insert.onConflictClause?.targetList, table)
+  checkUpsert(insert.onConflictClause?.targetList, table)
   const position = keyPosition(insert, table)
   const targetKey = distributionKey(target, table)
   const source = block.children.find(({ place }) => place === 'from')?.block
@@ -105,6 +105,18 @@ export function checkMergeActions(
       checkAssignments(MergeWhenClause.targetList, table)
     }
   }
+}
+
+/**
+ * Rows conflict in an index that holds the distribution column, so SET key = excluded.key changes nothing: ORMs
+ * write it with all the other columns.
+ */
+export function checkUpsert(targets: readonly Tree[] | undefined, table: DistributedTable): void {
+  const changing = targets?.filter(({ ResTarget }) => {
+    const fields = strings(ResTarget?.val?.ColumnRef?.fields)
+    return !(fields.length === 2 && fields[0] === 'excluded' && fields[1] === ResTarget?.name)
+  })
+  checkAssignments(changing, table)
 }
 
 /** No SET may name the distribution column, be it by `(a, b) = …`. */

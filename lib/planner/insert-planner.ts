@@ -1,6 +1,6 @@
 import type { DistributedTable } from '../catalog/catalog.ts'
 import { analyse } from './analysis.ts'
-import { checkAssignments, keyPosition, linkInsert } from './insert-keys.ts'
+import { checkUpsert, keyPosition, linkInsert } from './insert-keys.ts'
 import { keySource } from './key-source.ts'
 import { planPushedInsert } from './modify-planner.ts'
 import { orRefusal } from './or-refusal.ts'
@@ -18,7 +18,7 @@ export function planInsert(input: PlanInput, insert: InsertStmt): Plan {
   const tables = tableReferences(input, insert)
   const target = tables.references.find(({ node }) => node === insert.relation)?.table
   if (target?.kind !== 'distributed') return refuse('insert-into-local')
-  checkAssignments(insert.onConflictClause?.targetList, target)
+  checkUpsert(insert.onConflictClause?.targetList, target)
   const position = keyPosition(insert, target)
   const sources = tables.references.filter(({ node }) => node !== insert.relation)
   const readsDistributed = sources.some(({ table }) => table?.kind === 'distributed')

@@ -382,12 +382,6 @@ export const REFUSALS = {
     hint: 'Write the value as a constant.',
     example: "SET TIME ZONE INTERVAL '1' HOUR TO MINUTE",
   },
-  'two-phase-by-client': {
-    sqlState: NOT_SUPPORTED,
-    message: 'COMMIT PREPARED and ROLLBACK PREPARED are not supported',
-    hint: 'Commit the transaction itself: pgloom runs the two phases.',
-    example: "COMMIT PREPARED 'x'",
-  },
 } as const satisfies Readonly<Record<string, RefusalRule>>
 
 export type RefusalId = keyof typeof REFUSALS

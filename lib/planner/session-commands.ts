@@ -62,7 +62,7 @@ function treeList(body: Fields, field: string): readonly Tree[] {
   return Array.isArray(value) ? (value as readonly Tree[]) : []
 }
 
-function transactionCommand(body: Fields): SessionCommand {
+function transactionCommand(body: Fields): SessionCommand | undefined {
   const chain = body['chain'] === true
   const name = textField(body, 'savepoint_name')
   switch (textField(body, 'kind')) {
@@ -78,9 +78,10 @@ function transactionCommand(body: Fields): SessionCommand {
       return { kind: 'rollback-to', name }
     case 'TRANS_STMT_PREPARE':
       return { kind: 'prepare-transaction', gid: textField(body, 'gid') }
+    // what a client prepared, only the coordinator took part in
     case 'TRANS_STMT_COMMIT_PREPARED':
     case 'TRANS_STMT_ROLLBACK_PREPARED':
-      return refuse('two-phase-by-client')
+      return undefined
     default:
       return { kind: 'begin', options: transactionOptions(treeList(body, 'options')) }
   }
@@ -131,11 +132,17 @@ function settingValue(argument: Tree): string {
   if (constant?.ival !== undefined) return String(constant.ival.ival ?? 0)
   if (constant?.fval !== undefined) return constant.fval.fval ?? ''
   if (constant?.boolval !== undefined) return constant.boolval.boolval === true ? 'true' : 'false'
-  const interval = argument.TypeCast
-  if (interval?.typeName?.typmods === undefined && interval?.arg?.A_Const?.sval !== undefined) {
-    return `INTERVAL ${quoteLiteral(interval.arg.A_Const.sval.sval ?? '')}`
-  }
-  return refuse('set-from-current')
+  const zone = posixZone(argument.TypeCast?.arg?.A_Const?.sval?.sval ?? '')
+  return zone === undefined ? refuse('set-from-current') : quoteLiteral(zone)
+}
+
+/** SET TIME ZONE INTERVAL '+05:30' …: Postgres keeps it as a POSIX zone, whose sign is the other way round. */
+function posixZone(interval: string): string | undefined {
+  const match = /^([+-]?)(\d{1,2}):(\d{2})$/.exec(interval)
+  if (match === null) return undefined
+  const [, sign, hours = '', minutes = ''] = match
+  const offset = `${hours.padStart(2, '0')}${minutes === '00' ? '' : `:${minutes}`}`
+  return sign === '-' ? `<-${offset}>+${offset}` : `<+${offset}>-${offset}`
 }
 
 export function quoteLiteral(value: string): string {
