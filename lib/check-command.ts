@@ -11,19 +11,14 @@ export async function probeServers(config: Config): Promise<readonly string[]> {
 async function probe(config: Config, database: string): Promise<string> {
   const { coordinator, metadata_user: user } = config
   const where = `database ${database} of ${coordinator.host}:${coordinator.port} as user ${user}`
-  try {
-    return await withOwnConnection(config, database, async (client) => {
-      const { rows } = await client.query<{ version: string; prepared: string }>(
-        `SELECT current_setting('server_version') AS version,
-           current_setting('max_prepared_transactions') AS prepared`,
-      )
-      const [{ version, prepared } = { version: '', prepared: '' }] = rows
-      const advice =
-        prepared === '0' ? '; max_prepared_transactions is 0, so no write over several nodes' : ''
-      return `${where}: Postgres ${version}${advice}`
-    })
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new Error(`cannot use ${where}: ${reason}`, { cause })
-  }
+  return await withOwnConnection(config, database, async (client) => {
+    const { rows } = await client.query<{ version: string; prepared: string }>(
+      `SELECT current_setting('server_version') AS version,
+         current_setting('max_prepared_transactions') AS prepared`,
+    )
+    const [{ version, prepared } = { version: '', prepared: '' }] = rows
+    const advice =
+      prepared === '0' ? '; max_prepared_transactions is 0, so no write over several nodes' : ''
+    return `${where}: Postgres ${version}${advice}`
+  })
 }

@@ -29,11 +29,20 @@ export async function withOwnConnection<T>(
   // A lost connection shows in the query that runs, or in the next one.
   client.on('error', () => undefined)
   try {
-    await client.connect()
+    await client.connect().catch((cause: unknown) => {
+      throw unusable(config, database, cause)
+    })
     return await work(client)
   } finally {
     await client.end().catch(() => undefined)
   }
+}
+
+function unusable(config: Config, database: string, cause: unknown): Error {
+  const { coordinator, metadata_user } = config
+  const where = `database ${database} of the coordinator ${coordinator.host}:${coordinator.port}`
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new Error(`cannot use ${where} as user ${metadata_user}: ${reason}`, { cause })
 }
 
 /**

@@ -77,10 +77,12 @@ export class Router {
     }
   }
 
-  /** Where clients connect, as role app. */
+  /** Where clients connect: as the first user of the configuration, or the metadata user where there are none. */
   url(database: string): string {
-    const { host, port } = this.#config.listen
-    return `postgres://app@${host}:${this.#listener?.port ?? port}/${encodeURIComponent(database)}`
+    const { listen, metadata_user, users } = this.#config
+    const user = encodeURIComponent(users[0]?.name ?? metadata_user)
+    const port = this.#listener?.port ?? listen.port
+    return `postgres://${user}@${listen.host}:${port}/${encodeURIComponent(database)}`
   }
 
   /** Ends clients and connections. Safe to call after a start that failed half-way. */

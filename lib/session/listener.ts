@@ -37,9 +37,13 @@ export class Listener {
     const listener = new Listener(options, services)
     const server = listener.#server
     await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen({ host: options.host, port: options.port, backlog: 1024 }, () => {
-        server.off('error', reject)
+      const { host, port } = options
+      const refused = (cause: Error) => {
+        reject(new Error(`cannot listen on ${host}:${port}: ${cause.message}`, { cause }))
+      }
+      server.once('error', refused)
+      server.listen({ host, port, backlog: 1024 }, () => {
+        server.off('error', refused)
         // such as EMFILE while accepting: the clients that are here go on
         server.on('error', (error) => services.log.error('cannot accept clients', { error }))
         resolve()
