@@ -1,5 +1,5 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
-import { BackendLost, RouterError } from '../base/errors.ts'
+import { RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { PinReason } from '../planner/plan.ts'
@@ -7,17 +7,14 @@ import { writeQuery } from '../wire/frontend-messages.ts'
 import { TransactionStatus } from '../wire/message-codes.ts'
 import { ConnectionLender, discard, type LenderOptions } from './connection-lender.ts'
 import { query } from './node-client.ts'
+import { commitOne, onEach, SpreadCommit } from './participant-commit.ts'
 import { quoteIdentifier, ReplayLog } from './replay-log.ts'
 import { SessionCursors } from './session-cursors.ts'
+import { type Pin, SessionPins } from './session-pins.ts'
 import { SwallowSink } from './swallow-sink.ts'
-import {
-  failedTransaction,
-  lostWhileCommitting,
-  preparedOnSeveralNodes,
-  reservedGid,
-} from './transaction-errors.ts'
+import { failedTransaction, preparedOnSeveralNodes, reservedGid } from './transaction-errors.ts'
 import { type TransactionFollower, TransactionFollowers } from './transaction-follower.ts'
-import { commitTwoPhase, isReservedGid } from './two-phase-commit.ts'
+import { isReservedGid } from './two-phase-commit.ts'
 
 export type Access = 'read' | 'write'
 
@@ -31,8 +28,6 @@ type Participant = {
   readonly connection: BackendConnection
   hasWritten: boolean
 }
-
-export type Pin = { readonly nodeId: number; readonly reason: PinReason; readonly since: Date }
 
 /**
  * The server side of one client session: which connections it holds, and its transaction block over all of them.
@@ -53,8 +48,8 @@ export class SessionTransaction {
   readonly #lender: ConnectionLender
   readonly #participants = new Map<number, Participant>()
   readonly #borrowed = new Map<number, BackendConnection>()
-  readonly #pinned = new Map<number, BackendConnection>()
-  #pins: Pin[] = []
+  readonly #pinned = new SessionPins()
+  readonly #spreadCommit: SpreadCommit
   #block: 'none' | 'implicit' | 'explicit' = 'none'
   #hasFailed = false
   /** A two-phase commit is under way. */
@@ -70,6 +65,7 @@ export class SessionTransaction {
     const { settings, followers = [] } = options
     this.#followers = new TransactionFollowers([settings, this.cursors, ...followers])
     this.#lender = new ConnectionLender(options)
+    this.#spreadCommit = new SpreadCommit(this.#lender, options.log)
   }
 
   /** The byte for ReadyForQuery. An implicit block is T here too. */
@@ -88,7 +84,7 @@ export class SessionTransaction {
   }
 
   get pins(): readonly Pin[] {
-    return this.#pins
+    return this.#pinned.list
   }
 
   /** Those a cancel may hit: once nodes prepare, the transaction ends of itself, and is not to be left half-done. */
@@ -108,7 +104,7 @@ export class SessionTransaction {
   connectionNow(nodeId: number, access: Access): BackendConnection | undefined {
     const held = this.#held(nodeId, access)
     if (held !== undefined) return held
-    const pinned = this.#livePin(nodeId)
+    const pinned = this.#pinned.living(nodeId)
     const fresh = pinned ?? this.#lender.acquireNow(nodeId)
     if (fresh === undefined) return undefined
     if (this.#block !== 'none') return this.#join(nodeId, fresh, access)
@@ -125,7 +121,7 @@ export class SessionTransaction {
   ): Promise<BackendConnection> {
     const held = this.connectionNow(nodeId, access)
     if (held !== undefined) return held
-    const fresh = this.#livePin(nodeId) ?? (await this.#lender.acquire(nodeId, signal))
+    const fresh = this.#pinned.living(nodeId) ?? (await this.#lender.acquire(nodeId, signal))
     if (this.#block !== 'none') return this.#join(nodeId, fresh, access)
     this.#borrow(nodeId, fresh)
     await this.#lender.bringInStep(fresh)
@@ -181,7 +177,7 @@ export class SessionTransaction {
   /** SET TRANSACTION inside the block, already run on `ran`: for the others, and for those who join later. */
   async replay(text: string, ran: BackendConnection | undefined): Promise<void> {
     this.#replay.add(text)
-    await this.#onEach(
+    await onEach(
       this.connections.filter((connection) => connection !== ran),
       text,
     )
@@ -189,7 +185,7 @@ export class SessionTransaction {
 
   async savepoint(name: string): Promise<void> {
     this.#refuseWhenFailed()
-    await this.#onEach(this.connections, `SAVEPOINT ${quoteIdentifier(name)}`)
+    await onEach(this.connections, `SAVEPOINT ${quoteIdentifier(name)}`)
     this.#replay.savepoint(name)
     this.#followers.savepoint(name)
   }
@@ -197,7 +193,7 @@ export class SessionTransaction {
   async release(name: string): Promise<void> {
     this.#refuseWhenFailed()
     this.#replay.release(name)
-    await this.#onEach(this.connections, `RELEASE SAVEPOINT ${quoteIdentifier(name)}`)
+    await onEach(this.connections, `RELEASE SAVEPOINT ${quoteIdentifier(name)}`)
     this.#followers.release(name)
   }
 
@@ -205,7 +201,7 @@ export class SessionTransaction {
   async rollbackTo(name: string): Promise<void> {
     this.#replay.rollbackTo(name)
     if (this.#isLost) throw failedTransaction()
-    await this.#onEach(this.connections, `ROLLBACK TO SAVEPOINT ${quoteIdentifier(name)}`)
+    await onEach(this.connections, `ROLLBACK TO SAVEPOINT ${quoteIdentifier(name)}`)
     for (const { settings } of this.connections) settings.savepointRolledBack()
     this.#followers.rollbackTo(name)
     this.#hasFailed = false
@@ -273,9 +269,7 @@ export class SessionTransaction {
   pin(nodeId: number, reason: PinReason): void {
     const connection = this.#participants.get(nodeId)?.connection ?? this.#borrowed.get(nodeId)
     if (connection === undefined) throw new Error('only a connection in use can be pinned')
-    this.#pinned.set(nodeId, connection)
-    if (this.#pins.some((pin) => pin.nodeId === nodeId && pin.reason === reason)) return
-    this.#pins = [...this.#pins, { nodeId, reason, since: new Date() }]
+    this.#pinned.add(connection, reason)
   }
 
   /** Code of the user's is about to run on it: it is cleaned before anyone else gets it. */
@@ -285,9 +279,7 @@ export class SessionTransaction {
 
   /** DISCARD ALL, outside a block: nothing of the session stays on a connection that others may get. */
   async discardAll(): Promise<void> {
-    const pinned = [...this.#pinned.values()]
-    this.#pinned.clear()
-    this.#pins = []
+    const pinned = this.#pinned.clear()
     this.cursors.closeAll()
     for (const connection of pinned) {
       await discard(connection)
@@ -298,9 +290,7 @@ export class SessionTransaction {
   /** The client is gone: rolls back, gives clean connections back, closes those that hold its state. */
   async close(): Promise<void> {
     if (this.isInBlock) await this.rollback()
-    const pinned = [...this.#pinned.values()]
-    this.#pinned.clear()
-    this.#pins = []
+    const pinned = this.#pinned.clear()
     for (const connection of pinned) connection.close()
     this.#releaseBorrowed()
     for (const connection of pinned) this.#lender.giveBack(connection)
@@ -325,7 +315,7 @@ export class SessionTransaction {
     this.#participants.clear()
     for (const connection of connections) {
       connection.settings.transactionEnded()
-      if (!this.#keepsPinned(connection)) this.#lender.giveBack(connection)
+      if (!this.#pinned.keeps(connection)) this.#lender.giveBack(connection)
     }
   }
 
@@ -346,7 +336,7 @@ export class SessionTransaction {
     const writers = participants.filter((one) => one.hasWritten).map((one) => one.connection)
     const readers = participants.filter((one) => !one.hasWritten).map((one) => one.connection)
     try {
-      const tags = await this.#onEach(readers, 'COMMIT')
+      const tags = await onEach(readers, 'COMMIT')
       if (tags.includes('ROLLBACK')) throw this.#slippedError ?? failedTransaction()
     } catch (error) {
       await this.#rollbackParticipants()
@@ -354,10 +344,11 @@ export class SessionTransaction {
     }
     const [only] = writers
     if (only === undefined) return true
-    if (writers.length === 1) return await this.#commitOne(only)
+    if (writers.length === 1) return await commitOne(only)
+    const reader = this.#participants.get(this.#lender.coordinator.nodeId)?.connection
     this.#isEnding = true
     try {
-      await this.#commitMany(writers)
+      await this.#spreadCommit.run(writers, reader, () => this.#rollbackParticipants())
     } finally {
       this.#isEnding = false
     }
@@ -367,66 +358,6 @@ export class SessionTransaction {
   async #rollbackParticipants(): Promise<void> {
     const living = this.connections.filter((connection) => connection.state === 'ready')
     await Promise.allSettled(living.map((connection) => query(connection, 'ROLLBACK')))
-  }
-
-  async #commitOne(writer: BackendConnection): Promise<boolean> {
-    try {
-      return (await query(writer, 'COMMIT')).tag === 'COMMIT'
-    } catch (error) {
-      // a FATAL of the server may come after its commit, as well as a plain loss
-      const isKnown = writer.state === 'ready' || (error instanceof BackendLost && !error.sent)
-      throw isKnown ? error : lostWhileCommitting(error)
-    }
-  }
-
-  async #commitMany(writers: readonly BackendConnection[]): Promise<void> {
-    const coordinatorId = this.#lender.coordinator.nodeId
-    const coordinator = writers.find((writer) => writer.node.nodeId === coordinatorId)
-    // a reader there has just committed, so its connection is free; waiting for another might deadlock
-    const reader = this.#participants.get(coordinatorId)?.connection
-    const decider = coordinator === undefined ? await this.#takeDecider(reader) : undefined
-    try {
-      await commitTwoPhase({
-        writers: writers.filter((writer) => writer.node.nodeId !== coordinatorId),
-        coordinator,
-        decider,
-        withDecisionConnection: async (work) => {
-          const connection = await this.#lender.acquirePlain(coordinatorId)
-          try {
-            return await work(connection)
-          } finally {
-            this.#lender.giveBack(connection)
-          }
-        },
-        log: this.#options.log,
-      })
-    } finally {
-      if (decider !== undefined && decider !== reader) this.#lender.giveBack(decider)
-    }
-  }
-
-  /** Before anything is prepared: what fails here is rolled back everywhere. */
-  async #takeDecider(reader: BackendConnection | undefined): Promise<BackendConnection> {
-    try {
-      if (reader === undefined) {
-        return await this.#lender.acquirePlain(this.#lender.coordinator.nodeId)
-      }
-      await this.#lender.makePlain(reader)
-      return reader
-    } catch (error) {
-      await this.#rollbackParticipants()
-      throw error
-    }
-  }
-
-  /** The same text on all, together; the first error is thrown after all have answered. */
-  async #onEach(connections: readonly BackendConnection[], text: string): Promise<string[]> {
-    const results = await Promise.allSettled(
-      connections.map(async (connection) => (await query(connection, text)).tag),
-    )
-    const failed = results.find((result) => result.status === 'rejected')
-    if (failed !== undefined) throw failed.reason
-    return results.map((result) => (result.status === 'fulfilled' ? result.value : ''))
   }
 
   #held(nodeId: number, access: Access): BackendConnection | undefined {
@@ -441,19 +372,6 @@ export class SessionTransaction {
 
   #refuseWhenFailed(): void {
     if (this.#hasFailed) throw failedTransaction()
-  }
-
-  #livePin(nodeId: number): BackendConnection | undefined {
-    const pinned = this.#pinned.get(nodeId)
-    if (pinned === undefined || pinned.state === 'ready') return pinned
-    throw new RouterError(
-      SqlState.connectionFailure,
-      "the server connection that held this session's state was lost",
-      {
-        severity: 'FATAL',
-        hint: 'Connect again; temporary tables, advisory locks and held cursors are gone.',
-      },
-    )
   }
 
   #borrow(nodeId: number, connection: BackendConnection): BackendConnection {
@@ -492,11 +410,7 @@ export class SessionTransaction {
     const connections = [...this.#borrowed.values()]
     this.#borrowed.clear()
     for (const connection of connections) {
-      if (!this.#keepsPinned(connection)) this.#lender.giveBack(connection)
+      if (!this.#pinned.keeps(connection)) this.#lender.giveBack(connection)
     }
-  }
-
-  #keepsPinned(connection: BackendConnection): boolean {
-    return this.#pinned.get(connection.node.nodeId) === connection
   }
 }

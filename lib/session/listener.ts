@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
-import type { Pin } from '../executor/transaction.ts'
+import type { Pin } from '../executor/session-pins.ts'
 import { ClientSession } from './client-session.ts'
 import type { SessionServices } from './session-services.ts'
 

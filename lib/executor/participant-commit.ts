@@ -1,0 +1,92 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
+import { BackendLost } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import type { ConnectionLender } from './connection-lender.ts'
+import { query } from './node-client.ts'
+import { lostWhileCommitting } from './transaction-errors.ts'
+import { commitTwoPhase } from './two-phase-commit.ts'
+
+/** The same text on all, together; the first error is thrown after all have answered. */
+export async function onEach(
+  connections: readonly BackendConnection[],
+  text: string,
+): Promise<string[]> {
+  const results = await Promise.allSettled(
+    connections.map(async (connection) => (await query(connection, text)).tag),
+  )
+  const failed = results.find((result) => result.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+  return results.map((result) => (result.status === 'fulfilled' ? result.value : ''))
+}
+
+/** false: it had failed unseen, and was rolled back. */
+export async function commitOne(writer: BackendConnection): Promise<boolean> {
+  try {
+    return (await query(writer, 'COMMIT')).tag === 'COMMIT'
+  } catch (error) {
+    // a FATAL of the server may come after its commit, as well as a plain loss
+    const isKnown = writer.state === 'ready' || (error instanceof BackendLost && !error.sent)
+    throw isKnown ? error : lostWhileCommitting(error)
+  }
+}
+
+/** Several writers of one transaction block. */
+export class SpreadCommit {
+  readonly #lender: ConnectionLender
+  readonly #log: Log
+
+  constructor(lender: ConnectionLender, log: Log) {
+    this.#lender = lender
+    this.#log = log
+  }
+
+  /**
+   * `reader`: the block's connection to the coordinator, if it only read there; it has just committed, so it is free, and
+   * waiting for another might deadlock. `rollback`: of all, while nothing is prepared yet.
+   */
+  async run(
+    writers: readonly BackendConnection[],
+    reader: BackendConnection | undefined,
+    rollback: () => Promise<void>,
+  ): Promise<void> {
+    const coordinatorId = this.#lender.coordinator.nodeId
+    const coordinator = writers.find((writer) => writer.node.nodeId === coordinatorId)
+    const decider =
+      coordinator === undefined ? await this.#takeDecider(reader, rollback) : undefined
+    try {
+      await commitTwoPhase({
+        writers: writers.filter((writer) => writer.node.nodeId !== coordinatorId),
+        coordinator,
+        decider,
+        withDecisionConnection: async (work) => {
+          const connection = await this.#lender.acquirePlain(coordinatorId)
+          try {
+            return await work(connection)
+          } finally {
+            this.#lender.giveBack(connection)
+          }
+        },
+        log: this.#log,
+      })
+    } finally {
+      if (decider !== undefined && decider !== reader) this.#lender.giveBack(decider)
+    }
+  }
+
+  /** Before anything is prepared: what fails here is rolled back everywhere. */
+  async #takeDecider(
+    reader: BackendConnection | undefined,
+    rollback: () => Promise<void>,
+  ): Promise<BackendConnection> {
+    try {
+      if (reader === undefined) {
+        return await this.#lender.acquirePlain(this.#lender.coordinator.nodeId)
+      }
+      await this.#lender.makePlain(reader)
+      return reader
+    } catch (error) {
+      await rollback()
+      throw error
+    }
+  }
+}
