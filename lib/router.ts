@@ -1,5 +1,6 @@
 import { connectBackend } from './backend/backend-handshake.ts'
 import { DEFAULT_POOLS_OPTIONS, Pools } from './backend/pools.ts'
+import type { ServerCredential } from './backend/server-credential.ts'
 import type { Log } from './base/log.ts'
 import type { Catalog, CatalogSource } from './catalog/catalog.ts'
 import type { Config } from './config.ts'
@@ -151,7 +152,7 @@ function databaseServices(
         node,
         database,
         user,
-        password: serverPasswords(config).get(user),
+        credential: serverCredentials(config).get(user),
         parameters: { application_name: APPLICATION_NAME },
         connectTimeoutMs: pool.connect_timeout_ms,
         allowsCleartextPassword: false,
@@ -189,15 +190,18 @@ async function scramSecrets(config: Config): Promise<ReadonlyMap<string, ScramSe
   return secrets
 }
 
-function serverPasswords({ users }: Config): ReadonlyMap<string, string | undefined> {
-  return new Map(
-    users.map(({ name, server_password, password }) => [name, server_password ?? password]),
-  )
+function serverCredentials({ users }: Config): ReadonlyMap<string, ServerCredential> {
+  const credentials = new Map<string, ServerCredential>()
+  for (const user of users) {
+    const password = user.server_password ?? user.password
+    if (password !== undefined) credentials.set(user.name, { kind: 'password', password })
+  }
+  return credentials
 }
 
 function makePools(config: Config): Pools {
   const { pool } = config
-  const passwords = serverPasswords(config)
+  const credentials = serverCredentials(config)
   return new Pools({
     ...DEFAULT_POOLS_OPTIONS,
     maxConnections: pool.max_connections,
@@ -205,7 +209,7 @@ function makePools(config: Config): Pools {
     connectTimeoutMs: pool.connect_timeout_ms,
     idleTimeoutMs: pool.idle_timeout_ms,
     maxLifetimeMs: pool.max_lifetime_ms,
-    passwordOf: (user) => passwords.get(user),
+    credentialOf: ({ user }) => credentials.get(user),
     parameters: { application_name: APPLICATION_NAME },
   })
 }

@@ -8,20 +8,21 @@ import {
   writeSaslResponse,
 } from '../wire/authentication-messages.ts'
 import { serverError } from '../wire/error-messages.ts'
-import { md5Password } from '../wire/md5.ts'
+import { md5Response, md5Secret } from '../wire/md5.ts'
 import { Backend } from '../wire/message-codes.ts'
 import { ScramClient } from '../wire/scram-client.ts'
-import { SCRAM_SHA_256 } from '../wire/scram-secret.ts'
 import { writeStartupMessage } from '../wire/startup-packets.ts'
 import type { BackendAddress } from './backend-address.ts'
 import { BackendConnection } from './backend-connection.ts'
 import type { ResponseSink } from './response-sink.ts'
+import type { ServerCredential } from './server-credential.ts'
 
 export type ConnectOptions = {
   readonly node: BackendAddress
   readonly database: string
   readonly user: string
-  readonly password?: string | undefined
+  /** undefined: the server must trust us. */
+  readonly credential?: ServerCredential | undefined
   /** Sent in the startup packet besides user and database. */
   readonly parameters?: Readonly<Record<string, string>>
   readonly connectTimeoutMs: number
@@ -124,25 +125,19 @@ class HandshakeSink implements ResponseSink {
   }
 
   #authenticate(request: Authentication): void {
-    const { out } = this.#connection
-    const { user, password } = this.#options
     switch (request.kind) {
       case 'ok':
         if (this.#owesSignature) throw new ProtocolError('server did not prove its identity')
         this.#isAuthenticated = true
         return
       case 'cleartext-password':
-        if (!this.#options.allowsCleartextPassword) {
-          this.#refuse('server asks for a password in clear text, which is not allowed')
-          return
-        }
-        writePasswordMessage(out, this.#requirePassword(password))
+        this.#sendClearText()
         break
       case 'md5-password':
-        writePasswordMessage(out, md5Password(user, this.#requirePassword(password), request.salt))
+        this.#sendMd5(request.salt)
         break
       case 'sasl':
-        this.#startScram(request.mechanisms, this.#requirePassword(password))
+        this.#startScram(request.mechanisms)
         break
       case 'sasl-continue':
         this.#continueScram(request.data)
@@ -161,14 +156,34 @@ class HandshakeSink implements ResponseSink {
     this.#connection.flush()
   }
 
-  #startScram(mechanisms: readonly string[], password: string): void {
-    if (!mechanisms.includes(SCRAM_SHA_256) || this.#scram !== undefined) {
-      throw new ProtocolError('server offers no SASL mechanism that is supported')
-    }
-    this.#scram = new ScramClient(password)
-    this.#owesSignature = true
-    const data = Buffer.from(this.#scram.firstMessage())
-    writeSaslInitialResponse(this.#connection.out, { mechanism: SCRAM_SHA_256, data })
+  #sendClearText(): void {
+    const { allowsCleartextPassword, credential } = this.#options
+    if (credential?.kind !== 'password') this.#refuseMethod('a password in clear text')
+    else if (!allowsCleartextPassword) {
+      this.#refuse('server asks for a password in clear text, which is not allowed')
+    } else writePasswordMessage(this.#connection.out, credential.password)
+  }
+
+  #sendMd5(salt: Buffer): void {
+    const { user, credential } = this.#options
+    if (credential?.kind === 'password' || credential?.kind === 'md5') {
+      const secret =
+        credential.kind === 'md5' ? credential.secret : md5Secret(user, credential.password)
+      writePasswordMessage(this.#connection.out, md5Response(secret, salt))
+    } else this.#refuseMethod('an md5 password')
+  }
+
+  #startScram(mechanisms: readonly string[]): void {
+    const { credential } = this.#options
+    if (this.#scram !== undefined) throw new ProtocolError('unexpected SASL message')
+    if (credential?.kind === 'password' || credential?.kind === 'scram-keys') {
+      const secret = credential.kind === 'password' ? credential.password : credential.keys
+      const scram = new ScramClient(secret, { mechanisms })
+      this.#scram = scram
+      this.#owesSignature = true
+      const data = Buffer.from(scram.firstMessage())
+      writeSaslInitialResponse(this.#connection.out, { mechanism: scram.mechanism, data })
+    } else this.#refuseMethod('SCRAM-SHA-256')
   }
 
   #continueScram(data: Buffer): void {
@@ -187,16 +202,19 @@ class HandshakeSink implements ResponseSink {
     )
   }
 
-  #requirePassword(password: string | undefined): string {
-    if (password !== undefined) return password
+  #refuseMethod(method: string): void {
+    const { credential, user } = this.#options
     this.#refuse(
-      `no password is known for role "${this.#options.user}", but the server asks for one`,
+      credential === undefined
+        ? `no password is known for role "${user}", but the server asks for one`
+        : `server asks for ${method}, for which what is known of role "${user}" is not enough`,
+      'The proxy needs the password, or the secret of the kind that the server asks for.',
     )
-    return ''
   }
 
-  #refuse(message: string): void {
-    this.#error = new RouterError(SqlState.invalidAuthorizationSpecification, message)
+  #refuse(message: string, hint?: string): void {
+    const details = hint === undefined ? {} : { hint }
+    this.#error = new RouterError(SqlState.invalidAuthorizationSpecification, message, details)
     this.#connection.close(this.#error)
   }
 }

@@ -1,12 +1,13 @@
 import type { BackendAddress } from './backend-address.ts'
 import { connectBackend } from './backend-handshake.ts'
 import { Pool, type PoolOptions, type PoolStats } from './pool.ts'
+import type { ServerCredential } from './server-credential.ts'
 
 export type PoolsOptions = PoolOptions & {
   readonly connectTimeoutMs: number
   readonly allowsCleartextPassword: boolean
   /** undefined: none is known, the server must trust us. */
-  readonly passwordOf: (user: string) => string | undefined
+  readonly credentialOf: (key: PoolKey) => ServerCredential | undefined
   /** Sent at the start of each connection, for example application_name. */
   readonly parameters: Readonly<Record<string, string>>
 }
@@ -19,7 +20,7 @@ export const DEFAULT_POOLS_OPTIONS: PoolsOptions = {
   maxLifetimeMs: 3_600_000,
   connectTimeoutMs: 10_000,
   allowsCleartextPassword: false,
-  passwordOf: () => undefined,
+  credentialOf: () => undefined,
   parameters: { application_name: 'pgloom' },
 }
 
@@ -66,13 +67,11 @@ export class Pools {
     this.#pools.clear()
   }
 
-  #connect({ node, database, user }: PoolKey) {
-    const { connectTimeoutMs, allowsCleartextPassword, passwordOf, parameters } = this.#options
+  #connect(key: PoolKey) {
+    const { connectTimeoutMs, allowsCleartextPassword, credentialOf, parameters } = this.#options
     return connectBackend({
-      node,
-      database,
-      user,
-      password: passwordOf(user),
+      ...key,
+      credential: credentialOf(key),
       parameters,
       connectTimeoutMs,
       allowsCleartextPassword,

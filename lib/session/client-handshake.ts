@@ -118,11 +118,8 @@ export class ClientHandshake {
 
   #saslInitial({ login, scram }: State & { kind: 'sasl-initial' }, frame: Buffer): void {
     const { mechanism, data } = readSaslInitialResponse(frame)
-    if (mechanism !== SCRAM_SHA_256) {
-      throw new ProtocolError('client selected an invalid SASL authentication mechanism')
-    }
     if (data === undefined) throw new ProtocolError('malformed SCRAM message')
-    const answer = scram.firstMessage(data.toString('utf8'))
+    const answer = scram.firstMessage(data.toString('utf8'), mechanism)
     this.#state = { kind: 'sasl-final', login, scram }
     const message = { kind: 'sasl-continue', data: Buffer.from(answer) } as const
     writeAuthentication(this.#output.frames, message)
@@ -137,7 +134,10 @@ export class ClientHandshake {
         { severity: 'FATAL' },
       )
     }
-    writeAuthentication(this.#output.frames, { kind: 'sasl-final', data: Buffer.from(answer) })
+    writeAuthentication(this.#output.frames, {
+      kind: 'sasl-final',
+      data: Buffer.from(answer.message),
+    })
     this.#succeed(login)
   }
 

@@ -1,6 +1,7 @@
-import { type ErrorDetails, ProtocolError, type RouterError, ServerError } from '../base/errors.ts'
+import { type ErrorDetails, type RouterError, ServerError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
 import { FrameCursor } from './frame-cursor.ts'
-import type { FrameWriter } from './frame-writer.ts'
+import { FrameWriter } from './frame-writer.ts'
 import { Backend } from './message-codes.ts'
 
 // ErrorResponse and NoticeResponse: (Byte1 field code, String value)* Byte1(0)
@@ -16,20 +17,33 @@ export function errorFields(frame: Buffer): Map<string, string> {
   return fields
 }
 
-/** The error that a server's ErrorResponse stands for; the frame is copied. */
+/** The error that a server's ErrorResponse stands for; the frame is copied. What it lacks is made up (CVE-2026-6666). */
 export function serverError(frame: Buffer): ServerError {
   const fields = errorFields(frame)
-  const sqlState = fields.get('C')
-  const message = fields.get('M')
-  if (sqlState === undefined || message === undefined) {
-    throw new ProtocolError('error message of the server lacks a code or a text')
-  }
-  return new ServerError(Buffer.from(frame), sqlState, message, {
+  const isWhole = ['S', 'C', 'M'].every((field) => fields.has(field))
+  const severity = fields.get('S') ?? 'ERROR'
+  const sqlState = fields.get('C') ?? SqlState.internalError
+  const message = fields.get('M') ?? 'the server gave no reason'
+  const whole = isWhole ? Buffer.from(frame) : completed(fields, { severity, sqlState, message })
+  return new ServerError(whole, sqlState, message, {
     severity: severityOf(fields.get('V') ?? fields.get('S')),
     ...optional('detail', fields.get('D')),
     ...optional('hint', fields.get('H')),
     ...optionalPosition(fields.get('P')),
   })
+}
+
+function completed(
+  fields: ReadonlyMap<string, string>,
+  { severity, sqlState, message }: Record<'severity' | 'sqlState' | 'message', string>,
+): Buffer {
+  const out = new FrameWriter()
+  writeFields(
+    out,
+    Backend.errorResponse,
+    new Map([['S', severity], ['V', severity], ['C', sqlState], ['M', message], ...fields]),
+  )
+  return out.take()
 }
 
 function severityOf(text: string | undefined): 'ERROR' | 'FATAL' | 'PANIC' {

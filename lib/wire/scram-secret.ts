@@ -1,7 +1,9 @@
-import { createHash, createHmac, pbkdf2, randomBytes } from 'node:crypto'
+import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 
 export const SCRAM_SHA_256 = 'SCRAM-SHA-256'
+/** The same, bound to the TLS connection that it runs in. */
+export const SCRAM_SHA_256_PLUS = 'SCRAM-SHA-256-PLUS'
 /** Postgres' SCRAM_SHA_256_DEFAULT_ITERATIONS */
 export const DEFAULT_ITERATIONS = 4096
 const KEY_BYTES = 32
@@ -17,6 +19,17 @@ export type ScramSecret = {
   readonly isFake: boolean
 }
 
+/**
+ * Enough to log in to a server whose secret has this salt and iteration count, and to know the server again: as good
+ * as the password there, so never stored or logged. A client's proof reveals it to us.
+ */
+export type ScramKeys = {
+  readonly iterations: number
+  readonly salt: Buffer
+  readonly clientKey: Buffer
+  readonly serverKey: Buffer
+}
+
 const derive = promisify(pbkdf2)
 
 export function hmac(key: Buffer, data: string | Buffer): Buffer {
@@ -28,11 +41,7 @@ export function sha256(data: Buffer): Buffer {
 }
 
 /** Runs on a thread of libuv's pool: the event loop goes on. */
-export function saltedPassword(
-  password: string,
-  salt: Buffer,
-  iterations: number,
-): Promise<Buffer> {
+function saltedPassword(password: string, salt: Buffer, iterations: number): Promise<Buffer> {
   return derive(saslPrep(password), salt, iterations, KEY_BYTES, 'sha256')
 }
 
@@ -67,24 +76,47 @@ export async function makeScramSecret(
   salt: Buffer = randomBytes(SALT_BYTES),
   iterations: number = DEFAULT_ITERATIONS,
 ): Promise<ScramSecret> {
+  const { clientKey, serverKey } = await makeScramKeys(password, salt, iterations)
+  return { iterations, salt, storedKey: sha256(clientKey), serverKey, isFake: false }
+}
+
+export async function makeScramKeys(
+  password: string,
+  salt: Buffer,
+  iterations: number,
+): Promise<ScramKeys> {
   const salted = await saltedPassword(password, salt, iterations)
-  return {
-    iterations,
-    salt,
-    storedKey: sha256(hmac(salted, 'Client Key')),
-    serverKey: hmac(salted, 'Server Key'),
-    isFake: false,
-  }
+  const clientKey = hmac(salted, 'Client Key')
+  return { iterations, salt, clientKey, serverKey: hmac(salted, 'Server Key') }
+}
+
+/** The keys of `password`, if `secret` was made of it. Takes equally long for a secret made up. */
+export async function keysOfPassword(
+  password: string,
+  secret: ScramSecret,
+): Promise<ScramKeys | undefined> {
+  const keys = await makeScramKeys(password, secret.salt, secret.iterations)
+  const isRight = timingSafeEqual(sha256(keys.clientKey), secret.storedKey)
+  return isRight && !secret.isFake ? keys : undefined
+}
+
+/** Stable for a name: real secrets that we make of plain passwords and fake ones can't be told apart. */
+export function saltOf(user: string, key: Buffer): Buffer {
+  return hmac(key, user).subarray(0, SALT_BYTES)
 }
 
 /**
  * For a user who does not exist: the conversation goes on as with one who does and fails at its end. The salt
- * depends only on `key` (random, one per cluster of proxies or process) and the name, as a real one would stay the same.
+ * depends only on `key` (one for all processes of a proxy) and the name, as a real one would stay the same.
  */
-export function fakeScramSecret(user: string, key: Buffer): ScramSecret {
+export function fakeScramSecret(
+  user: string,
+  key: Buffer,
+  iterations = DEFAULT_ITERATIONS,
+): ScramSecret {
   return {
-    iterations: DEFAULT_ITERATIONS,
-    salt: hmac(key, user).subarray(0, SALT_BYTES),
+    iterations,
+    salt: saltOf(user, key),
     storedKey: randomBytes(KEY_BYTES),
     serverKey: randomBytes(KEY_BYTES),
     isFake: true,

@@ -12,7 +12,7 @@ import {
 } from '../../lib/wire/backend-messages.ts'
 import { writeError } from '../../lib/wire/error-messages.ts'
 import type { FrameWriter } from '../../lib/wire/frame-writer.ts'
-import { md5Password } from '../../lib/wire/md5.ts'
+import { md5Response, md5Secret } from '../../lib/wire/md5.ts'
 import { Frontend, TransactionStatus } from '../../lib/wire/message-codes.ts'
 import { FakeBackend, type FakeScript, welcome } from '../support/fake-backend.ts'
 
@@ -34,7 +34,7 @@ function connect(server: FakeBackend, password?: string): Promise<BackendConnect
     node: server.address,
     database: 'd',
     user: 'u',
-    password,
+    credential: password === undefined ? undefined : { kind: 'password', password },
     connectTimeoutMs: 5000,
     allowsCleartextPassword: false,
   })
@@ -154,7 +154,7 @@ t.test('connectBackend', async (t) => {
         session.send((out) => writeAuthentication(out, { kind: 'md5-password', salt })),
       onMessage: (session, type, frame) => {
         if (type !== Frontend.password) return
-        const isRight = readPasswordMessage(frame) === md5Password('u', 'right', salt)
+        const isRight = readPasswordMessage(frame) === md5Response(md5Secret('u', 'right'), salt)
         const error = new RouterError('28P01', 'password authentication failed')
         session.send(isRight ? welcome : (out) => writeError(out, error))
       },
