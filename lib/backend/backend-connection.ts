@@ -52,6 +52,8 @@ export class BackendConnection {
   /** Called once, when the connection is closed, after its sinks were told. */
   onClosed: ((connection: BackendConnection, error: RouterError) => void) | undefined
   onAsynchronous: AsynchronousListener | undefined
+  /** Requests answered so far. */
+  answers = 0
   #processId = 0
   #secretKey: Buffer = Buffer.alloc(0)
   #state: ConnectionState = 'starting'
@@ -260,6 +262,7 @@ export class BackendConnection {
       throw new ProtocolError('unexpected ReadyForQuery from server')
     }
     this.#sinks.shift()
+    this.answers++
     // the same sink may be at the head again, for another request
     this.#headCancel = undefined
     this.#unsentSinks = Math.min(this.#unsentSinks, this.#sinks.length)

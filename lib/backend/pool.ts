@@ -2,6 +2,7 @@ import { BackendLost, RouterError } from '../base/errors.ts'
 import { RingQueue } from '../base/ring-queue.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { BackendConnection } from './backend-connection.ts'
+import type { Borrower, LendingPool } from './borrower.ts'
 import type { Settings } from './session-state.ts'
 
 export type PoolOptions = {
@@ -24,6 +25,9 @@ export type PoolStats = {
 }
 
 type Waiter = {
+  readonly borrower: Borrower | undefined
+  /** A connection beyond the bound is being made for it: it doesn't count as waiting any more. */
+  isPromised: boolean
   readonly resolve: (connection: BackendConnection) => void
   readonly reject: (error: RouterError) => void
 }
@@ -40,16 +44,25 @@ const TRANSIENT: ReadonlySet<string> = new Set([
   SqlState.cannotConnectNow,
 ])
 
+/** How often a full pool looks whether its borrowers still move, while one who waits holds connections himself. */
+const KNOT_CHECK_MS = 250
+
 /**
  * The connections of one (node, database, user): bounded, last used first, waiters in order of arrival. A borrowed
  * connection is the borrower's alone until release(), which keeps it only when it is proven idle.
+ *
+ * Knots: one who holds a connection of pool A and waits in B, while another holds B's and waits in A, would wait for
+ * good. So when every borrower of a full pool waits for a connection himself, or for longer than a second for
+ * an answer (a lock that a waiting one may hold), the first waiter who holds connections gets one beyond the bound. It is
+ * closed when it comes back.
  */
-export class Pool {
+export class Pool implements LendingPool {
   readonly #options: PoolOptions
   readonly #connect: () => Promise<BackendConnection>
   readonly #idle: { readonly connection: BackendConnection; readonly sinceMs: number }[] = []
-  readonly #busy = new Set<BackendConnection>()
+  readonly #busy = new Map<BackendConnection, Borrower | undefined>()
   readonly #waiters = new RingQueue<Waiter>()
+  #knotTimer: NodeJS.Timeout | undefined
   #connecting = 0
   #backoffMs = 0
   #backoffTimer: NodeJS.Timeout | undefined
@@ -78,21 +91,29 @@ export class Pool {
   }
 
   /** An idle connection, preferably one that holds `settings`; undefined: none, or others have waited longer. */
-  acquireNow(settings?: Settings): BackendConnection | undefined {
+  acquireNow(settings?: Settings, borrower?: Borrower): BackendConnection | undefined {
     if (this.#waiters.length > 0 || this.#isClosed || this.#isFull) return undefined
-    return this.#takeIdle(settings)
+    return this.#takeIdle(settings, borrower)
   }
 
   get #isFull(): boolean {
     return this.#busy.size >= this.#options.maxConnections
   }
 
-  #takeIdle(settings: Settings | undefined): BackendConnection | undefined {
+  #takeIdle(
+    settings: Settings | undefined,
+    borrower: Borrower | undefined,
+  ): BackendConnection | undefined {
     const index = this.#indexOfBest(settings)
     const [best] = this.#idle.splice(index, 1)
     if (best === undefined) return undefined
-    this.#busy.add(best.connection)
+    this.#lend(best.connection, borrower)
     return best.connection
+  }
+
+  #lend(connection: BackendConnection, borrower: Borrower | undefined): void {
+    this.#busy.set(connection, borrower)
+    borrower?.took(connection, this)
   }
 
   #indexOfBest(settings: Settings | undefined): number {
@@ -110,10 +131,11 @@ export class Pool {
     signal?: AbortSignal,
     timeoutMs = this.#options.acquireTimeoutMs,
     settings?: Settings,
+    borrower?: Borrower,
   ): Promise<BackendConnection> {
     if (this.#isClosed) return Promise.reject(closedError())
     if (signal?.aborted) return Promise.reject(abortReason(signal))
-    const now = this.acquireNow(settings)
+    const now = this.acquireNow(settings, borrower)
     if (now !== undefined) return Promise.resolve(now)
     return new Promise((resolve, reject) => {
       const giveUp = (error: RouterError) => {
@@ -124,8 +146,11 @@ export class Pool {
       const settled = () => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', onAbort)
+        if (!waiter.isPromised) borrower?.stopsWaiting()
       }
       const waiter: Waiter = {
+        borrower,
+        isPromised: false,
         resolve: (connection) => {
           settled()
           resolve(connection)
@@ -137,34 +162,17 @@ export class Pool {
       }
       signal?.addEventListener('abort', onAbort, { once: true })
       this.#waiters.push(waiter)
+      borrower?.startsWaiting()
       this.#grow()
+      this.borrowerBlocked()
     })
-  }
-
-  /**
-   * For a borrower that holds connections of other pools already. If he waited here while others with a connection of
-   * ours wait for his, all would wait for good: so the bound doesn't hold for him. The excess is at most the number of
-   * connections that all other pools lend; it is closed when it has been idle for a while.
-   */
-  async acquireBeyond(settings?: Settings): Promise<BackendConnection> {
-    if (this.#isClosed) throw closedError()
-    const idle = this.#takeIdle(settings)
-    if (idle !== undefined) return idle
-    this.#connecting++
-    try {
-      const connection = await this.#connect()
-      connection.onClosed = () => this.#forget(connection)
-      this.#busy.add(connection)
-      return connection
-    } finally {
-      this.#connecting--
-      this.#grow()
-    }
   }
 
   /** Gives a borrowed connection back: kept when it is proven idle, else closed. */
   release(connection: BackendConnection): void {
     if (!this.#busy.has(connection)) return
+    this.#busy.get(connection)?.gaveBack(connection)
+    this.#busy.set(connection, undefined)
     connection.resume()
     connection.onAsynchronous = undefined
     if (connection.hasCancelInFlight && connection.openRequests === 0) {
@@ -172,8 +180,9 @@ export class Pool {
       void connection.cancelsSettled().then(() => this.release(connection))
       return
     }
-    const isKept = connection.isReusable && !this.#isOld(connection) && !this.#isClosed
-    if (!isKept) {
+    const isExcess = this.#size > this.#options.maxConnections
+    const isKept = connection.isReusable && !isExcess && !this.#isOld(connection)
+    if (!isKept || this.#isClosed) {
       connection.close()
       return
     }
@@ -184,9 +193,8 @@ export class Pool {
   /** Closes what has been idle or has lived too long. */
   sweep(nowMs: number): void {
     for (const { connection, sinceMs } of [...this.#idle]) {
-      const isSpare = this.#size > this.#options.maxConnections
-      const isStale = nowMs - sinceMs >= this.#options.idleTimeoutMs || this.#isOld(connection)
-      if (isStale || isSpare) connection.close()
+      const isStale = nowMs - sinceMs >= this.#options.idleTimeoutMs
+      if (isStale || this.#isOld(connection)) connection.close()
     }
   }
 
@@ -194,6 +202,7 @@ export class Pool {
   close(): void {
     this.#isClosed = true
     clearTimeout(this.#backoffTimer)
+    clearTimeout(this.#knotTimer)
     for (const { connection } of [...this.#idle]) connection.close()
     this.#rejectAll(closedError())
   }
@@ -209,8 +218,8 @@ export class Pool {
 
   #serve(): void {
     while (this.#waiters.length > 0 && this.#idle.length > 0 && !this.#isFull) {
-      const connection = this.#takeIdle(undefined)
       const waiter = this.#waiters.shift()
+      const connection = this.#takeIdle(undefined, waiter?.borrower)
       if (connection !== undefined) waiter?.resolve(connection)
     }
   }
@@ -229,6 +238,53 @@ export class Pool {
         (error: unknown) => this.#failed(error),
       )
     }
+  }
+
+  // -- knots ----------------------------------------------------------------------------------------------------
+
+  borrowerBlocked(): void {
+    if (this.#connecting > 0 || this.#size < this.#options.maxConnections || this.#isClosed) return
+    const nowMs = Date.now()
+    const borrowers = [...this.#busy.values()]
+    // all are asked, not only until one moves: to ask is to see
+    const blocked = borrowers.filter((borrower) => borrower?.isBlocked(nowMs) === true)
+    const waiter = this.#waiters.find((one) => (one.borrower?.holds ?? 0) > 0)
+    if (waiter === undefined) return
+    if (blocked.length === borrowers.length) this.#connectBeyond(waiter)
+    else this.#checkAgain()
+  }
+
+  #checkAgain(): void {
+    if (this.#knotTimer !== undefined) return
+    this.#knotTimer = setTimeout(() => {
+      this.#knotTimer = undefined
+      this.borrowerBlocked()
+    }, KNOT_CHECK_MS)
+  }
+
+  #connectBeyond(waiter: Waiter): void {
+    this.#connecting++
+    waiter.isPromised = true
+    waiter.borrower?.stopsWaiting()
+    this.#connect().then(
+      (connection) => this.#connectedBeyond(connection, waiter),
+      (error: unknown) => this.#failed(error),
+    )
+  }
+
+  #connectedBeyond(connection: BackendConnection, waiter: Waiter): void {
+    this.#connecting--
+    connection.onClosed = () => this.#forget(connection)
+    if (this.#isClosed || !this.#waiters.remove(waiter)) {
+      connection.close()
+      return
+    }
+    if (connection.state === 'closed') {
+      waiter.reject(new BackendLost('server connection is closed', false))
+      return
+    }
+    this.#lend(connection, waiter.borrower)
+    waiter.resolve(connection)
   }
 
   #connected(connection: BackendConnection): void {
@@ -265,6 +321,7 @@ export class Pool {
   #forget(connection: BackendConnection): void {
     const index = this.#idle.findIndex((entry) => entry.connection === connection)
     if (index >= 0) this.#idle.splice(index, 1)
+    this.#busy.get(connection)?.gaveBack(connection)
     this.#busy.delete(connection)
     this.#serve()
     this.#grow()

@@ -35,6 +35,11 @@ export class RingQueue<T> {
     return item
   }
 
+  /** The first that is so; O(n). */
+  find(isSo: (item: T) => boolean): T | undefined {
+    return this.#toArray().find((item) => item !== undefined && isSo(item))
+  }
+
   /** Removes the first occurrence; O(n). */
   remove(item: T): boolean {
     const items = this.#toArray()

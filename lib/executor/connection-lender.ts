@@ -1,4 +1,5 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
+import { Borrower } from '../backend/borrower.ts'
 import type { Pool } from '../backend/pool.ts'
 import type { Pools } from '../backend/pools.ts'
 import { NO_SETTINGS, type SessionSettings, type Settings } from '../backend/session-state.ts'
@@ -22,7 +23,7 @@ export type LenderOptions = {
 export class ConnectionLender {
   readonly #options: LenderOptions
   readonly #tainted = new Set<BackendConnection>()
-  readonly #poolOf = new Map<BackendConnection, Pool>()
+  readonly #borrower = new Borrower()
 
   constructor(options: LenderOptions) {
     this.#options = options
@@ -30,22 +31,18 @@ export class ConnectionLender {
 
   /** An idle one, preferably in step already; undefined when there is none. */
   acquireNow(nodeId: number): BackendConnection | undefined {
-    const pool = this.#pool(nodeId)
-    const connection = pool.acquireNow(this.#options.settings.session)
-    if (connection !== undefined) this.#poolOf.set(connection, pool)
-    return connection
+    return this.#pool(nodeId).acquireNow(this.#options.settings.session, this.#borrower)
   }
 
-  /** Waits in turn, but not while the session holds other connections: see Pool.acquireBeyond. */
+  /** Waits in turn. */
   async acquire(nodeId: number, signal: AbortSignal): Promise<BackendConnection> {
-    const pool = this.#pool(nodeId)
     const { acquireTimeoutMs, settings } = this.#options
-    const connection =
-      this.#poolOf.size === 0
-        ? await pool.acquire(signal, acquireTimeoutMs, settings.session)
-        : await pool.acquireBeyond(settings.session)
-    this.#poolOf.set(connection, pool)
-    return connection
+    return await this.#pool(nodeId).acquire(
+      signal,
+      acquireTimeoutMs,
+      settings.session,
+      this.#borrower,
+    )
   }
 
   /** Code of the user's runs on it: what that leaves behind is nobody else's. */
@@ -54,9 +51,9 @@ export class ConnectionLender {
   }
 
   giveBack(connection: BackendConnection): void {
-    const pool = this.#poolOf.get(connection)
-    this.#poolOf.delete(connection)
+    const pool = this.#borrower.poolOf(connection)
     if (pool === undefined) return
+    this.#borrower.gaveBack(connection)
     if (!this.#tainted.delete(connection) || !connection.isReusable) pool.release(connection)
     else void discard(connection).then(() => pool.release(connection))
   }
