@@ -1,6 +1,6 @@
-import type { Socket } from 'node:net'
 import type { ClientPort } from '../executor/ports.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
+import type { ClientSocket } from './client-socket.ts'
 
 /** A piece up to this size is copied into the arena; a larger one is handed to the socket as it is. */
 const COPY_LIMIT_BYTES = 4096
@@ -21,7 +21,7 @@ export interface CopySource {
  */
 export class ClientOutput implements ClientPort {
   readonly log: { readonly sessionId: number }
-  readonly #socket: Socket
+  readonly #socket: ClientSocket
   readonly #copySource: CopySource
   #arena = new FrameWriter()
   #isScheduled = false
@@ -29,15 +29,24 @@ export class ClientOutput implements ClientPort {
   #bytesWritten = 0
   #drainWaiters: (() => void)[] = []
 
-  constructor(socket: Socket, sessionId: number, copySource: CopySource) {
+  constructor(socket: ClientSocket, sessionId: number, copySource: CopySource) {
     this.#socket = socket
     this.log = { sessionId }
     this.#copySource = copySource
-    socket.on('drain', () => this.#drained())
-    socket.on('close', () => {
-      this.#isClosed = true
-      this.#drained()
-    })
+  }
+
+  /** The socket has drained. */
+  drained(): void {
+    const waiters = this.#drainWaiters
+    if (waiters.length === 0) return
+    this.#drainWaiters = []
+    for (const resume of waiters) resume()
+  }
+
+  /** The socket is closed: whoever waits goes on, and what is written from now on is dropped. */
+  closed(): void {
+    this.#isClosed = true
+    this.drained()
   }
 
   /** Bytes for the client so far: unchanged means that the client has seen nothing of a statement. */
@@ -46,7 +55,7 @@ export class ClientOutput implements ClientPort {
   }
 
   get isCongested(): boolean {
-    return !this.#isClosed && this.#socket.writableLength >= CONGESTION_BYTES
+    return !this.#isClosed && this.#socket.pendingBytes >= CONGESTION_BYTES
   }
 
   /** For messages of our own: append whole ones before the turn ends. Don't keep the writer. */
@@ -65,8 +74,7 @@ export class ClientOutput implements ClientPort {
     this.flush()
     if (this.#isClosed) return 'taken'
     this.#bytesWritten += length
-    this.#socket.write(chunk.subarray(start, end))
-    return this.#socket.writableLength === 0 ? 'taken' : 'kept'
+    return this.#socket.write(chunk.subarray(start, end)) ? 'taken' : 'kept'
   }
 
   flush(): void {
@@ -77,8 +85,8 @@ export class ClientOutput implements ClientPort {
       return
     }
     this.#bytesWritten += arena.length
-    this.#socket.write(arena.buffer.subarray(0, arena.length))
-    if (this.#socket.writableLength === 0 && arena.buffer.length <= ARENA_LIMIT_BYTES) arena.reset()
+    const isTaken = this.#socket.write(arena.buffer.subarray(0, arena.length))
+    if (isTaken && arena.buffer.length <= ARENA_LIMIT_BYTES) arena.reset()
     else this.#arena = new FrameWriter()
   }
 
@@ -104,12 +112,5 @@ export class ClientOutput implements ClientPort {
       this.#isScheduled = false
       this.flush()
     })
-  }
-
-  #drained(): void {
-    const waiters = this.#drainWaiters
-    if (waiters.length === 0) return
-    this.#drainWaiters = []
-    for (const resume of waiters) resume()
   }
 }

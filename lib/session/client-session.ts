@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events'
-import type { Socket } from 'node:net'
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import { ProtocolError, RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -14,6 +13,7 @@ import type { CancelRequest } from '../wire/startup-packets.ts'
 import type { Cancellable } from './cancel-keys.ts'
 import { ClientHandshake, type HandshakeListener, type Login } from './client-handshake.ts'
 import { ClientOutput } from './client-output.ts'
+import type { ClientSocket, ClientSocketOwner } from './client-socket.ts'
 import { CopyInbox } from './copy-inbox.ts'
 import { CopyRouting } from './copy-routing.ts'
 import { MessageInbox } from './message-inbox.ts'
@@ -32,16 +32,18 @@ type Phase = 'startup' | 'opening' | 'ready' | 'closed'
 const MAX_QUEUED_BYTES = 1024 * 1024
 const MAX_QUEUED_MESSAGES = 10_000
 
+const ENCRYPTION_REFUSED = Buffer.from('N')
+
 const KNOWN_MESSAGES: ReadonlySet<number> = new Set(Object.values(Frontend))
 
 /**
  * One client: its socket, and what it is allowed to send when. Owns everything of the session; ends it all when
  * the socket closes. Statements are carried out by MessageProcessor, one at a time, in order.
  */
-export class ClientSession implements Cancellable, HandshakeListener {
+export class ClientSession implements Cancellable, HandshakeListener, ClientSocketOwner {
   readonly id: number
   readonly closed: Promise<void>
-  readonly #socket: Socket
+  readonly #socket: ClientSocket
   readonly #services: SessionServices
   readonly #log: Log
   readonly #reader: FrameReader
@@ -66,7 +68,7 @@ export class ClientSession implements Cancellable, HandshakeListener {
   #abort: AbortController | undefined
   #resolveClosed: () => void = () => undefined
 
-  constructor(socket: Socket, id: number, services: SessionServices) {
+  constructor(socket: ClientSocket, id: number, services: SessionServices) {
     this.id = id
     this.#socket = socket
     this.#services = services
@@ -91,7 +93,7 @@ export class ClientSession implements Cancellable, HandshakeListener {
       this.#receive(type, chunk, start, end),
     )
     this.#loginTimer = setTimeout(() => this.#loginTimedOut(), services.loginTimeoutMs)
-    this.#attach()
+    socket.attach(this)
   }
 
   /** Why it keeps server connections. */
@@ -127,31 +129,31 @@ export class ClientSession implements Cancellable, HandshakeListener {
 
   // -- socket ---------------------------------------------------------------------------------------------------
 
-  #attach(): void {
-    const socket = this.#socket
-    socket.on('data', (chunk: Buffer) => this.#data(chunk))
-    socket.on('end', () => this.#ended())
-    // 'close' follows, and says all there is to do
-    socket.on('error', () => undefined)
-    socket.on('close', () => this.#close())
-  }
-
-  #data(chunk: Buffer): void {
+  received(chunk: Buffer, length: number): void {
     if (this.#phase === 'closed') return
     try {
       this.#isEncryptionRefused = false
-      this.#reader.push(chunk, 0, chunk.length)
+      this.#reader.push(chunk, 0, length)
       if (this.#isEncryptionRefused && this.#reader.pendingBytes > 0) throw bytesAfterRequest()
     } catch (error) {
       this.#fatal(this.#shown(error))
     }
   }
 
+  drained(): void {
+    this.#output.drained()
+  }
+
   /** The client has said all it has to say. What it said before a Terminate is still carried out. */
-  #ended(): void {
+  ended(): void {
     this.#hasEnded = true
     const isPolite = this.#inbox.peek(this.#inbox.length - 1)?.type === Frontend.terminate
     if (!isPolite || !this.#isBusy) this.#socket.destroy()
+  }
+
+  disconnected(): void {
+    this.#output.closed()
+    this.#close()
   }
 
   #receive(type: number, chunk: Buffer, start: number, end: number): void {
@@ -180,14 +182,14 @@ export class ClientSession implements Cancellable, HandshakeListener {
 
   /** One chunk may bring thousands of messages: reading goes on only when there is room for them. */
   #resumeReading(): void {
-    if (!this.#isInboxFull && this.#socket.isPaused()) this.#socket.resume()
+    if (!this.#isInboxFull) this.#socket.resume()
   }
 
   // -- startup --------------------------------------------------------------------------------------------------
 
   refuseEncryption(): void {
     this.#isEncryptionRefused = true
-    this.#socket.write('N')
+    this.#socket.write(ENCRYPTION_REFUSED)
   }
 
   startupReceived(): void {
@@ -263,7 +265,7 @@ export class ClientSession implements Cancellable, HandshakeListener {
     this.#awaitsDrain = true
     this.#output.whenDrained(() => {
       this.#awaitsDrain = false
-      if (this.#socket.destroyed) return
+      if (this.#socket.isDestroyed) return
       this.#pump()
       this.#resumeReading()
     })

@@ -1,12 +1,15 @@
-import type { Socket } from 'node:net'
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import { ProtocolError, type RouterError } from '../base/errors.ts'
 import { readCopyData, readCopyFail, writeCopyFail } from '../wire/copy-messages.ts'
 import { writeSync } from '../wire/frontend-messages.ts'
 import { Frontend } from '../wire/message-codes.ts'
+import type { ClientSocket } from './client-socket.ts'
 import type { CopyInbox } from './copy-inbox.ts'
 import type { MessageInbox } from './message-inbox.ts'
 import type { StatementRelay } from './statement-relay.ts'
+
+/** BackendConnection.send copies what is smaller. */
+const COPIED_BYTES = 16 * 1024
 
 /**
  * Where the client's CopyData go while a COPY FROM STDIN runs: to the server connection as they are, or to the executor.
@@ -14,13 +17,13 @@ import type { StatementRelay } from './statement-relay.ts'
  * that we sent along with Execute, so it gets another one.
  */
 export class CopyRouting {
-  readonly #socket: Socket
+  readonly #socket: ClientSocket
   readonly #inbox: CopyInbox
   readonly #relay: StatementRelay
   #connection: BackendConnection | undefined
   #departure: RouterError | undefined
 
-  constructor(socket: Socket, inbox: CopyInbox, relay: StatementRelay) {
+  constructor(socket: ClientSocket, inbox: CopyInbox, relay: StatementRelay) {
     this.#socket = socket
     this.#inbox = inbox
     this.#relay = relay
@@ -93,7 +96,9 @@ export class CopyRouting {
     start: number,
     end: number,
   ): void {
-    connection.send(chunk, start, end)
+    // what the server's socket can't pass on at once would be overwritten by the next read
+    if (end - start < COPIED_BYTES) connection.send(chunk, start, end)
+    else connection.send(Buffer.from(chunk.subarray(start, end)), 0, end - start)
     if (type !== Frontend.copyData) this.#finish(connection)
     else if (connection.isCongested) {
       this.#socket.pause()

@@ -3,7 +3,9 @@ import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Pin } from '../executor/session-pins.ts'
 import { ClientSession } from './client-session.ts'
+import { ClientSocket } from './client-socket.ts'
 import type { SessionServices } from './session-services.ts'
+import { canShareReads } from './shared-read-buffer.ts'
 
 export type ListenerOptions = {
   readonly host: string
@@ -21,20 +23,27 @@ export class Listener {
   readonly #services: SessionServices
   readonly #server: Server
   readonly #sessions = new Set<ClientSession>()
+  readonly #reads: 'shared' | 'events'
   #lastSessionId = 0
 
-  private constructor(options: ListenerOptions, services: SessionServices) {
+  private constructor(
+    options: ListenerOptions,
+    services: SessionServices,
+    reads: 'shared' | 'events',
+  ) {
     this.#options = options
     this.#services = services
+    this.#reads = reads
     // a client may close its sending side and still wait for answers
-    this.#server = createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, (socket) =>
-      this.#accept(socket),
-    )
+    const how = { noDelay: true, keepAlive: true, allowHalfOpen: true, pauseOnConnect: true }
+    this.#server = createServer(how, (socket) => this.#accept(socket))
   }
 
   /** Rejects when the port can't be had. */
   static async open(options: ListenerOptions, services: SessionServices): Promise<Listener> {
-    const listener = new Listener(options, services)
+    const isShared = await canShareReads()
+    if (!isShared) services.log.warn('reading clients without the shared buffer')
+    const listener = new Listener(options, services, isShared ? 'shared' : 'events')
     const server = listener.#server
     await new Promise<void>((resolve, reject) => {
       const { host, port } = options
@@ -83,7 +92,8 @@ export class Listener {
   }
 
   #accept(socket: Socket): void {
-    const session = new ClientSession(socket, ++this.#lastSessionId, this.#services)
+    const client = new ClientSocket(socket, this.#reads)
+    const session = new ClientSession(client, ++this.#lastSessionId, this.#services)
     this.#sessions.add(session)
     void session.closed.then(() => this.#sessions.delete(session))
     if (this.#sessions.size > this.#options.maxClients) {
