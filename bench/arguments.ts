@@ -1,0 +1,119 @@
+import { parseArgs } from 'node:util'
+import type { Protocol } from './pgbench.ts'
+import { SCENARIOS, type Scenario } from './scenarios.ts'
+
+export const BENCH_USAGE = `Compares pgloom with PgBouncer and with Postgres alone: npm run bench -- [options]
+
+  --scenario LIST      of: ${SCENARIOS.map(({ name }) => name).join(', ')} (default all)
+  --protocol LIST      of: simple, extended, prepared (default: what the scenario is about)
+  --clients LIST       for instance 16,64 (default: what the scenario is about)
+  --systems LIST       of: direct, pgbouncer, pgloom, and pgloom@DIST/lib/main.js for another build (default the first three)
+  --rounds N           turns of each system, interleaved (default 5)
+  --seconds N          of each turn (default 5)
+  --scale N            pgbench's scale: 100,000 accounts each (default 10)
+  --pgbouncer PATH     (default pgbouncer)
+  --pgbench PATH       (default pgbench)
+  --postgres-bin DIR   a directory with initdb and postgres, instead of the packaged ones
+  --out DIR            where results are saved (default bench/results)
+`
+
+export type SystemName = 'direct' | 'pgbouncer' | 'pgloom' | `pgloom@${string}`
+
+export type BenchArguments = {
+  readonly scenarios: readonly Scenario[]
+  /** undefined: each scenario's own. */
+  readonly protocols: readonly Protocol[] | undefined
+  readonly clients: readonly number[] | undefined
+  readonly systems: readonly SystemName[]
+  readonly rounds: number
+  readonly seconds: number
+  readonly scale: number
+  readonly pgbouncer: string
+  readonly pgbench: string
+  readonly postgresBin: string | undefined
+  readonly out: string
+}
+
+/** What the user can mend: ends the process with code 2. */
+export class BenchUsageError extends Error {
+  override readonly name = 'BenchUsageError'
+}
+
+const STRING = { type: 'string' } as const
+const OPTIONS = {
+  scenario: STRING,
+  protocol: STRING,
+  clients: STRING,
+  systems: { ...STRING, default: 'direct,pgbouncer,pgloom' },
+  rounds: { ...STRING, default: '5' },
+  seconds: { ...STRING, default: '5' },
+  scale: { ...STRING, default: '10' },
+  pgbouncer: { ...STRING, default: 'pgbouncer' },
+  pgbench: { ...STRING, default: 'pgbench' },
+  'postgres-bin': STRING,
+  out: { ...STRING, default: 'bench/results' },
+} as const
+
+const PROTOCOLS: readonly Protocol[] = ['simple', 'extended', 'prepared']
+
+/** Throws BenchUsageError. */
+export function readArguments(args: readonly string[]): BenchArguments {
+  const values = parse(args)
+  return {
+    scenarios: scenarios(values.scenario),
+    protocols: list(values.protocol)?.map(protocol),
+    clients: list(values.clients)?.map((text) => wholeNumber('clients', text)),
+    systems: list(values.systems)?.map(system) ?? [],
+    rounds: wholeNumber('rounds', values.rounds),
+    seconds: wholeNumber('seconds', values.seconds),
+    scale: wholeNumber('scale', values.scale),
+    pgbouncer: values.pgbouncer,
+    pgbench: values.pgbench,
+    postgresBin: values['postgres-bin'],
+    out: values.out,
+  }
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, strict: true }).values
+  } catch (cause) {
+    throw new BenchUsageError(cause instanceof Error ? cause.message : String(cause), { cause })
+  }
+}
+
+function list(text: string | undefined): string[] | undefined {
+  return text?.split(',').map((item) => item.trim())
+}
+
+function scenarios(text: string | undefined): readonly Scenario[] {
+  const names = list(text)
+  if (names === undefined) return SCENARIOS
+  return names.map((name) => {
+    const found = SCENARIOS.find((scenario) => scenario.name === name)
+    if (found !== undefined) return found
+    throw new BenchUsageError(
+      `unknown scenario ${name}: one of ${SCENARIOS.map((scenario) => scenario.name).join(', ')}`,
+    )
+  })
+}
+
+function protocol(text: string): Protocol {
+  const found = PROTOCOLS.find((name) => name === text)
+  if (found !== undefined) return found
+  throw new BenchUsageError(`unknown protocol ${text}: one of ${PROTOCOLS.join(', ')}`)
+}
+
+function system(text: string): SystemName {
+  if (text === 'direct' || text === 'pgbouncer' || text === 'pgloom') return text
+  if (text.startsWith('pgloom@')) return `pgloom@${text.slice('pgloom@'.length)}`
+  throw new BenchUsageError(
+    `unknown system ${text}: direct, pgbouncer, pgloom or pgloom@PATH of another main.js`,
+  )
+}
+
+function wholeNumber(name: string, text: string): number {
+  const number = /^\d+$/.test(text) ? Number(text) : 0
+  if (number > 0) return number
+  throw new BenchUsageError(`--${name} must be a whole number above 0, not ${text}`)
+}
