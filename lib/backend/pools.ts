@@ -2,6 +2,7 @@ import type { BackendAddress } from './backend-address.ts'
 import { connectBackend } from './backend-handshake.ts'
 import { Pool, type PoolOptions, type PoolStats } from './pool.ts'
 import type { ServerCredential } from './server-credential.ts'
+import { SharedListener } from './shared-listener.ts'
 
 export type PoolsOptions = PoolOptions & {
   readonly connectTimeoutMs: number
@@ -36,6 +37,7 @@ export type PoolKey = {
 export class Pools {
   readonly #options: PoolsOptions
   readonly #pools = new Map<string, { readonly key: PoolKey; readonly pool: Pool }>()
+  readonly #listeners = new Map<string, SharedListener>()
   readonly #sweeper: NodeJS.Timeout
 
   constructor(options: PoolsOptions) {
@@ -46,7 +48,7 @@ export class Pools {
 
   /** Don't keep the pool: ask again for each connection; but release to the pool that gave it. */
   get(node: BackendAddress, database: string, user: string): Pool {
-    const text = `${node.nodeId}\0${node.host}\0${node.port}\0${database}\0${user}`
+    const text = poolName(node, database, user)
     const known = this.#pools.get(text)
     if (known !== undefined) return known.pool
     const { nodeId, host, port } = node
@@ -54,6 +56,18 @@ export class Pools {
     const pool = new Pool(this.#options, () => this.#connect(key))
     this.#pools.set(text, { key, pool })
     return pool
+  }
+
+  /** Outside of all pools: one connection, while anyone listens. */
+  listener(node: BackendAddress, database: string, user: string): SharedListener {
+    const text = poolName(node, database, user)
+    const known = this.#listeners.get(text)
+    if (known !== undefined) return known
+    const { nodeId, host, port } = node
+    const key: PoolKey = { node: { nodeId, host, port }, database, user }
+    const made = new SharedListener(() => this.#connect(key))
+    this.#listeners.set(text, made)
+    return made
   }
 
   /** For SHOW and metrics. */
@@ -65,6 +79,8 @@ export class Pools {
     clearInterval(this.#sweeper)
     for (const { pool } of this.#pools.values()) pool.close()
     this.#pools.clear()
+    for (const listener of this.#listeners.values()) listener.close()
+    this.#listeners.clear()
   }
 
   #connect(key: PoolKey) {
@@ -84,5 +100,12 @@ export class Pools {
       if (pool.isEmpty) this.#pools.delete(text)
       else pool.sweep(nowMs)
     }
+    for (const [text, listener] of this.#listeners) {
+      if (listener.isIdle) this.#listeners.delete(text)
+    }
   }
+}
+
+function poolName(node: BackendAddress, database: string, user: string): string {
+  return `${node.nodeId}\0${node.host}\0${node.port}\0${database}\0${user}`
 }

@@ -3,6 +3,8 @@
  * it. release() and rollbackTo() only of a savepoint that exists.
  */
 export interface TransactionFollower {
+  /** Before COMMIT is sent; throws where the transaction must not commit. */
+  prepareCommit?(): Promise<void>
   begin(): void
   commit(): void
   rollback(): void
@@ -26,6 +28,10 @@ export class TransactionFollowers implements TransactionFollower {
   end(isCommitted: boolean): void {
     if (isCommitted) this.commit()
     else this.rollback()
+  }
+
+  async prepareCommit(): Promise<void> {
+    for (const follower of this.#followers) await follower.prepareCommit?.()
   }
 
   commit(): void {

@@ -214,7 +214,10 @@ export class SessionTransaction {
     try {
       await this.#settleCancels()
       if (this.#hasFailed) await this.#rollbackParticipants()
-      else isCommitted = await this.#commitParticipants()
+      else {
+        await this.#prepareCommit()
+        isCommitted = await this.#commitParticipants()
+      }
       return isCommitted
     } finally {
       this.#followers.end(isCommitted)
@@ -328,6 +331,15 @@ export class SessionTransaction {
   async #settleCancels(): Promise<void> {
     for (const connection of this.connections) {
       if (connection.hasCancelInFlight) await connection.cancelsSettled()
+    }
+  }
+
+  async #prepareCommit(): Promise<void> {
+    try {
+      await this.#followers.prepareCommit()
+    } catch (error) {
+      await this.#rollbackParticipants()
+      throw error
     }
   }
 

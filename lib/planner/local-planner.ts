@@ -36,8 +36,6 @@ const HARMLESS_UTILITIES: ReadonlySet<string> = new Set([
   'FetchStmt',
   'ClosePortalStmt',
   'DeclareCursorStmt',
-  'ListenStmt',
-  'UnlistenStmt',
   'NotifyStmt',
   'LockStmt',
   'CheckPointStmt',
@@ -170,7 +168,6 @@ function changesCatalog(kind: string, statement: Tree): boolean {
 }
 
 function pinReason(kind: string, statement: Tree): PinReason | undefined {
-  if (kind === 'ListenStmt') return 'listen'
   if (localCursor(statement)?.isHeld === true) return 'cursor with hold'
   if (kind === 'DoStmt' && mayLast(statement)) return 'session setting'
   let reason: PinReason | undefined

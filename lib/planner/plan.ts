@@ -385,6 +385,9 @@ export type SessionCommand =
   | { readonly kind: 'execute'; readonly name: string; readonly arguments: readonly string[] }
   | { readonly kind: 'deallocate'; readonly name: string | undefined }
   | { readonly kind: 'close-all' }
+  | { readonly kind: 'listen'; readonly channel: string }
+  /** undefined: all */
+  | { readonly kind: 'unlisten'; readonly channel: string | undefined }
 
 export type RefusalPlan = {
   readonly kind: 'refusal'

@@ -45,6 +45,12 @@ function sessionCommand(
       const name = body['name']
       return { kind: 'deallocate', name: typeof name === 'string' ? name : undefined }
     }
+    case 'ListenStmt':
+      return { kind: 'listen', channel: textField(body, 'conditionname') }
+    case 'UnlistenStmt': {
+      const channel = textField(body, 'conditionname')
+      return { kind: 'unlisten', channel: channel === '' ? undefined : channel }
+    }
     case 'ClosePortalStmt':
       return textField(body, 'portalname') === '' ? { kind: 'close-all' } : undefined
     default:

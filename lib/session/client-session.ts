@@ -214,6 +214,8 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
       output: this.#output,
       relay: this.#relay,
       signal: () => this.#signal(),
+      isIdle: () => !this.#isBusy,
+      fail: (error) => this.#fatal(error),
       track: (context) => this.#contexts.push(context),
     })
     this.#parts = parts
@@ -365,6 +367,7 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
   #release(): void {
     const parts = this.#parts
     this.#parts = undefined
+    parts?.channels.clear()
     if (parts === undefined) {
       this.#resolveClosed()
       return

@@ -134,9 +134,12 @@ export class MessageProcessor {
   }
 
   #ready(): void {
-    const { transaction, output } = this.#parts
+    const { transaction, output, channels } = this.#parts
     transaction.endStatement(false)
-    if (transaction.status === TransactionStatus.idle) this.#extended.transactionEnded()
+    if (transaction.status === TransactionStatus.idle) {
+      this.#extended.transactionEnded()
+      channels.deliver()
+    }
     this.#reports.tell(transaction.status)
     writeReadyForQuery(output.frames, transaction.status)
   }

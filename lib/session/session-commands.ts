@@ -72,6 +72,10 @@ export class SessionCommands {
         return this.#deallocate(command.name)
       case 'close-all':
         return this.#closeAll()
+      case 'listen':
+        return this.#listen(true, command.channel)
+      case 'unlisten':
+        return this.#listen(false, command.channel)
       default:
         return this.#transactions.run(command, planned.text)
     }
@@ -131,7 +135,7 @@ export class SessionCommands {
     what: 'all' | 'plans' | 'sequences' | 'temp',
     describes: boolean,
   ): Promise<string | undefined> {
-    const { transaction, prepared, temporaryNames } = this.#parts
+    const { transaction, prepared, temporaryNames, channels } = this.#parts
     if (what === 'plans') return 'DISCARD PLANS'
     if (what === 'sequences') {
       await this.#prepared?.relayOnCoordinator(planned, describes)
@@ -151,9 +155,25 @@ export class SessionCommands {
     }
     prepared.clear()
     temporaryNames.clear()
+    channels.clear()
     await transaction.discardAll()
     await this.settings.resetAll()
     return 'DISCARD ALL'
+  }
+
+  /** In a transaction it takes effect at commit. */
+  async #listen(listens: boolean, channel: string | undefined): Promise<string> {
+    const { channels, transaction } = this.#parts
+    channels.change(listens, channel)
+    if (!transaction.isInBlock) {
+      try {
+        await channels.prepareCommit()
+        channels.commit()
+      } finally {
+        channels.rollback()
+      }
+    }
+    return listens ? 'LISTEN' : 'UNLISTEN'
   }
 
   async #closeAll(): Promise<string> {

@@ -8,11 +8,13 @@ import { SessionStatementContext } from '../executor/statement-context.ts'
 import { SessionTransaction } from '../executor/transaction.ts'
 import { quoteLiteral } from '../planner/session-commands.ts'
 import { ShapeCache } from '../sql/shape-cache.ts'
+import { TransactionStatus } from '../wire/message-codes.ts'
 import type { Login } from './client-handshake.ts'
 import type { ClientOutput } from './client-output.ts'
 import { PreparedStatements } from './prepared-statements.ts'
 import { searchPathSql } from './search-path.ts'
 import { SessionCatalog } from './session-catalog.ts'
+import { SessionChannels } from './session-channels.ts'
 import type { SessionParts } from './session-parts.ts'
 import type { DatabaseServices, SessionServices } from './session-services.ts'
 import { SettingCommands } from './setting-commands.ts'
@@ -26,6 +28,10 @@ export type SessionFrame = {
   readonly output: ClientOutput
   readonly relay: StatementRelay
   signal(): AbortSignal
+  /** Between two messages. */
+  isIdle(): boolean
+  /** Ends the session with a FATAL error. */
+  fail(error: RouterError): void
   /** The context ends with the statement at hand. */
   track(context: SessionStatementContext): void
 }
@@ -61,13 +67,23 @@ export function makeParts(
   const catalogs = new SessionCatalog(shared)
   const { sessionId, output, relay, signal, track } = frame
   const settings = new SessionSettings()
-  const transaction = new SessionTransaction({
+  const channels: SessionChannels = new SessionChannels(
+    () => pools.listener(coordinatorOf(shared.current()), login.database, login.user),
+    {
+      get isIdle() {
+        return frame.isIdle() && transaction.status === TransactionStatus.idle
+      },
+      write: (chunk, start, end) => output.write(chunk, start, end),
+      fail: (error) => frame.fail(error),
+    },
+  )
+  const transaction: SessionTransaction = new SessionTransaction({
     pools,
     catalog: catalogs,
     database: login.database,
     user: login.user,
     settings,
-    followers: [catalogs],
+    followers: [catalogs, channels],
     acquireTimeoutMs,
     log: log.with({ session: sessionId }),
   })
@@ -87,6 +103,7 @@ export function makeParts(
     settings,
     initialSettings: initialSettings(login),
     catalogs,
+    channels,
     planner: new StatementPlanner(parser, planCacheOf(shared)),
     prepared: new PreparedStatements(),
     clock,

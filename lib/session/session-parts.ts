@@ -7,6 +7,7 @@ import type { Plan } from '../planner/plan.ts'
 import type { ClientOutput } from './client-output.ts'
 import type { PreparedStatements } from './prepared-statements.ts'
 import type { SessionCatalog } from './session-catalog.ts'
+import type { SessionChannels } from './session-channels.ts'
 import type { StatementClock } from './statement-clock.ts'
 import type { StatementPlanner } from './statement-planner.ts'
 import type { StatementRelay } from './statement-relay.ts'
@@ -23,6 +24,7 @@ export type SessionParts = {
   /** Settings of the startup packet: what RESET goes back to. */
   readonly initialSettings: Settings
   readonly catalogs: SessionCatalog
+  readonly channels: SessionChannels
   readonly planner: StatementPlanner
   readonly prepared: PreparedStatements
   readonly clock: StatementClock

@@ -238,7 +238,11 @@ export class StatementRunner {
 
   /** When the session stands outside a transaction again. */
   async refreshIfNeeded(): Promise<void> {
-    if (this.#parts.transaction.status === TransactionStatus.idle) await this.freshen()
+    const { transaction, channels } = this.#parts
+    if (transaction.status !== TransactionStatus.idle) return
+    await this.freshen()
+    // a client that listens gets its own notifications before ReadyForQuery
+    if (channels.isListening) await channels.settled()
   }
 
   async #relayQuery(planned: PlannedStatement, target: Target): Promise<void> {

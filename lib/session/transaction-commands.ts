@@ -60,10 +60,17 @@ export class TransactionCommands {
   }
 
   async #prepare(text: Buffer, gid: string): Promise<string> {
-    const { transaction, signal } = this.#parts
+    const { transaction, signal, channels } = this.#parts
     if (!this.#isInBlock) {
       this.#warn(SqlState.noActiveSqlTransaction, 'there is no transaction in progress')
       return 'ROLLBACK'
+    }
+    if (channels.hasChanges) {
+      await transaction.rollback()
+      throw new RouterError(
+        SqlState.featureNotSupported,
+        'cannot PREPARE a transaction that has executed LISTEN, UNLISTEN, or NOTIFY',
+      )
     }
     const isPrepared = await transaction.prepareTransaction(text.toString('utf8'), gid, signal())
     return isPrepared ? 'PREPARE TRANSACTION' : 'ROLLBACK'
