@@ -1,6 +1,7 @@
 import { connectBackend } from './backend/backend-handshake.ts'
 import { DEFAULT_POOLS_OPTIONS, Pools } from './backend/pools.ts'
 import type { ServerCredential } from './backend/server-credential.ts'
+import { TrafficTable } from './backend/traffic-counters.ts'
 import type { Log } from './base/log.ts'
 import type { Catalog, CatalogSource } from './catalog/catalog.ts'
 import type { Config } from './config.ts'
@@ -31,6 +32,7 @@ export class Router {
   readonly #databases: ReadonlyMap<string, DatabaseServices>
   readonly #recoveries: readonly TransactionRecovery[]
   readonly #metrics: Metrics
+  readonly #traffic = new TrafficTable()
   readonly #log: Log
   #listener: Listener | undefined
   #http: HttpServer | undefined
@@ -130,6 +132,7 @@ export class Router {
       loginTimeoutMs: listen.login_timeout_ms,
       acquireTimeoutMs: pool.acquire_timeout_ms,
       observer: this.#metrics,
+      traffic: this.#traffic,
       database: (name) => this.#databases.get(name) ?? this.#localDatabase(name),
     }
   }

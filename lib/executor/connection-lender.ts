@@ -3,6 +3,7 @@ import { Borrower } from '../backend/borrower.ts'
 import type { Pool } from '../backend/pool.ts'
 import type { Pools } from '../backend/pools.ts'
 import { NO_SETTINGS, type SessionSettings, type Settings } from '../backend/session-state.ts'
+import type { TrafficCounters } from '../backend/traffic-counters.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { CatalogSource, ClusterNode } from '../catalog/catalog.ts'
@@ -15,6 +16,7 @@ export type LenderOptions = {
   readonly user: string
   /** What the connections must hold. */
   readonly settings: SessionSettings
+  readonly counters: TrafficCounters
   /** How long a statement waits for a free server connection. */
   readonly acquireTimeoutMs: number
 }
@@ -24,6 +26,7 @@ export class ConnectionLender {
   readonly #options: LenderOptions
   readonly #tainted = new Set<BackendConnection>()
   readonly #borrower = new Borrower()
+  #waitingSinceMs = 0
 
   constructor(options: LenderOptions) {
     this.#options = options
@@ -31,11 +34,33 @@ export class ConnectionLender {
 
   /** An idle one, preferably in step already; undefined when there is none. */
   acquireNow(nodeId: number): BackendConnection | undefined {
-    return this.#pool(nodeId).acquireNow(this.#options.settings.session, this.#borrower)
+    const { counters, settings } = this.#options
+    const connection = this.#pool(nodeId).acquireNow(settings.session, this.#borrower)
+    if (connection !== undefined) counters.serverAssignments++
+    return connection
   }
 
-  /** Waits in turn. */
+  /** Since when the session waits for a connection, in milliseconds of performance.now(); 0: it doesn't. */
+  get waitingSinceMs(): number {
+    return this.#waitingSinceMs
+  }
+
+  /** Waits in turn, and is timed. */
   async acquire(nodeId: number, signal: AbortSignal): Promise<BackendConnection> {
+    const { counters } = this.#options
+    const startedMs = performance.now()
+    this.#waitingSinceMs = startedMs
+    try {
+      const connection = await this.#acquire(nodeId, signal)
+      counters.serverAssignments++
+      return connection
+    } finally {
+      this.#waitingSinceMs = 0
+      counters.waitMicros += (performance.now() - startedMs) * 1000
+    }
+  }
+
+  async #acquire(nodeId: number, signal: AbortSignal): Promise<BackendConnection> {
     const { acquireTimeoutMs, settings } = this.#options
     return await this.#pool(nodeId).acquire(
       signal,

@@ -87,6 +87,11 @@ export class SessionTransaction {
     return this.#pinned.list
   }
 
+  /** See ConnectionLender. */
+  get waitingSinceMs(): number {
+    return this.#lender.waitingSinceMs
+  }
+
   /** Those a cancel may hit: once nodes prepare, the transaction ends of itself, and is not to be left half-done. */
   get cancellable(): readonly BackendConnection[] {
     return this.#isEnding ? [] : this.connections

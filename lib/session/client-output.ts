@@ -1,3 +1,4 @@
+import { TrafficCounters } from '../backend/traffic-counters.ts'
 import type { ClientPort } from '../executor/ports.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
 import type { ClientSocket } from './client-socket.ts'
@@ -21,6 +22,8 @@ export interface CopySource {
  */
 export class ClientOutput implements ClientPort {
   readonly log: { readonly sessionId: number }
+  /** Takes what is sent; replaced when it is known who the client is. */
+  counters = new TrafficCounters()
   readonly #socket: ClientSocket
   readonly #copySource: CopySource
   #arena = new FrameWriter()
@@ -74,6 +77,7 @@ export class ClientOutput implements ClientPort {
     this.flush()
     if (this.#isClosed) return 'taken'
     this.#bytesWritten += length
+    this.counters.bytesSent += length
     return this.#socket.write(chunk.subarray(start, end)) ? 'taken' : 'kept'
   }
 
@@ -85,6 +89,7 @@ export class ClientOutput implements ClientPort {
       return
     }
     this.#bytesWritten += arena.length
+    this.counters.bytesSent += arena.length
     const isTaken = this.#socket.write(arena.buffer.subarray(0, arena.length))
     if (isTaken && arena.buffer.length <= ARENA_LIMIT_BYTES) arena.reset()
     else this.#arena = new FrameWriter()

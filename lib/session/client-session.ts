@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import type { BackendConnection } from '../backend/backend-connection.ts'
+import { TrafficCounters } from '../backend/traffic-counters.ts'
 import { ProtocolError, RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { SqlState } from '../base/sqlstate.ts'
@@ -55,6 +56,8 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
   readonly #loginTimer: NodeJS.Timeout
   readonly #contexts: SessionStatementContext[] = []
   #phase: Phase = 'startup'
+  /** Nobody's until the client has logged in. */
+  #counters = new TrafficCounters()
   #parts: SessionParts | undefined
   #processor: MessageProcessor | undefined
   #reports: ParameterReports | undefined
@@ -131,6 +134,7 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
 
   received(chunk: Buffer, length: number): void {
     if (this.#phase === 'closed') return
+    this.#counters.bytesReceived += chunk.length
     try {
       this.#isEncryptionRefused = false
       this.#reader.push(chunk, 0, length)
@@ -209,10 +213,12 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
 
   async #open(login: Login): Promise<void> {
     const services = this.#services
+    this.#countAs(login)
     const parts = makeParts(services, databaseOf(services, login.database), login, {
       sessionId: this.id,
       output: this.#output,
       relay: this.#relay,
+      counters: this.#counters,
       signal: () => this.#signal(),
       isIdle: () => !this.#isBusy,
       fail: (error) => this.#fatal(error),
@@ -230,7 +236,17 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
     this.#processId = key.processId
     writeBackendKeyData(frames, key)
     writeReadyForQuery(frames, TransactionStatus.idle)
+    this.#counters.clientLogins++
     this.#phase = 'ready'
+  }
+
+  /** What came and went before counts too. */
+  #countAs({ database, user }: Login): void {
+    const { bytesReceived, bytesSent } = this.#counters
+    this.#counters = this.#services.traffic.of(database, user)
+    this.#counters.bytesReceived += bytesReceived
+    this.#counters.bytesSent += bytesSent
+    this.#output.counters = this.#counters
   }
 
   #loginTimedOut(): void {

@@ -106,6 +106,7 @@ export class ExtendedQuery {
     const { name, text: aliased, parameterTypes } = readParse(frame)
     const text = Buffer.from(aliased)
     prepared.checkFree(name)
+    if (name !== '') this.#parts.counters.clientParses++
     if (name === '') prepared.delete('')
     const planned = this.#runner.planFromCache(text) ?? this.#planParsed(text)
     checkNotFailed(transaction.status, planned?.plan)
@@ -139,8 +140,9 @@ export class ExtendedQuery {
   }
 
   async #bind(bind: Bind): Promise<void> {
-    const { prepared, transaction } = this.#parts
+    const { prepared, transaction, counters } = this.#parts
     const statement = prepared.get(bind.statement)
+    counters.binds++
     this.#portals.checkFree(bind.portal)
     checkNotFailed(transaction.status, statement.planned?.plan)
     this.#replan(statement)

@@ -134,8 +134,9 @@ export class MessageProcessor {
   }
 
   #ready(): void {
-    const { transaction, output, channels } = this.#parts
+    const { transaction, output, channels, clock } = this.#parts
     transaction.endStatement(false)
+    clock.ready(transaction.status)
     if (transaction.status === TransactionStatus.idle) {
       this.#extended.transactionEnded()
       channels.deliver()

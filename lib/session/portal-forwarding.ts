@@ -99,8 +99,10 @@ export class PortalForwarding {
       connection.settings.inForce,
     )
     for (let index = 0; index < closes; index++) script.add(Answer.swallow)
-    if (isNew) script.add(parseAnswer)
-    else if (group.answersParse) script.add(Answer.parseComplete)
+    if (isNew) {
+      this.#parts.counters.serverParses++
+      script.add(parseAnswer)
+    } else if (group.answersParse) script.add(Answer.parseComplete)
     return { key, name }
   }
 

@@ -1,4 +1,5 @@
 import { SessionSettings, type Settings } from '../backend/session-state.ts'
+import type { TrafficCounters } from '../backend/traffic-counters.ts'
 import { RouterError, ServerError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { CatalogSource } from '../catalog/catalog.ts'
@@ -27,6 +28,7 @@ export type SessionFrame = {
   readonly sessionId: number
   readonly output: ClientOutput
   readonly relay: StatementRelay
+  readonly counters: TrafficCounters
   signal(): AbortSignal
   /** Between two messages. */
   isIdle(): boolean
@@ -65,7 +67,7 @@ export function makeParts(
   const { pools, acquireTimeoutMs, log, parser, observer } = services
   const { catalogs: shared, commands, executor } = database
   const catalogs = new SessionCatalog(shared)
-  const { sessionId, output, relay, signal, track } = frame
+  const { sessionId, output, relay, counters, signal, track } = frame
   const settings = new SessionSettings()
   const channels: SessionChannels = new SessionChannels(
     () => pools.listener(coordinatorOf(shared.current()), login.database, login.user),
@@ -83,11 +85,12 @@ export function makeParts(
     database: login.database,
     user: login.user,
     settings,
+    counters,
     followers: [catalogs, channels],
     acquireTimeoutMs,
     log: log.with({ session: sessionId }),
   })
-  const clock = new StatementClock(observer)
+  const clock = new StatementClock(counters, observer)
   const context = () => {
     const own = new SessionStatementContext(transaction, catalogs.current(), output, signal())
     track(own)
@@ -107,6 +110,7 @@ export function makeParts(
     planner: new StatementPlanner(parser, planCacheOf(shared)),
     prepared: new PreparedStatements(),
     clock,
+    counters,
     temporaryNames: new Set(),
     commands,
     signal,

@@ -1,4 +1,5 @@
 import type { SessionSettings, Settings } from '../backend/session-state.ts'
+import type { TrafficCounters } from '../backend/traffic-counters.ts'
 import type { Log } from '../base/log.ts'
 import type { ClusterCommands, Execution } from '../executor/ports.ts'
 import type { SessionStatementContext } from '../executor/statement-context.ts'
@@ -28,6 +29,7 @@ export type SessionParts = {
   readonly planner: StatementPlanner
   readonly prepared: PreparedStatements
   readonly clock: StatementClock
+  readonly counters: TrafficCounters
   /** Names of temporary relations that the session has created; on the coordinator. */
   readonly temporaryNames: Set<string>
   /** Of the statement at hand; aborted by a CancelRequest and when the client is gone. */

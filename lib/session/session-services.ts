@@ -1,4 +1,5 @@
 import type { Pools } from '../backend/pools.ts'
+import type { TrafficTable } from '../backend/traffic-counters.ts'
 import type { Log } from '../base/log.ts'
 import type { CatalogSource } from '../catalog/catalog.ts'
 import type {
@@ -37,6 +38,7 @@ export type SessionServices = {
   readonly loginTimeoutMs: number
   readonly acquireTimeoutMs: number
   readonly observer: QueryObserver | undefined
+  readonly traffic: TrafficTable
   /** undefined: there is no such database here. */
   database(name: string): DatabaseServices | undefined
 }

@@ -1,35 +1,68 @@
+import type { TrafficCounters } from '../backend/traffic-counters.ts'
 import type { QueryObserver, QueryTier } from '../executor/ports.ts'
 import type { Plan } from '../planner/plan.ts'
+import { TransactionStatus } from '../wire/message-codes.ts'
+
+const MICROS_PER_MS = 1000
 
 /**
- * Times the statements of one session: from the message that asks for one to the end of its answer; each further one
- * of the same message from the end of the one before.
+ * Times and counts the statements of one session: from the message that asks for one to the end of its answer; each
+ * further one of the same message from the end of the one before. A transaction lasts from its first statement to the
+ * end of its last one. One reading of the clock an event.
  */
 export class StatementClock {
+  readonly #counters: TrafficCounters
   readonly #observer: QueryObserver | undefined
   #startedMs = 0
+  /** 0: no statement has run since the last transaction ended. */
+  #transactionMs = 0
 
-  constructor(observer: QueryObserver | undefined) {
+  constructor(counters: TrafficCounters, observer: QueryObserver | undefined) {
+    this.#counters = counters
     this.#observer = observer
   }
 
+  /** When the statement at hand, or the last one, began: milliseconds of performance.now(). */
+  get startedMs(): number {
+    return this.#startedMs
+  }
+
   start(): void {
-    if (this.#observer !== undefined) this.#startedMs = performance.now()
+    this.#startedMs = performance.now()
   }
 
   /** `count`: so many statements were answered as one; each gets its share of the time. */
   done(tier: QueryTier, count = 1): void {
+    const durationMs = this.#ended(count)
     const observer = this.#observer
     if (observer === undefined) return
-    const nowMs = performance.now()
-    const share = (nowMs - this.#startedMs) / count
+    const share = durationMs / count
     for (let index = 0; index < count; index++) observer.queryDone(tier, share)
-    this.#startedMs = nowMs
   }
 
   failed(sqlState: string): void {
+    this.#ended(1)
     this.#observer?.queryFailed(sqlState)
-    this.start()
+  }
+
+  /** At each ReadyForQuery. */
+  ready(status: number): void {
+    if (status !== TransactionStatus.idle || this.#transactionMs === 0) return
+    const counters = this.#counters
+    counters.transactions++
+    counters.transactionMicros += (this.#startedMs - this.#transactionMs) * MICROS_PER_MS
+    this.#transactionMs = 0
+  }
+
+  #ended(count: number): number {
+    const nowMs = performance.now()
+    const durationMs = nowMs - this.#startedMs
+    if (this.#transactionMs === 0) this.#transactionMs = this.#startedMs
+    this.#startedMs = nowMs
+    const counters = this.#counters
+    counters.statements += count
+    counters.statementMicros += durationMs * MICROS_PER_MS
+    return durationMs
   }
 }
 

@@ -1,4 +1,5 @@
 import { DEFAULT_POOLS_OPTIONS, Pools } from '../../lib/backend/pools.ts'
+import { TrafficTable } from '../../lib/backend/traffic-counters.ts'
 import { Log } from '../../lib/base/log.ts'
 import type { Catalog, CatalogSource } from '../../lib/catalog/catalog.ts'
 import type { ClusterCommands } from '../../lib/executor/ports.ts'
@@ -47,6 +48,7 @@ export async function localProxy(
     loginTimeoutMs: 10_000,
     acquireTimeoutMs: 10_000,
     observer: undefined,
+    traffic: new TrafficTable(),
     database: makeDatabase,
   }
   const listener = await Listener.open({ host: '127.0.0.1', port: 0, maxClients: 100 }, services)

@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { DEFAULT_POOLS_OPTIONS, Pools } from '../../lib/backend/pools.ts'
 import { SessionSettings } from '../../lib/backend/session-state.ts'
+import { TrafficCounters } from '../../lib/backend/traffic-counters.ts'
 import { Log } from '../../lib/base/log.ts'
 import type { Catalog, CatalogSource } from '../../lib/catalog/catalog.ts'
 import { installMetadata } from '../../lib/control/metadata-schema.ts'
@@ -63,6 +64,7 @@ export async function transactionWorld(t: Teardown) {
       database: 'app',
       user: 'app',
       settings,
+      counters: new TrafficCounters(),
       acquireTimeoutMs: 10_000,
       log: SILENT,
     })

@@ -1,0 +1,57 @@
+import t from 'tap'
+import { COUNTER_NAMES, sumCounters, TrafficTable } from '../../lib/backend/traffic-counters.ts'
+import { StatementClock } from '../../lib/session/statement-clock.ts'
+import { TransactionStatus } from '../../lib/wire/message-codes.ts'
+
+t.test('the table has one object for each user of a database, for good', async (t) => {
+  const table = new TrafficTable()
+  const counters = table.of('app', 'anna')
+  counters.statements += 3
+  t.equal(table.of('app', 'anna'), counters)
+  t.not(table.of('app', 'bert'), counters)
+  t.not(table.of('other', 'anna'), counters)
+  t.match(table.rows()[0], { database: 'app', user: 'anna', counters: { statements: 3 } })
+})
+
+t.test('sums are over every field', async (t) => {
+  const table = new TrafficTable()
+  for (const user of ['anna', 'bert']) {
+    const counters = table.of('app', user)
+    for (const [index, name] of COUNTER_NAMES.entries()) counters[name] = index + 1
+  }
+  const sum = sumCounters(table.rows().map(({ counters }) => counters))
+  t.same(
+    Object.entries(sum),
+    COUNTER_NAMES.map((name, index) => [name, 2 * (index + 1)]),
+  )
+})
+
+t.test('the clock counts statements, and transactions by their end', async (t) => {
+  const counters = new TrafficTable().of('app', 'anna')
+  const clock = new StatementClock(counters, undefined)
+  clock.start()
+  clock.done('local')
+  clock.ready(TransactionStatus.inTransaction)
+  t.match(counters, { statements: 1, transactions: 0, transactionMicros: 0 })
+  clock.start()
+  clock.failed('22012')
+  clock.ready(TransactionStatus.failed)
+  clock.start()
+  clock.done('command')
+  clock.ready(TransactionStatus.idle)
+  t.match(counters, { statements: 3, transactions: 1 })
+  t.ok(counters.transactionMicros >= counters.statementMicros)
+  t.ok(counters.statementMicros > 0)
+})
+
+t.test('a Sync alone is no transaction; a script counts each of its statements', async (t) => {
+  const counters = new TrafficTable().of('app', 'anna')
+  const clock = new StatementClock(counters, undefined)
+  clock.start()
+  clock.ready(TransactionStatus.idle)
+  t.match(counters, { statements: 0, transactions: 0 })
+  clock.start()
+  clock.done('local', 3)
+  clock.ready(TransactionStatus.idle)
+  t.match(counters, { statements: 3, transactions: 1 })
+})
