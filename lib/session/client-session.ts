@@ -134,7 +134,7 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
 
   received(chunk: Buffer, length: number): void {
     if (this.#phase === 'closed') return
-    this.#counters.bytesReceived += chunk.length
+    this.#counters.bytesReceived += length
     try {
       this.#isEncryptionRefused = false
       this.#reader.push(chunk, 0, length)
