@@ -52,12 +52,12 @@ export async function startPgloom(
 
 function configOf(server: ServerAddress, port: number): string {
   return `
-listen: { host: 127.0.0.1, port: ${port}, max_clients: ${MAX_CLIENTS} }
+listen: { host: 127.0.0.1, port: ${port}, max_client_conn: ${MAX_CLIENTS} }
 http: { port: 0 }
 coordinator: { host: ${server.host}, port: ${server.port} }
 databases: [${BENCH_DATABASE}]
-auth: { method: trust }
-pool: { max_connections: ${POOL_SIZE} }
+auth: { type: trust }
+pool: { default_pool_size: ${POOL_SIZE} }
 log: { level: warn }
 `
 }

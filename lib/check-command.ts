@@ -1,16 +1,17 @@
-import type { Config } from './config.ts'
+import type { Config, ConfigDatabase } from './config/config.ts'
 import { withOwnConnection } from './own-connection.ts'
 
 /** `pgloom check`: whether the coordinator lets the metadata user in, for each database. Rejects with the first that fails. */
 export async function probeServers(config: Config): Promise<readonly string[]> {
   const findings: string[] = []
-  for (const database of config.databases) findings.push(await probe(config, database))
+  for (const database of config.databases.filter(({ sharded }) => sharded))
+    findings.push(await probe(config, database))
   return findings
 }
 
-async function probe(config: Config, database: string): Promise<string> {
-  const { coordinator, metadata_user: user } = config
-  const where = `database ${database} of ${coordinator.host}:${coordinator.port} as user ${user}`
+async function probe(config: Config, database: ConfigDatabase): Promise<string> {
+  const { name, hosts, port } = database
+  const where = `database ${name} of ${hosts[0]}:${port} as user ${config.metadata_user}`
   return await withOwnConnection(config, database, async (client) => {
     const { rows } = await client.query<{ version: string; prepared: string }>(
       `SELECT current_setting('server_version') AS version,

@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import pg from 'pg'
 import type { Log } from './base/log.ts'
 import type { DevArguments } from './command-line.ts'
-import { type Config, completeConfig } from './config.ts'
+import type { Config } from './config/config.ts'
+import { completeConfig } from './config/config-loader.ts'
 import type { NodeAddress } from './control/metadata-schema.ts'
 import { registerDevNodes } from './dev-registration.ts'
 import { type EmbeddedCluster, startEmbeddedCluster } from './embedded/embedded-cluster.ts'
@@ -12,6 +13,7 @@ import { Router } from './router.ts'
 const HOST = '127.0.0.1'
 /** Often: a development proxy is killed more often than it sleeps. */
 const RECOVERY_INTERVAL_MS = 3000
+const MAX_CLIENTS = 10_000
 
 export type Running = { readonly url: string; stop(): Promise<void> }
 
@@ -77,11 +79,11 @@ async function addWorkers(url: string, workers: readonly NodeAddress[]): Promise
 function devConfig(args: DevArguments, { nodes }: EmbeddedCluster): Config {
   const [coordinator] = nodes
   return completeConfig({
-    listen: { host: HOST, port: args.port },
+    listen: { host: HOST, port: args.port, max_client_conn: MAX_CLIENTS },
     http: { host: HOST, port: args.httpPort },
     coordinator: { host: coordinator?.host, port: coordinator?.port },
-    databases: [args.database],
-    auth: { method: 'trust' },
+    databases: [args.database, { name: '*' }],
+    auth: { type: 'trust' },
     recover_2pc_interval_ms: RECOVERY_INTERVAL_MS,
   })
 }

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs'
 import { Log } from './base/log.ts'
 import { probeServers } from './check-command.ts'
 import { type Command, readCommandLine, USAGE } from './command-line.ts'
-import { type Config, loadConfig, UsageError } from './config.ts'
+import type { Config } from './config/config.ts'
+import { loadConfig } from './config/config-loader.ts'
+import { UsageError } from './config/usage-error.ts'
 import { type Running, startDev } from './dev-command.ts'
 import { stopRequested } from './process-signals.ts'
 import { Router } from './router.ts'
@@ -19,13 +21,14 @@ async function run(command: Command): Promise<void> {
       process.stdout.write(`pgloom ${version()}\n`)
       break
     case 'check': {
-      const findings = await probeServers(loadConfig(command.configFile))
+      const findings = await probeServers(loadConfig(command.configFile).config)
       process.stdout.write(`${findings.join('\n')}\n`)
       break
     }
     case 'serve': {
-      const config = loadConfig(command.configFile)
+      const { config, warnings } = loadConfig(command.configFile)
       const log = new Log(config.log.level)
+      for (const warning of warnings) log.warn(warning)
       await serve(log, () => startProxy(config, log))
       break
     }
@@ -48,8 +51,8 @@ async function serve(log: Log, start: () => Promise<Running>): Promise<void> {
 
 async function startProxy(config: Config, log: Log): Promise<Running> {
   const router = await Router.start(config, log)
-  const [database = ''] = config.databases
-  return { url: router.url(database), stop: () => router.stop() }
+  const [database] = config.databases
+  return { url: router.url(database?.name ?? ''), stop: () => router.stop() }
 }
 
 function version(): string {

@@ -1,20 +1,21 @@
 import pg from 'pg'
 import type { Log } from './base/log.ts'
 import { SqlState } from './base/sqlstate.ts'
-import type { Config } from './config.ts'
+import type { Config, ConfigDatabase } from './config/config.ts'
 import { installMetadata } from './control/metadata-schema.ts'
 
-/** How we connect to a server for our own purposes: as the metadata user. */
-export function ownConnection(config: Config, database: string) {
-  const { coordinator, metadata_user: user, pool, users } = config
-  const known = users.find(({ name }) => name === user)
+/** How we connect to a sharded database's coordinator for our own purposes: as the metadata user. */
+export function ownConnection(config: Config, database: ConfigDatabase) {
+  const { metadata_user: user, pool, users } = config
+  const { hosts, port, name } = database
+  const known = users.find((entry) => entry.name === user)
   return {
-    host: coordinator.host,
-    port: coordinator.port,
-    database,
+    host: hosts[0],
+    port,
+    database: name,
     user,
     password: known?.server_password ?? known?.password ?? '',
-    connectionTimeoutMillis: pool.connect_timeout_ms,
+    connectionTimeoutMillis: pool.server_connect_timeout_ms,
     application_name: 'pgloom',
   }
 }
@@ -22,7 +23,7 @@ export function ownConnection(config: Config, database: string) {
 /** Connected to the coordinator until `work` has ended. */
 export async function withOwnConnection<T>(
   config: Config,
-  database: string,
+  database: ConfigDatabase,
   work: (client: pg.Client) => Promise<T>,
 ): Promise<T> {
   const client = new pg.Client(ownConnection(config, database))
@@ -38,18 +39,22 @@ export async function withOwnConnection<T>(
   }
 }
 
-function unusable(config: Config, database: string, cause: unknown): Error {
-  const { coordinator, metadata_user } = config
-  const where = `database ${database} of the coordinator ${coordinator.host}:${coordinator.port}`
+function unusable(config: Config, database: ConfigDatabase, cause: unknown): Error {
+  const { name, hosts, port } = database
+  const where = `database ${name} of the coordinator ${hosts[0]}:${port}`
   const reason = cause instanceof Error ? cause.message : String(cause)
-  return new Error(`cannot use ${where} as user ${metadata_user}: ${reason}`, { cause })
+  return new Error(`cannot use ${where} as user ${config.metadata_user}: ${reason}`, { cause })
 }
 
 /**
  * Makes or upgrades the metadata schema of a database. Where our user may not, the proxy serves nevertheless: with the
  * metadata there are, or with local tables only.
  */
-export async function ensureMetadata(config: Config, database: string, log: Log): Promise<void> {
+export async function ensureMetadata(
+  config: Config,
+  database: ConfigDatabase,
+  log: Log,
+): Promise<void> {
   try {
     await withOwnConnection(config, database, installMetadata)
   } catch (error) {

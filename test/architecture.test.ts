@@ -14,6 +14,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['executor'],
   ['session', 'control'],
   ['ops'],
+  ['config'],
   // files directly in lib/: the composition root and the command line
   [''],
 ]

@@ -57,7 +57,7 @@ t.test('the process', async (t) => {
     t.match(await outcome('dev', '--nonsense'), { code: 2, said: /--nonsense/ })
     const file = join(temporaryDirectory(t), 'pgloom.yaml')
     writeFileSync(file, 'coordinator:\n  host: db1\n  prt: 1\ndatabases: [app]\n')
-    const said = `pgloom: ${file}:3: unknown key coordinator.prt`
+    const said = `pgloom: ${file}:3: coordinator.prt: unknown key; did you mean port?`
     t.match(await outcome('serve', '--config', file), { code: 2, said })
     t.match(await outcome('check', '--config', file), { code: 2, said })
     t.match(await outcome('check', '--config', `${file}.not`), { code: 2, said: /cannot read/ })

@@ -11,8 +11,8 @@ const CLIENTS = 100
 const SECONDS = secondsFromEnv('PGLOOM_TEST_LOAD_SECONDS', 10)
 const MAX_GROWTH_BYTES = 20 * 1024 * 1024
 const SAMPLE_MS = 250
-/** pool.max_connections for one user and database, and the few that a proxy itself holds. */
-const MAX_SERVER_CONNECTIONS = 30 + 5
+/** pool.default_pool_size for one user and database, and the few that a proxy itself holds. */
+const MAX_SERVER_CONNECTIONS = 20 + 5
 const SETTLE_MS = 15_000
 
 const OPEN_WORK = `SELECT count(*) FROM pg_stat_activity

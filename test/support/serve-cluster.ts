@@ -58,8 +58,8 @@ function configOf(host: string, port: number): string {
 listen: { port: 0 }
 http: { port: 0 }
 coordinator: { host: ${host}, port: ${port} }
-databases: [app]
-auth: { method: trust }
+databases: [app, { name: '*' }]
+auth: { type: trust }
 metadata_poll_interval_ms: 500
 recover_2pc_interval_ms: 1000
 `

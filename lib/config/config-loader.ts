@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs'
+import type { Config } from './config.ts'
+import { checkMeaning } from './config-checks.ts'
+import { resolveConfig } from './config-resolution.ts'
+import { type ConfigSource, isObject } from './config-source.ts'
+import { type Fault, faultsError } from './fault.ts'
+import { checkAgainstSchema } from './schema-check.ts'
+import { UsageError } from './usage-error.ts'
+import { readYaml } from './yaml-source.ts'
+
+export type LoadedConfig = {
+  readonly config: Config
+  /** What was read and has no effect, or not the one that may be expected; each with its place. */
+  readonly warnings: readonly string[]
+}
+
+/** Throws UsageError with all faults, each as `file:line: key: reason`. */
+export function loadConfig(file: string): LoadedConfig {
+  return configOf(readYaml(readText(file), file))
+}
+
+export function parseConfig(text: string, file: string): Config {
+  return configOf(readYaml(text, file)).config
+}
+
+/** A configuration made by ourselves: defaults are filled in. */
+export function completeConfig(content: unknown): Config {
+  if (!isObject(content)) throw new UsageError('the configuration must be a mapping')
+  const where = () => 'the configuration'
+  return configOf({ content, directory: '.', warnings: [], where }).config
+}
+
+function configOf(source: ConfigSource): LoadedConfig {
+  const { config: written, faults } = checkAgainstSchema(source.content)
+  if (written === undefined) throw faultsError(faults, source)
+  const found: Fault[] = []
+  const config = resolveConfig(written, source.directory, found)
+  checkMeaning(config, found)
+  if (found.length > 0) throw faultsError(found, source)
+  return { config: deepFreeze(config), warnings: source.warnings }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new UsageError(`cannot read the configuration file ${file}: ${reason}`, { cause })
+  }
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) {
+    if (typeof inner === 'object' && inner !== null) deepFreeze(inner)
+  }
+  return Object.freeze(value)
+}

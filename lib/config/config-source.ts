@@ -1,0 +1,17 @@
+/** Keys, and indexes of lists, from the top down. */
+export type KeyPath = readonly string[]
+
+/** What a file says, in the shape of the schema, before anything is checked. */
+export type ConfigSource = {
+  readonly content: Readonly<Record<string, unknown>>
+  /** Where relative paths start. */
+  readonly directory: string
+  /** What was read but has no effect here, each with its place. */
+  readonly warnings: readonly string[]
+  /** The place of a key, or of the nearest thing around it that has one: `pgloom.yaml:3`. */
+  where(path: KeyPath): string
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
