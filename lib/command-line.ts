@@ -5,6 +5,7 @@ export type DevArguments = {
   readonly kind: 'dev'
   /** undefined: as many as the data directory has, 2 in a new one. */
   readonly workers: number | undefined
+  readonly processes: number
   readonly port: number
   readonly httpPort: number
   readonly dataDirectory: string
@@ -14,7 +15,13 @@ export type DevArguments = {
 
 export type Command =
   | DevArguments
-  | { readonly kind: 'serve' | 'check'; readonly configFile: string }
+  | {
+      readonly kind: 'serve'
+      readonly configFile: string
+      /** undefined: as the configuration says. */
+      readonly processes: number | undefined
+    }
+  | { readonly kind: 'check'; readonly configFile: string }
   | { readonly kind: 'help' | 'version' }
 
 export const USAGE = `pgloom turns ordinary Postgres servers into one sharded cluster.
@@ -26,12 +33,15 @@ Usage:
 
 Options of dev:
   --workers N          workers beside the coordinator, 0 to 30 (default 2, or as many as there are)
-  --processes N        processes of the proxy; only 1 so far
+  --processes N        processes of the proxy (default 1)
   --port P             port for clients, 0 picks a free one (default 6432)
   --http-port P        port for /metrics, /healthz and /readyz, 0 picks a free one (default 9432)
   --data DIR           where the cluster is kept between runs (default .pgloom)
   --database NAME      its database (default app)
   --postgres-bin DIR   a directory with initdb and postgres, to be used instead of the packaged ones
+
+Options of serve:
+  --processes N        processes that share the port (default: one for each core)
 
   --help, --version
 
@@ -41,7 +51,7 @@ Exit codes: 0 stopped or all right, 1 failed, 2 wrong arguments or configuration
 /** All take a value. */
 const OPTIONS = {
   dev: ['workers', 'processes', 'port', 'http-port', 'data', 'database', 'postgres-bin'],
-  serve: ['config'],
+  serve: ['config', 'processes'],
   check: ['config'],
 } as const
 
@@ -51,6 +61,7 @@ type Values = Readonly<Record<string, string | undefined>>
 
 /** Node ids of workers fit the ranges of their sequences. */
 const MAX_WORKERS = 30
+const MAX_PROCESSES = 1024
 const MAX_PORT = 65_535
 const MAX_NAME_BYTES = 63
 
@@ -65,7 +76,14 @@ export function readCommandLine(args: readonly string[]): Command {
       return { kind: 'version' }
     case 'dev':
       return readDev(readOptions(name, rest))
-    case 'serve':
+    case 'serve': {
+      const values = readOptions(name, rest)
+      return {
+        kind: name,
+        configFile: readConfigFile(name, values),
+        processes: processesOf(values),
+      }
+    }
     case 'check':
       return { kind: name, configFile: readConfigFile(name, readOptions(name, rest)) }
     default:
@@ -84,15 +102,10 @@ function readOptions(command: keyof typeof OPTIONS, args: readonly string[]): Va
 }
 
 function readDev(values: Values): DevArguments {
-  const processes = wholeNumber(values, 'processes', 1, 1024) ?? 1
-  if (processes !== 1) {
-    throw new UsageError(
-      '--processes: only 1 so far; start several proxies with pgloom serve instead',
-    )
-  }
   return {
     kind: 'dev',
     workers: wholeNumber(values, 'workers', 0, MAX_WORKERS),
+    processes: processesOf(values) ?? 1,
     port: wholeNumber(values, 'port', 0, MAX_PORT) ?? 6432,
     httpPort: wholeNumber(values, 'http-port', 0, MAX_PORT) ?? 9432,
     dataDirectory: text(values, 'data') ?? '.pgloom',
@@ -105,6 +118,10 @@ function readConfigFile(command: string, values: Values): string {
   const file = text(values, 'config')
   if (file === undefined) throw new UsageError(`pgloom ${command} needs --config FILE`)
   return file
+}
+
+function processesOf(values: Values): number | undefined {
+  return wholeNumber(values, 'processes', 1, MAX_PROCESSES)
 }
 
 function text(values: Values, name: string): string | undefined {

@@ -30,6 +30,7 @@ export class Databases {
   readonly #sharded: readonly Sharded[]
   readonly #services: ReadonlyMap<string, DatabaseServices>
   readonly #fallback: ConfigDatabase | undefined
+  #isStopped = false
 
   constructor({ config, pools, log }: DatabasesOptions) {
     this.#config = config
@@ -52,18 +53,28 @@ export class Databases {
     this.#fallback = config.databases.find(({ name }) => name === '*')
   }
 
-  /** Returns when the metadata of all are there and known. */
-  async start(): Promise<void> {
+  /** Makes or upgrades the metadata: once a host is enough. */
+  async install(): Promise<void> {
     await Promise.all(
       this.#sharded.map(({ database }) => {
         return ensureMetadata(this.#config, database, this.#log.with({ database: database.name }))
       }),
     )
+  }
+
+  /** Returns when the metadata of all are known. */
+  async start(): Promise<void> {
     await Promise.all(this.#sharded.map(({ watcher }) => watcher.start()))
+  }
+
+  /** Finishes what proxies left behind, from now on: once a host is enough. */
+  recover(): void {
+    if (this.#isStopped) return
     for (const { recovery } of this.#sharded) recovery.start()
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true
     await Promise.all(this.#sharded.map(({ recovery }) => recovery.stop()))
     await Promise.all(this.#sharded.map(({ watcher }) => watcher.stop()))
   }

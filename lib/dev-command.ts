@@ -8,14 +8,20 @@ import type { NodeAddress } from './control/metadata-schema.ts'
 import { registerDevNodes } from './dev-registration.ts'
 import { type EmbeddedCluster, startEmbeddedCluster } from './embedded/embedded-cluster.ts'
 import { isPortFree } from './embedded/free-port.ts'
-import { Router } from './router.ts'
+import { clientUrl } from './listening-config.ts'
+import { type RunningProxy, type StopMode, startProxy } from './proxy.ts'
 
 const HOST = '127.0.0.1'
 /** Often: a development proxy is killed more often than it sleeps. */
 const RECOVERY_INTERVAL_MS = 3000
 const MAX_CLIENTS = 10_000
 
-export type Running = { readonly url: string; stop(): Promise<void> }
+export type Running = {
+  readonly url: string
+  /** Never resolves; rejects when it can't go on. */
+  readonly failed: Promise<never>
+  stop(how: StopMode): Promise<void>
+}
 
 /** `pgloom dev`: servers of our own and the proxy in front of them. Rejects with nothing left running. */
 export async function startDev(args: DevArguments, log: Log): Promise<Running> {
@@ -25,38 +31,40 @@ export async function startDev(args: DevArguments, log: Log): Promise<Running> {
   const { dataDirectory, workers, database, postgresBin } = args
   const cluster = await startEmbeddedCluster({ dataDirectory, workers, database, postgresBin, log })
   try {
-    const router = await startRouter(args, cluster, log)
+    const config = devConfig(args, cluster)
+    const proxy = await startBefore(cluster, args, config, log)
     const elapsedMs = Math.round(performance.now() - startedAtMs)
     log.info('the embedded cluster is up', { servers: cluster.nodes.length, elapsedMs })
-    const stop = async () => {
-      await router.stop()
+    const stop = async (how: StopMode) => {
+      await proxy.stop(how)
       await cluster.stop()
     }
-    return { url: router.url(database), stop }
+    return { url: clientUrl(config, proxy.port, database), failed: proxy.failed, stop }
   } catch (error) {
     await cluster.stop()
     throw error
   }
 }
 
-async function startRouter(
-  args: DevArguments,
+async function startBefore(
   cluster: EmbeddedCluster,
+  args: DevArguments,
+  config: Config,
   log: Log,
-): Promise<Router> {
-  const { database } = args
+): Promise<RunningProxy> {
+  const { database, processes } = args
   const file = join(args.dataDirectory, 'registration.json')
   const { nodes } = cluster
   for (const { dataDirectory, host, port } of nodes) {
     log.info('a Postgres server is up', { dataDirectory, host, port })
   }
   const missing = await registerDevNodes({ database, nodes, file })
-  const router = await Router.start(devConfig(args, cluster), log)
+  const proxy = await startProxy({ config, log, processes })
   try {
-    await addWorkers(router.url(database), missing)
-    return router
+    await addWorkers(clientUrl(config, proxy.port, database), missing)
+    return proxy
   } catch (error) {
-    await router.stop()
+    await proxy.stop('fast')
     throw error
   }
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { Log } from './base/log.ts'
 import { probeServers } from './check-command.ts'
 import { type Command, readCommandLine, USAGE } from './command-line.ts'
@@ -7,8 +8,9 @@ import type { Config } from './config/config.ts'
 import { loadConfig } from './config/config-loader.ts'
 import { UsageError } from './config/usage-error.ts'
 import { type Running, startDev } from './dev-command.ts'
-import { stopRequested } from './process-signals.ts'
-import { Router } from './router.ts'
+import { clientUrl } from './listening-config.ts'
+import { exitOnCrash, stopRequested } from './process-signals.ts'
+import { startProxy } from './proxy.ts'
 
 const ExitCode = { ok: 0, failure: 1, usage: 2 } as const
 
@@ -29,7 +31,8 @@ async function run(command: Command): Promise<void> {
       const { config, warnings } = loadConfig(command.configFile)
       const log = new Log(config.log.level)
       for (const warning of warnings) log.warn(warning)
-      await serve(log, () => startProxy(config, log))
+      const processes = command.processes ?? processesOf(config)
+      await serve(log, () => startServe(config, processes, log))
       break
     }
     case 'dev': {
@@ -43,16 +46,33 @@ async function run(command: Command): Promise<void> {
 /** Until a signal. One that comes during the start is heeded as soon as everything is up and can be stopped. */
 async function serve(log: Log, start: () => Promise<Running>): Promise<void> {
   const stopping = stopRequested()
+  exitOnCrash(log)
   const running = await start()
   process.stdout.write(`pgloom is ready at ${running.url}\n`)
-  log.info('stopping', { reason: await stopping })
-  await running.stop()
+  const { failed } = running
+  try {
+    const reason = await Promise.race([stopping, failed])
+    log.info('stopping', { reason })
+    // SIGINT is for those who sit and wait
+    await running.stop(reason === 'SIGINT' ? 'fast' : 'gentle')
+  } catch (error) {
+    await running.stop('fast')
+    throw error
+  }
 }
 
-async function startProxy(config: Config, log: Log): Promise<Running> {
-  const router = await Router.start(config, log)
+async function startServe(config: Config, processes: number, log: Log): Promise<Running> {
+  const proxy = await startProxy({ config, log, processes })
   const [database] = config.databases
-  return { url: router.url(database?.name ?? ''), stop: () => router.stop() }
+  return {
+    url: clientUrl(config, proxy.port, database?.name ?? ''),
+    failed: proxy.failed,
+    stop: (how) => proxy.stop(how),
+  }
+}
+
+function processesOf({ processes }: Config): number {
+  return processes === 'auto' ? availableParallelism() : processes
 }
 
 function version(): string {

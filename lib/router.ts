@@ -1,37 +1,40 @@
-import { Access } from './access.ts'
 import { DEFAULT_POOLS_OPTIONS, Pools } from './backend/pools.ts'
 import { TrafficTable } from './backend/traffic-counters.ts'
 import type { Log } from './base/log.ts'
 import type { Config } from './config/config.ts'
 import { Databases } from './databases.ts'
 import { HttpServer } from './ops/http-server.ts'
-import { Metrics } from './ops/metrics.ts'
-import { CancelKeys } from './session/cancel-keys.ts'
-import { Listener } from './session/listener.ts'
+import { METRICS_TOPIC, Metrics } from './ops/metrics.ts'
+import type { ProcessHost } from './processes/process-host.ts'
+import { serverCredentials } from './server-credentials.ts'
+import { Authenticator } from './session/authenticator.ts'
+import { AT_ONCE, type DrainOptions, type Listener } from './session/listener.ts'
+import type { HeldSocket } from './session/listening-ports.ts'
 import type { SessionServices } from './session/session-services.ts'
 import { ParserHost } from './sql/parser-host.ts'
 import { DEFAULT_FRAME_LIMITS } from './wire/frame-reader.ts'
+import { makeScramSecret, parseScramSecret, type ScramSecret } from './wire/scram-secret.ts'
 
 const APPLICATION_NAME = 'pgloom'
 
 /** The composition root: builds all parts of a proxy, wires them, and takes them down in the opposite order. */
 export class Router {
   readonly #config: Config
-  readonly #access: Access
   readonly #pools: Pools
   readonly #databases: Databases
   readonly #metrics: Metrics
+  readonly #host: ProcessHost
   readonly #traffic = new TrafficTable()
   readonly #log: Log
   #listener: Listener | undefined
   #http: HttpServer | undefined
   #isStopping = false
 
-  private constructor(config: Config, log: Log) {
+  private constructor(config: Config, log: Log, host: ProcessHost) {
     this.#config = config
+    this.#host = host
     this.#log = log
-    this.#access = new Access(config, log)
-    this.#pools = makePools(config, this.#access)
+    this.#pools = makePools(config)
     this.#databases = new Databases({ config, pools: this.#pools, log })
     this.#metrics = new Metrics({
       pools: this.#pools,
@@ -41,8 +44,8 @@ export class Router {
   }
 
   /** Returns when clients are served. Rejects, with nothing left open, when a port or the coordinator can't be had. */
-  static async start(config: Config, log: Log): Promise<Router> {
-    const router = new Router(config, log)
+  static async start(config: Config, log: Log, host: ProcessHost): Promise<Router> {
+    const router = new Router(config, log, host)
     try {
       await router.#open()
       return router
@@ -52,45 +55,56 @@ export class Router {
     }
   }
 
-  /** Where clients connect: as the first user of the configuration, or the metadata user where there are none. */
-  url(database: string): string {
-    const { listen, metadata_user, users } = this.#config
-    const user = encodeURIComponent(users[0]?.name ?? metadata_user)
-    const port = this.#listener?.port ?? listen.port
-    return `postgres://${user}@${listen.hosts[0]}:${port}/${encodeURIComponent(database)}`
+  /** Where clients connect; 0 where another process has the ports. */
+  get port(): number {
+    return this.#listener?.port ?? 0
   }
 
-  /** Ends clients and connections. Safe to call after a start that failed half-way. */
-  async stop(): Promise<void> {
+  /** The listening sockets of this process. */
+  held(): HeldSocket[] {
+    return [...(this.#listener?.ports?.held() ?? []), ...(this.#http?.held() ?? [])]
+  }
+
+  /** Sends clients away and ends connections. Safe to call after a start that failed half-way. */
+  async stop(drain: DrainOptions = AT_ONCE): Promise<void> {
     this.#isStopping = true
-    await this.#listener?.close(this.#config.shutdown_timeout_ms)
+    await this.#listener?.drain(drain)
     await this.#databases.stop()
     this.#pools.closeAll()
-    this.#access.close()
     await this.#http?.stop()
   }
 
   async #open(): Promise<void> {
-    const { http, listen } = this.#config
+    const host = this.#host
+    if (host.isLeader) await this.#databases.install()
     await this.#databases.start()
+    if (host.isLeader) this.#databases.recover()
+    else host.onLead = () => this.#databases.recover()
     const services = await this.#sessionServices()
-    const { hosts, port, max_client_conn: maxClients } = listen
-    this.#listener = await Listener.open({ host: hosts[0] ?? '', port, maxClients }, services)
-    if (!http.enabled) return
-    this.#http = await HttpServer.start(http, {
+    host.across.answer(METRICS_TOPIC, () => this.#metrics.values())
+    this.#listener = await host.openListener(services)
+    if (host.servesHttp && this.#config.http.enabled) await this.#serveHttp()
+  }
+
+  async #serveHttp(): Promise<void> {
+    const { http } = this.#config
+    const sources = {
       metrics: this.#metrics,
       notReadyReason: () => (this.#isStopping ? 'stopping' : undefined),
-    })
+    }
+    this.#http = await HttpServer.start(http, sources, this.#host.taken)
     this.#log.info('serving HTTP', { url: `http://${http.host}:${this.#http.port}` })
   }
 
   async #sessionServices(): Promise<SessionServices> {
-    const { listen, pool } = this.#config
+    const { listen, pool, auth } = this.#config
     return {
-      authenticator: this.#access.authenticator,
-      credentials: this.#access.credentials,
-      clientTls: this.#access.clientTls,
-      cancelKeys: new CancelKeys(),
+      authenticator: new Authenticator({
+        method: auth.type === 'trust' ? 'trust' : 'scram-sha-256',
+        secrets: await scramSecrets(this.#config),
+      }),
+      cancelKeys: this.#host.cancelKeys,
+      clientSlots: this.#host.clientSlots,
       parser: await ParserHost.create(),
       pools: this.#pools,
       log: this.#log,
@@ -104,8 +118,21 @@ export class Router {
   }
 }
 
-function makePools(config: Config, access: Access): Pools {
+async function scramSecrets(config: Config): Promise<ReadonlyMap<string, ScramSecret>> {
+  const secrets = new Map<string, ScramSecret>()
+  for (const { name, password, scram_secret } of config.users) {
+    if (scram_secret !== undefined) {
+      const secret = parseScramSecret(scram_secret)
+      if (secret === undefined) throw new Error(`scram_secret of user ${name} is not valid`)
+      secrets.set(name, secret)
+    } else if (password !== undefined) secrets.set(name, await makeScramSecret(password))
+  }
+  return secrets
+}
+
+function makePools(config: Config): Pools {
   const { pool } = config
+  const credentials = serverCredentials(config)
   return new Pools({
     ...DEFAULT_POOLS_OPTIONS,
     maxConnections: pool.default_pool_size,
@@ -113,7 +140,7 @@ function makePools(config: Config, access: Access): Pools {
     connectTimeoutMs: pool.server_connect_timeout_ms,
     idleTimeoutMs: pool.server_idle_timeout_ms,
     maxLifetimeMs: pool.server_lifetime_ms,
-    credentialOf: ({ database, user }) => access.credentialOf(database, user),
+    credentialOf: ({ user }) => credentials.get(user),
     parameters: { application_name: APPLICATION_NAME },
   })
 }

@@ -12,10 +12,9 @@ const FLOORS: readonly (readonly string[])[] = [
   ['catalog'],
   ['planner', 'backend'],
   ['executor'],
-  ['auth'],
   ['session', 'control'],
   ['ops'],
-  ['config'],
+  ['config', 'processes'],
   // files directly in lib/: the composition root and the command line
   [''],
 ]

@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { descriptorOf, type HeldSocket, type TakenSockets } from '../session/listening-ports.ts'
 
 /** What the pages show; asked anew for each request. */
 export type HttpSources = {
   readonly metrics: { readonly contentType: string; scrape(): Promise<string> }
   /** undefined: clients are served; else why not. */
-  readonly notReadyReason: () => string | undefined
+  readonly notReadyReason: () => string | undefined | Promise<string | undefined>
 }
 
 export type HttpOptions = { readonly host: string; readonly port: number }
@@ -36,14 +37,17 @@ const LIMITS = {
 } as const
 const MAX_CONNECTIONS = 64
 const IDLE_SOCKET_MS = 10_000
+const SOCKET_NAME = 'http'
 
 /** /metrics, /healthz, /readyz and a page that links them. */
 export class HttpServer {
   readonly #server: Server
   readonly #sources: HttpSources
+  readonly #name: string
 
-  private constructor(sources: HttpSources) {
+  private constructor(sources: HttpSources, name: string) {
     this.#sources = sources
+    this.#name = name
     this.#server = createServer(LIMITS, (request, response) => {
       void this.#answer(request, response)
     })
@@ -52,14 +56,22 @@ export class HttpServer {
   }
 
   /** Rejects when the port can't be had. */
-  static async start({ host, port }: HttpOptions, sources: HttpSources): Promise<HttpServer> {
-    const http = new HttpServer(sources)
+  static async start(
+    { host, port }: HttpOptions,
+    sources: HttpSources,
+    taken?: TakenSockets,
+  ): Promise<HttpServer> {
+    const name = `${SOCKET_NAME} ${host} ${port}`
+    const http = new HttpServer(sources, name)
+    const handle = taken?.get(name)
     await new Promise<void>((resolve, reject) => {
       http.#server.once('error', reject)
-      http.#server.listen({ host, port }, () => {
+      http.#server.once('listening', () => {
         http.#server.off('error', reject)
         resolve()
       })
+      if (handle === undefined) http.#server.listen({ host, port })
+      else http.#server.listen(handle)
     })
     return http
   }
@@ -68,6 +80,11 @@ export class HttpServer {
   get port(): number {
     const address = this.#server.address()
     return typeof address === 'object' && address !== null ? address.port : 0
+  }
+
+  /** For a process that takes over. */
+  held(): HeldSocket[] {
+    return [{ name: this.#name, descriptor: descriptorOf(this.#server) }]
   }
 
   async stop(): Promise<void> {
@@ -113,8 +130,8 @@ const PAGES: ReadonlyMap<string, PageMaker> = new Map<string, PageMaker>([
   ['/metrics', metricsPage],
 ])
 
-function readiness({ notReadyReason }: HttpSources): Page {
-  const reason = notReadyReason()
+async function readiness({ notReadyReason }: HttpSources): Promise<Page> {
+  const reason = await notReadyReason()
   if (reason === undefined) return { status: 200, type: TEXT, body: 'ready\n' }
   return { status: 503, type: TEXT, body: `${reason}\n` }
 }

@@ -1,8 +1,12 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { PoolStats } from '../backend/pool.ts'
 import type { PoolKey, Pools } from '../backend/pools.ts'
+import type { Json } from '../base/across-processes.ts'
 import type { QueryObserver, QueryTier } from '../executor/ports.ts'
 import type { PinReason } from '../planner/plan.ts'
+
+/** AcrossProcesses: a process answers with its Metrics.values(). */
+export const METRICS_TOPIC = 'metrics'
 
 /** Read at scrape time only. */
 export type MetricsSources = {
@@ -76,6 +80,11 @@ export class Metrics implements QueryObserver {
 
   get contentType(): string {
     return this.#registry.contentType
+  }
+
+  /** For summedMetrics() of another process. */
+  async values(): Promise<Json> {
+    return (await this.#registry.getMetricsAsJSON()) as unknown as Json
   }
 
   /** In Prometheus' text format. */

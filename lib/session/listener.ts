@@ -1,69 +1,69 @@
-import { createServer, type Server, type Socket } from 'node:net'
-import { RouterError } from '../base/errors.ts'
-import { SqlState } from '../base/sqlstate.ts'
+import type { Socket } from 'node:net'
 import type { Pin } from '../executor/session-pins.ts'
 import { ClientSession } from './client-session.ts'
+import { tooManyClients } from './client-slots.ts'
 import { ClientSocket } from './client-socket.ts'
+import { type ListeningOptions, ListeningPorts, type TakenSockets } from './listening-ports.ts'
 import type { SessionServices } from './session-services.ts'
 import { canShareReads } from './shared-read-buffer.ts'
 
-export type ListenerOptions = {
-  readonly host: string
-  /** 0: a free one. */
-  readonly port: number
-  readonly maxClients: number
+export type DrainOptions = {
+  /** For so long only those are sent away who have been quiet. */
+  readonly patienceMs: number
+  /** Quiet is who has said nothing for so long and stands outside a transaction. */
+  readonly quietMs: number
+  /** Then all are sent away when they stand outside a transaction, and whoever doesn't after this, nevertheless. */
+  readonly graceMs: number
 }
+
+export const AT_ONCE: DrainOptions = { patienceMs: 0, quietMs: 0, graceMs: 0 }
 
 /** A session that can't end by then (its server doesn't answer) is left behind. */
 const END_LIMIT_MS = 5000
 
-/** Accepts clients and knows all their sessions. */
+/** Those who have not logged in, and cancel requests; beyond that and the clients' limit sockets are refused unread. */
+const SOCKETS_WITHOUT_SLOT = 200
+
+type Client = { readonly socket: ClientSocket; bytesHeard: number }
+
+/** Takes in clients, from ports of its own or from the process that has them, and knows all their sessions. */
 export class Listener {
-  readonly #options: ListenerOptions
   readonly #services: SessionServices
-  readonly #server: Server
-  readonly #sessions = new Set<ClientSession>()
+  readonly #sessions = new Map<ClientSession, Client>()
   readonly #reads: 'shared' | 'events'
+  #ports: ListeningPorts | undefined
   #lastSessionId = 0
 
-  private constructor(
-    options: ListenerOptions,
-    services: SessionServices,
-    reads: 'shared' | 'events',
-  ) {
-    this.#options = options
+  private constructor(services: SessionServices, reads: 'shared' | 'events') {
     this.#services = services
     this.#reads = reads
-    // a client may close its sending side and still wait for answers
-    const how = { noDelay: true, keepAlive: true, allowHalfOpen: true, pauseOnConnect: true }
-    this.#server = createServer(how, (socket) => this.#accept(socket))
   }
 
-  /** Rejects when the port can't be had. */
-  static async open(options: ListenerOptions, services: SessionServices): Promise<Listener> {
+  /** Without ports: clients come by accept(). */
+  static async create(services: SessionServices): Promise<Listener> {
     const isShared = await canShareReads()
     if (!isShared) services.log.warn('reading clients without the shared buffer')
-    const listener = new Listener(options, services, isShared ? 'shared' : 'events')
-    const server = listener.#server
-    await new Promise<void>((resolve, reject) => {
-      const { host, port } = options
-      const refused = (cause: Error) => {
-        reject(new Error(`cannot listen on ${host}:${port}: ${cause.message}`, { cause }))
-      }
-      server.once('error', refused)
-      server.listen({ host, port, backlog: 1024 }, () => {
-        server.off('error', refused)
-        // such as EMFILE while accepting: the clients that are here go on
-        server.on('error', (error) => services.log.error('cannot accept clients', { error }))
-        resolve()
-      })
-    })
+    return new Listener(services, isShared ? 'shared' : 'events')
+  }
+
+  /** Rejects when a port can't be had. */
+  static async open(
+    options: ListeningOptions,
+    services: SessionServices,
+    taken?: TakenSockets,
+  ): Promise<Listener> {
+    const listener = await Listener.create(services)
+    await listener.#openPorts(options, taken)
     return listener
   }
 
+  /** undefined: the ports are another process'. */
+  get ports(): ListeningPorts | undefined {
+    return this.#ports
+  }
+
   get port(): number {
-    const address = this.#server.address()
-    return typeof address === 'object' && address !== null ? address.port : this.#options.port
+    return this.#ports?.port ?? 0
   }
 
   get clientCount(): number {
@@ -72,33 +72,64 @@ export class Listener {
 
   /** What keeps server connections with their clients, each with its reason. */
   pins(): Pin[] {
-    return [...this.#sessions].flatMap((session) => session.pins)
+    return [...this.#sessions.keys()].flatMap((session) => session.pins)
+  }
+
+  /** A paused socket of which nothing has been read. `left` is called when its session has ended. */
+  accept(socket: Socket, left?: () => void): void {
+    const client = new ClientSocket(socket, this.#reads)
+    const session = new ClientSession(client, ++this.#lastSessionId, this.#services)
+    this.#sessions.set(session, { socket: client, bytesHeard: -1 })
+    void session.closed.then(() => {
+      this.#sessions.delete(session)
+      left?.()
+    })
+    if (this.#sessions.size > this.#services.clientSlots.limit + SOCKETS_WITHOUT_SLOT) {
+      session.refuse(tooManyClients())
+    }
+  }
+
+  /** As drain() with nobody allowed to linger. */
+  close(graceMs = 0): Promise<void> {
+    return this.drain({ ...AT_ONCE, graceMs })
   }
 
   /**
-   * Accepts no more clients, lets transactions that are open end for `graceMs`, then ends what is left. Resolves when all
-   * sessions have given their server connections back, or soon after that in any case.
+   * Accepts no more clients and sends those away that there are. Resolves when all sessions have given their server
+   * connections back, or soon after the end of the grace in any case.
    */
-  async close(graceMs = 0): Promise<void> {
-    const stopped = new Promise<void>((resolve) => this.#server.close(() => resolve()))
-    const sessions = [...this.#sessions]
-    for (const session of sessions) session.drain()
+  async drain({ patienceMs, quietMs, graceMs }: DrainOptions): Promise<void> {
+    const stopped = this.#ports?.close()
+    const ended = Promise.all([this.#emptied(), stopped])
+    if (patienceMs > 0) {
+      const ticks = setInterval(() => this.#sendQuietAway(), quietMs)
+      await withinTime(ended, patienceMs)
+      clearInterval(ticks)
+    }
+    for (const session of this.#sessions.keys()) session.drain()
     const timer = setTimeout(() => {
-      for (const session of sessions) session.end()
+      for (const session of this.#sessions.keys()) session.end()
     }, graceMs)
-    const ended = Promise.all([...sessions.map((session) => session.closed), stopped])
     await withinTime(ended, graceMs + END_LIMIT_MS)
     clearTimeout(timer)
   }
 
-  #accept(socket: Socket): void {
-    const client = new ClientSocket(socket, this.#reads)
-    const session = new ClientSession(client, ++this.#lastSessionId, this.#services)
-    this.#sessions.add(session)
-    void session.closed.then(() => this.#sessions.delete(session))
-    if (this.#sessions.size > this.#options.maxClients) {
-      const message = 'sorry, too many clients already'
-      session.refuse(new RouterError(SqlState.tooManyConnections, message, { severity: 'FATAL' }))
+  async #openPorts(options: ListeningOptions, taken: TakenSockets | undefined): Promise<void> {
+    const accept = (socket: Socket) => this.accept(socket)
+    this.#ports = await ListeningPorts.open(options, accept, this.#services.log, taken)
+  }
+
+  async #emptied(): Promise<void> {
+    while (this.#sessions.size > 0) {
+      await Promise.all([...this.#sessions.keys()].map((session) => session.closed))
+    }
+  }
+
+  #sendQuietAway(): void {
+    for (const [session, client] of this.#sessions) {
+      const { bytesRead } = client.socket
+      if (client.bytesHeard === bytesRead) session.drain()
+      client.bytesHeard = bytesRead
     }
   }
 }

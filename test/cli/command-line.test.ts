@@ -18,6 +18,7 @@ t.test('the command line', async (t) => {
     t.same(readCommandLine(['dev']), {
       kind: 'dev',
       workers: undefined,
+      processes: 1,
       port: 6432,
       httpPort: 9432,
       dataDirectory: '.pgloom',
@@ -35,7 +36,8 @@ t.test('the command line', async (t) => {
     [['dev', '--workers', '31'], /--workers must be a whole number from 0 to 30, not 31/],
     [['dev', '--workers', '1.5'], /--workers must be a whole number/],
     [['dev', '--port', '65536'], /--port must be a whole number/],
-    [['dev', '--processes', '2'], /--processes: only 1 so far/],
+    [['dev', '--processes', '0'], /--processes must be a whole number/],
+    [['serve', '--processes', 'x'], /--processes must be a whole number/],
     [['dev', '--data', ''], /--data must not be empty/],
     [['dev', '--database', 'x'.repeat(64)], /--database must be a name/],
     [['serve'], /pgloom serve needs --config FILE/],

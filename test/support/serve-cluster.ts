@@ -56,6 +56,7 @@ export class ServeCluster {
 function configOf(host: string, port: number): string {
   return `
 listen: { port: 0 }
+processes: 1
 http: { port: 0 }
 coordinator: { host: ${host}, port: ${port} }
 databases: [app, { name: '*' }]

@@ -1,0 +1,54 @@
+import type { Json } from '../base/across-processes.ts'
+import type { CancelKey } from '../session/cancel-keys.ts'
+import type { DrainOptions } from '../session/listener.ts'
+
+/** What the primary says to a worker. */
+export type ToWorker = {
+  /** First of all. `config` is the whole configuration: a worker reads no file. */
+  readonly start: {
+    readonly processNumber: number
+    readonly config: Json
+    /** Does what is done once a host: installs metadata, recovers transactions. */
+    readonly isLeader: boolean
+    /** max_client_conn over all workers. */
+    readonly maxClients: number
+  }
+  /** Its socket comes along. */
+  readonly client: null
+  readonly lead: null
+  /** A request: answered when the new configuration is in force. */
+  readonly reload: { readonly config: Json; readonly maxClients: number }
+  /** The worker ends by itself when all its clients have gone. */
+  readonly drain: DrainOptions
+  readonly ask: { readonly topic: string; readonly argument: Json }
+  readonly cancel: SentKey
+}
+
+/** What a worker says to the primary. */
+export type ToPrimary = {
+  readonly ready: null
+  /** The worker could not start, and exits. */
+  readonly failed: { readonly message: string }
+  /** So many sockets have been closed. */
+  readonly left: number
+  /** A request: whether there is a slot for one more client that has logged in. */
+  readonly takeClientSlot: null
+  readonly giveClientSlot: null
+  /** A request: ProcessAnswer[]. */
+  readonly ask: {
+    readonly topic: string
+    readonly argument: Json
+    readonly timeoutMs: number | undefined
+  }
+  readonly cancel: SentKey
+}
+
+export type SentKey = { readonly processId: number; readonly secretKey: string }
+
+export function sentKey({ processId, secretKey }: CancelKey): SentKey {
+  return { processId, secretKey: secretKey.toString('hex') }
+}
+
+export function receivedKey({ processId, secretKey }: SentKey): CancelKey {
+  return { processId, secretKey: Buffer.from(secretKey, 'hex') }
+}

@@ -1,0 +1,59 @@
+import { type AcrossProcesses, AloneInProcess } from '../base/across-processes.ts'
+import type { CancelKeys } from '../session/cancel-keys.ts'
+import { type ClientSlots, CountedClientSlots } from '../session/client-slots.ts'
+import { Listener } from '../session/listener.ts'
+import type { ListeningOptions, TakenSockets } from '../session/listening-ports.ts'
+import type { SessionServices } from '../session/session-services.ts'
+
+/** What a router has from the process it runs in. */
+export interface ProcessHost {
+  readonly across: AcrossProcesses
+  readonly cancelKeys: CancelKeys
+  readonly clientSlots: ClientSlots
+  /** Whether this process serves HTTP; else one that speaks for all does. */
+  readonly servesHttp: boolean
+  /** Listening sockets of a process that this one takes over. */
+  readonly taken: TakenSockets
+  /** Whether this process does from the start what is done once a host. */
+  readonly isLeader: boolean
+  /** Called once, when it begins to lead after a start as one of many. */
+  onLead: (() => void) | undefined
+  /** Clients come from now on. */
+  openListener(services: SessionServices): Promise<Listener>
+}
+
+export type AloneOptions = {
+  readonly listening: ListeningOptions
+  readonly maxClients: number
+  readonly cancelKeys: CancelKeys
+  /** Asked when everything else is ready; what another process hands over. */
+  readonly takeSockets?: () => Promise<TakenSockets>
+}
+
+/** A proxy of one process. */
+export class AloneHost implements ProcessHost {
+  readonly across = new AloneInProcess()
+  readonly cancelKeys: CancelKeys
+  readonly clientSlots: CountedClientSlots
+  readonly servesHttp = true
+  readonly isLeader = true
+  onLead: (() => void) | undefined
+  readonly #options: AloneOptions
+  #taken: TakenSockets = new Map<string, object>()
+
+  constructor(options: AloneOptions) {
+    this.#options = options
+    this.cancelKeys = options.cancelKeys
+    this.clientSlots = new CountedClientSlots(options.maxClients)
+  }
+
+  get taken(): TakenSockets {
+    return this.#taken
+  }
+
+  async openListener(services: SessionServices): Promise<Listener> {
+    const { listening, takeSockets } = this.#options
+    this.#taken = (await takeSockets?.()) ?? this.#taken
+    return await Listener.open(listening, services, this.#taken)
+  }
+}
