@@ -15,6 +15,7 @@ export const BENCH_USAGE = `Compares pgloom with PgBouncer and with Postgres alo
   --pgbench PATH       (default pgbench)
   --postgres-bin DIR   a directory with initdb and postgres, instead of the packaged ones
   --out DIR            where results are saved (default bench/results)
+  --publish FILE.json  runs nothing: writes docs/benchmarks.md and its charts from a saved result
 `
 
 export type SystemName = 'direct' | 'pgbouncer' | 'pgloom' | `pgloom@${string}`
@@ -32,6 +33,8 @@ export type BenchArguments = {
   readonly pgbench: string
   readonly postgresBin: string | undefined
   readonly out: string
+  /** A saved result to make the documentation of, instead of a run. */
+  readonly publish: string | undefined
 }
 
 /** What the user can mend: ends the process with code 2. */
@@ -52,6 +55,7 @@ const OPTIONS = {
   pgbench: { ...STRING, default: 'pgbench' },
   'postgres-bin': STRING,
   out: { ...STRING, default: 'bench/results' },
+  publish: STRING,
 } as const
 
 const PROTOCOLS: readonly Protocol[] = ['simple', 'extended', 'prepared']
@@ -71,6 +75,7 @@ export function readArguments(args: readonly string[]): BenchArguments {
     pgbench: values.pgbench,
     postgresBin: values['postgres-bin'],
     out: values.out,
+    publish: values.publish,
   }
 }
 

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { BenchArguments, SystemName } from './arguments.ts'
+import { loadCluster, loadStock } from './bench-data.ts'
 import { closeWatchdogs, killChildren } from './child-processes.ts'
 import type { Target } from './cpu-meter.ts'
-import { initialisePgbench, pgbenchVersion } from './pgbench.ts'
 import { HOW_TO_GET_PGBOUNCER, pgbouncerVersion, startPgbouncer } from './pgbouncer.ts'
 import { type PgloomBuild, startPgloom } from './pgloom.ts'
 import { PostgresServers } from './postgres-servers.ts'
 import type { Setting } from './scenarios.ts'
-import { BENCH_DATABASE, BENCH_USER, directSystem, type System } from './system.ts'
+import { directSystem, type System } from './system.ts'
 
 /** The build that this file is part of. */
 const OWN_MAIN = fileURLToPath(new URL('../lib/main.js', import.meta.url))
@@ -21,7 +21,10 @@ export class BenchWorld {
   readonly #args: BenchArguments
   readonly #say: (line: string) => void
   readonly #closers: (() => Promise<void>)[] = []
-  #stock: PostgresServers | undefined
+  readonly #targets = new Map<string, Promise<Target | undefined>>()
+  #stock: Promise<PostgresServers> | undefined
+  #cluster: Promise<PostgresServers> | undefined
+  #isClusterLoaded = false
 
   constructor(args: BenchArguments, say: (line: string) => void) {
     this.#args = args
@@ -35,11 +38,11 @@ export class BenchWorld {
     })
   }
 
-  /** The systems that can be had, in the order of the arguments. */
-  async targets(_setting: Setting): Promise<readonly Target[]> {
+  /** The systems that can be had, in the order of the arguments. Started when first asked for. */
+  async targets(setting: Setting): Promise<readonly Target[]> {
     const targets: Target[] = []
     for (const name of this.#args.systems) {
-      const target = await this.#target(name)
+      const target = await this.#target(name, setting)
       if (target !== undefined) targets.push(target)
     }
     return targets
@@ -53,52 +56,84 @@ export class BenchWorld {
     closeWatchdogs()
   }
 
-  async #target(name: SystemName): Promise<Target | undefined> {
-    const servers = await this.#stockServer()
-    if (name === 'direct') {
-      return { servers, system: directSystem(servers.first, await servers.version()) }
-    }
-    if (name === 'pgbouncer') {
-      const system = await this.#pgbouncer(servers)
-      return system && { servers, system }
-    }
-    const system = await startPgloom(buildOf(name), servers.first, this.directory)
+  /** Only pgloom knows clusters: the others are the same there as on the ordinary server. */
+  #target(name: SystemName, setting: Setting): Promise<Target | undefined> {
+    const shared = name.startsWith('pgloom') || setting === 'fresh' ? setting : 'stock'
+    const key = `${name} ${shared}`
+    const known = this.#targets.get(key)
+    if (known !== undefined) return known
+    const target = shared === 'cluster' ? this.#clusterTarget(name) : this.#stockTarget(name)
+    this.#targets.set(key, target)
+    return target
+  }
+
+  async #stockTarget(name: SystemName): Promise<Target | undefined> {
+    const servers = await this.#stockServers()
+    const system = await this.#startSystem(name, servers)
+    if (system === undefined) return undefined
     this.#closers.push(() => system.stop())
+    this.#say(`${name}: ${system.version}`)
     return { servers, system }
+  }
+
+  async #startSystem(name: SystemName, servers: PostgresServers): Promise<System | undefined> {
+    switch (name) {
+      case 'direct':
+        return directSystem(servers.first, await servers.version())
+      case 'pgbouncer':
+        return await this.#pgbouncer(servers)
+      default:
+        return await startPgloom(buildOf(name), servers.first, this.directory)
+    }
   }
 
   async #pgbouncer(servers: PostgresServers): Promise<System | undefined> {
     const { pgbouncer } = this.#args
     const version = await pgbouncerVersion(pgbouncer)
-    if (version === undefined) {
-      this.#say(`*** ${HOW_TO_GET_PGBOUNCER}. Going on without it, and so without ratios. ***`)
-      return undefined
+    if (version !== undefined) {
+      return await startPgbouncer(pgbouncer, version, servers.first, this.directory)
     }
-    const system = await startPgbouncer(pgbouncer, version, servers.first, this.directory)
-    this.#closers.push(() => system.stop())
-    return system
+    this.#say(`*** ${HOW_TO_GET_PGBOUNCER}. Going on without it, and so without ratios. ***`)
+    return undefined
   }
 
-  async #stockServer(): Promise<PostgresServers> {
-    if (this.#stock !== undefined) return this.#stock
+  async #clusterTarget(name: SystemName): Promise<Target> {
+    const { pgbench, scale } = this.#args
+    const servers = await this.#clusterServers()
+    const system = await startPgloom(buildOf(name), servers.first, this.directory)
+    this.#closers.push(() => system.stop())
+    if (!this.#isClusterLoaded) {
+      this.#say(`loading the cluster: ${servers.nodes.length} servers`)
+      await loadCluster(servers, system.port, pgbench, scale)
+      this.#isClusterLoaded = true
+    }
+    return { servers, system }
+  }
+
+  #clusterServers(): Promise<PostgresServers> {
+    const { postgresBin } = this.#args
+    this.#cluster ??= this.#kept(PostgresServers.startCluster(this.directory, postgresBin))
+    return this.#cluster
+  }
+
+  #stockServers(): Promise<PostgresServers> {
+    this.#stock ??= this.#loadedStock()
+    return this.#stock
+  }
+
+  async #loadedStock(): Promise<PostgresServers> {
     const { postgresBin, pgbench, scale } = this.#args
-    const servers = await PostgresServers.startStock(this.directory, postgresBin)
-    this.#closers.push(() => servers.stop())
+    const servers = await this.#kept(PostgresServers.startStock(this.directory, postgresBin))
     this.#say(`loading ${scale * 100_000} accounts`)
-    const target = { port: servers.first.port, user: BENCH_USER, database: BENCH_DATABASE }
-    await initialisePgbench(pgbench, target, scale, 'dtgvp')
-    this.#stock = servers
+    await loadStock(servers, pgbench, scale)
     return servers
   }
-}
 
-export const HOW_TO_GET_PGBENCH =
-  'pgbench is not installed: apt-get install postgresql-contrib (or brew install postgresql), or name one with --pgbench PATH'
-
-export async function requirePgbench(pgbench: string): Promise<string> {
-  const version = await pgbenchVersion(pgbench)
-  if (version === undefined) throw new Error(HOW_TO_GET_PGBENCH)
-  return version
+  async #kept(starting: Promise<PostgresServers>): Promise<PostgresServers> {
+    const servers = await starting
+    this.#closers.push(() => servers.stop())
+    return servers
+  }
 }
 
 function buildOf(name: SystemName): PgloomBuild {

@@ -66,6 +66,9 @@ export async function initialisePgbench(
   await execute(pgbench, [...where, '-i', '-q', '-s', String(scale), '-I', steps, target.database])
 }
 
+export const HOW_TO_GET_PGBENCH =
+  'pgbench is not installed: apt-get install postgresql-contrib (or brew install postgresql), or name one with --pgbench PATH'
+
 /** `pgbench (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` or undefined when it can't be run. */
 export async function pgbenchVersion(pgbench: string): Promise<string | undefined> {
   try {

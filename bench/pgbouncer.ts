@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort } from '../lib/embedded/free-port.ts'
 import { startChild, stopChild, unprivilegedAccount } from './child-processes.ts'
@@ -39,8 +39,7 @@ export async function startPgbouncer(
   server: ServerAddress,
   parent: string,
 ): Promise<System> {
-  const directory = join(parent, 'pgbouncer')
-  mkdirSync(directory)
+  const directory = mkdtempSync(join(parent, 'pgbouncer-'))
   chmodSync(directory, 0o755)
   const port = await freePort()
   const keepsPrepared =

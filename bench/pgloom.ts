@@ -1,4 +1,4 @@
-import { mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { freePort } from '../lib/embedded/free-port.ts'
 import { startChild, stopChild } from './child-processes.ts'
@@ -23,8 +23,7 @@ export async function startPgloom(
   server: ServerAddress,
   parent: string,
 ): Promise<System> {
-  const directory = join(parent, `pgloom-${server.port}-${build.name.replaceAll(/\W/g, '-')}`)
-  mkdirSync(directory)
+  const directory = mkdtempSync(join(parent, 'pgloom-'))
   const port = await freePort()
   const configFile = join(directory, 'pgloom.yaml')
   writeFileSync(configFile, configOf(server, port))

@@ -2,25 +2,48 @@ import type { Protocol } from './pgbench.ts'
 
 /**
  * `stock`: every system is in front of one ordinary server. `cluster`: pgloom is in front of a coordinator and two workers
- * with the tables spread over 32 shards, while the others keep their ordinary server.
+ * with the tables spread over 32 shards, while the others keep their ordinary server. `fresh`: as stock, but nothing has
+ * run through the proxies before.
  */
-export type Setting = 'stock' | 'cluster'
+export type Setting = 'stock' | 'cluster' | 'fresh'
 
 export type Scenario = {
   readonly name: string
   readonly title: string
   readonly setting: Setting
-  readonly kind: 'statements'
-  /** pgbench's script. */
-  readonly script: string
-  /** Whether commits wait for the disk. */
-  readonly isDurable: boolean
+  readonly workload: Workload
   /** What is run unless the arguments say otherwise. */
   readonly protocols: readonly Protocol[]
   readonly clients: readonly number[]
+  /** The choice of clients or protocols isn't the user's. */
+  readonly isFixed?: boolean
+}
+
+export type Workload = StatementsWorkload | MixedWorkload | StreamWorkload | IdleWorkload
+
+export type StatementsWorkload = {
+  readonly kind: 'statements'
+  /** pgbench's script. */
+  readonly script: string
   /** Of transactions whose latency is logged. */
   readonly samplingRate: number
+  /** Whether commits wait for the disk. */
+  readonly isDurable?: boolean
 }
+
+/** Readers alone, then readers with the disturbers beside them. */
+export type MixedWorkload = {
+  readonly kind: 'mixed'
+  readonly script: string
+  readonly samplingRate: number
+  readonly disturbers: readonly { readonly script: string; readonly clients: number }[]
+}
+
+/** One statement with a large result, again and again. */
+export type StreamWorkload = { readonly kind: 'stream'; readonly sql: string }
+
+/** Clients that log in and do nothing. */
+export type IdleWorkload = { readonly kind: 'idle' }
 
 const ALL_PROTOCOLS: readonly Protocol[] = ['simple', 'extended', 'prepared']
 const ALL_CLIENTS = [1, 16, 64, 256]
@@ -30,16 +53,146 @@ const SELECT_ONLY = `
 SELECT abalance FROM pgbench_accounts WHERE aid = :aid;
 `
 
+const TPCB = `
+\\set aid random(1, 100000 * :scale)
+\\set bid random(1, 1 * :scale)
+\\set tid random(1, 10 * :scale)
+\\set delta random(-5000, 5000)
+BEGIN;
+UPDATE pgbench_accounts SET abalance = abalance + :delta WHERE aid = :aid;
+SELECT abalance FROM pgbench_accounts WHERE aid = :aid;
+UPDATE pgbench_tellers SET tbalance = tbalance + :delta WHERE tid = :tid;
+UPDATE pgbench_branches SET bbalance = bbalance + :delta WHERE bid = :bid;
+INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (:tid, :bid, :aid, :delta, CURRENT_TIMESTAMP);
+END;
+`
+
+const TRANSACTION = `
+\\set aid random(1, 100000 * :scale)
+BEGIN;
+SELECT abalance FROM pgbench_accounts WHERE aid = :aid;
+UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = :aid;
+COMMIT;
+`
+
+const TENANT_JOIN = `
+\\set tenant random(1, 1000)
+SELECT c.name, count(*) AS orders, sum(o.total) AS total FROM bench_customers c
+  JOIN bench_orders o ON o.tenant_id = c.tenant_id AND o.customer_id = c.customer_id
+  WHERE c.tenant_id = :tenant GROUP BY c.name ORDER BY total DESC LIMIT 5;
+`
+
+/** 200 ms each; the function's name tells nobody so. */
+const SLOW = `SELECT bench_report(0.2);\n`
+
+const HOLDING = `
+\\set aid random(1, 100000 * :scale)
+BEGIN;
+SELECT abalance FROM pgbench_accounts WHERE aid = :aid;
+\\sleep 300 ms
+COMMIT;
+`
+
+const MILLION_ROWS = `SELECT generate_series(1, 1000000), '${'x'.repeat(90)}'`
+
 export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'idle',
+    title: 'Memory of the proxy with 5,000 idle clients',
+    setting: 'fresh',
+    workload: { kind: 'idle' },
+    protocols: ['simple'],
+    clients: [5000],
+    isFixed: true,
+  },
   {
     name: 'select-only',
     title: "Point reads (pgbench's select-only)",
     setting: 'stock',
-    kind: 'statements',
-    script: SELECT_ONLY,
-    isDurable: false,
+    workload: { kind: 'statements', script: SELECT_ONLY, samplingRate: 0.1 },
     protocols: ALL_PROTOCOLS,
     clients: ALL_CLIENTS,
-    samplingRate: 0.1,
+  },
+  {
+    name: 'transaction',
+    title: 'BEGIN, SELECT, UPDATE, COMMIT (fsync off)',
+    setting: 'stock',
+    workload: { kind: 'statements', script: TRANSACTION, samplingRate: 0.5 },
+    protocols: ['simple', 'prepared'],
+    clients: [16, 64],
+  },
+  {
+    name: 'tpcb',
+    title: "pgbench's TPC-B-like transaction, durable",
+    setting: 'stock',
+    workload: { kind: 'statements', script: TPCB, samplingRate: 1, isDurable: true },
+    protocols: ['simple', 'prepared'],
+    clients: [64],
+  },
+  {
+    name: 'sharded-select',
+    title: 'Point reads by key; pgloom over 32 shards on 2 workers, the others on one server',
+    setting: 'cluster',
+    workload: { kind: 'statements', script: SELECT_ONLY, samplingRate: 0.1 },
+    protocols: ['simple', 'prepared'],
+    clients: ALL_CLIENTS,
+  },
+  {
+    name: 'tenant-join',
+    title: "A tenant's join; pgloom over 32 shards on 2 workers, the others on one server",
+    setting: 'cluster',
+    workload: { kind: 'statements', script: TENANT_JOIN, samplingRate: 0.2 },
+    protocols: ['simple', 'prepared'],
+    clients: [16, 64],
+  },
+  {
+    name: 'mixed',
+    title: 'Point readers beside 4 clients with 200 ms queries and 4 that hold transactions open',
+    setting: 'stock',
+    workload: {
+      kind: 'mixed',
+      script: SELECT_ONLY,
+      samplingRate: 0.2,
+      disturbers: [
+        { script: SLOW, clients: 4 },
+        { script: HOLDING, clients: 4 },
+      ],
+    },
+    protocols: ['simple', 'prepared'],
+    clients: [64],
+  },
+  {
+    name: 'stream',
+    title: 'One client reads 1,000,000 rows (118 MB)',
+    setting: 'stock',
+    workload: { kind: 'stream', sql: MILLION_ROWS },
+    protocols: ['simple'],
+    clients: [1],
+    isFixed: true,
+  },
+  {
+    name: 'copy-out',
+    title: 'One client copies 1,000,000 rows out',
+    setting: 'stock',
+    workload: { kind: 'stream', sql: `COPY (${MILLION_ROWS}) TO STDOUT` },
+    protocols: ['simple'],
+    clients: [1],
+    isFixed: true,
   },
 ]
+
+export function isDurable({ workload }: Scenario): boolean {
+  return workload.kind === 'statements' && workload.isDurable === true
+}
+
+export function unitOf({ workload }: Scenario): string {
+  switch (workload.kind) {
+    case 'statements':
+    case 'mixed':
+      return 'tps'
+    case 'stream':
+      return 'MB/s'
+    case 'idle':
+      return 'clients'
+  }
+}

@@ -1,0 +1,4 @@
+import type { BenchResult } from './result-file.ts'
+export function publish(_result: BenchResult): string[] {
+  return []
+}
