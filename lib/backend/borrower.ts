@@ -2,7 +2,7 @@ import type { BackendConnection } from './backend-connection.ts'
 
 /** What a borrower needs of the pool that lent. */
 export interface LendingPool {
-  release(connection: BackendConnection): void
+  release(connection: BackendConnection, isTainted?: boolean): void
   /** One of its borrowers waits from now on. */
   borrowerBlocked(): void
 }

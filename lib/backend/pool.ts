@@ -1,82 +1,76 @@
 import { BackendLost, RouterError } from '../base/errors.ts'
-import { RingQueue } from '../base/ring-queue.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { BackendConnection } from './backend-connection.ts'
 import type { Borrower, LendingPool } from './borrower.ts'
+import { checkAlive, DISCARD_ALL, mend } from './connection-care.ts'
+import type { SlotHolder, SlotLease, SlotNeed } from './connection-slots.ts'
+import { NO_NEED } from './connection-slots.ts'
+import { LoginFailures } from './login-failures.ts'
+import type { ConnectionUse, PoolFigures, PoolStats } from './pool-figures.ts'
+import type { PoolOptions } from './pool-options.ts'
 import type { Settings } from './session-state.ts'
+import { type Waiter, WaitQueue, type Wish } from './wait-queue.ts'
 
-export type PoolOptions = {
-  /** Most connections at once, those being made included. */
-  readonly maxConnections: number
-  readonly maxParallelConnects: number
-  /** How long a request waits for a connection. */
-  readonly acquireTimeoutMs: number
-  /** An idle connection is closed after this. */
-  readonly idleTimeoutMs: number
-  /** A connection older than this is closed when it is idle. */
-  readonly maxLifetimeMs: number
-}
+type Idle = { readonly connection: BackendConnection; readonly sinceMs: number }
 
-export type PoolStats = {
-  readonly idle: number
-  readonly busy: number
-  readonly connecting: number
-  readonly waiting: number
-}
-
-type Waiter = {
-  readonly borrower: Borrower | undefined
-  /** A connection beyond the bound is being made for it: it doesn't count as waiting any more. */
-  isPromised: boolean
-  readonly resolve: (connection: BackendConnection) => void
-  readonly reject: (error: RouterError) => void
-}
-
-const FIRST_BACKOFF_MS = 50
-const MAX_BACKOFF_MS = 2000
 /** How many idle connections are looked at for one that holds the wanted settings already. */
 const SETTINGS_SEARCH_DEPTH = 8
-
-/** Errors that may be gone in a moment: another attempt has to wait a little. All others are an answer. */
-const TRANSIENT: ReadonlySet<string> = new Set([
-  SqlState.connectionFailure,
-  SqlState.tooManyConnections,
-  SqlState.cannotConnectNow,
-])
-
-/** How often a full pool looks whether its borrowers still move, while one who waits holds connections himself. */
-const KNOT_CHECK_MS = 250
+/** What a check or a cleaning may take; then the connection is closed. */
+const CARE_TIMEOUT_MS = 10_000
+const LIFETIME_JITTER = 0.2
 
 /**
- * The connections of one (node, database, user): bounded, last used first, waiters in order of arrival. A borrowed
- * connection is the borrower's alone until release(), which keeps it only when it is proven idle.
+ * The connections of one (node, database, user): last used first, waiters in order of arrival. A borrowed
+ * connection is the borrower's alone until release(), which mends what was left unfinished on it.
+ * How many there may be is said by the slots: one is asked for before each connect.
+ *
+ *     connecting -> idle <-> busy -> (mended, cleaned, checked: in care) -> idle         any -> closed
  *
  * Knots: one who holds a connection of pool A and waits in B, while another holds B's and waits in A, would wait for
  * good. So when every borrower of a full pool waits for a connection himself, or for longer than a second for
  * an answer (a lock that a waiting one may hold), the first waiter who holds connections gets one beyond the bound. It is
  * closed when it comes back.
  */
-export class Pool implements LendingPool {
-  readonly #options: PoolOptions
+export class Pool implements LendingPool, SlotHolder {
+  /** Somebody waits and nothing is idle: who keeps connections for long may give one back. */
+  onStarving: (() => void) | undefined
+  #options: PoolOptions
   readonly #connect: () => Promise<BackendConnection>
-  readonly #idle: { readonly connection: BackendConnection; readonly sinceMs: number }[] = []
+  readonly #lease: SlotLease
+  readonly #idle: Idle[] = []
   readonly #busy = new Map<BackendConnection, Borrower | undefined>()
-  readonly #waiters = new RingQueue<Waiter>()
-  #knotTimer: NodeJS.Timeout | undefined
+  readonly #inCare = new Set<BackendConnection>()
+  readonly #waiters = new WaitQueue()
+  readonly #expiresAtMs = new Map<BackendConnection, number>()
+  readonly #failures = new LoginFailures()
   #connecting = 0
-  #backoffMs = 0
-  #backoffTimer: NodeJS.Timeout | undefined
+  /** Of those in care: will serve a waiter when they prove alive. */
+  #checks = 0
+  #said: SlotNeed = NO_NEED
+  /** So many are closed for other pools when they come back. */
+  #owed = 0
+  #usedAtMs = 0
+  #isPaused = false
   #isClosed = false
 
-  constructor(options: PoolOptions, connect: () => Promise<BackendConnection>) {
+  constructor(
+    options: PoolOptions,
+    connect: () => Promise<BackendConnection>,
+    join: (holder: SlotHolder) => SlotLease,
+  ) {
     this.#options = options
     this.#connect = connect
+    this.#lease = join(this)
+  }
+
+  get options(): PoolOptions {
+    return this.#options
   }
 
   get stats(): PoolStats {
     return {
       idle: this.#idle.length,
-      busy: this.#busy.size,
+      busy: this.#busy.size + this.#inCare.size,
       connecting: this.#connecting,
       waiting: this.#waiters.length,
     }
@@ -86,37 +80,86 @@ export class Pool implements LendingPool {
     return this.#size === 0 && this.#waiters.length === 0
   }
 
-  get #size(): number {
-    return this.#idle.length + this.#busy.size + this.#connecting
+  /** Someone waits for a connection. */
+  get isAwaited(): boolean {
+    return this.#waiters.length > 0
   }
+
+  /** Most connections at once. */
+  get capacity(): number {
+    return this.#options.maxConnections
+  }
+
+  get #size(): number {
+    return this.#idle.length + this.#busy.size + this.#inCare.size + this.#connecting
+  }
+
+  // -- lending --------------------------------------------------------------------------------------------------
 
   /** An idle connection, preferably one that holds `settings`; undefined: none, or others have waited longer. */
   acquireNow(settings?: Settings, borrower?: Borrower): BackendConnection | undefined {
-    if (this.#waiters.length > 0 || this.#isClosed || this.#isFull) return undefined
-    return this.#takeIdle(settings, borrower)
-  }
-
-  get #isFull(): boolean {
-    return this.#busy.size >= this.#options.maxConnections
-  }
-
-  #takeIdle(
-    settings: Settings | undefined,
-    borrower: Borrower | undefined,
-  ): BackendConnection | undefined {
+    if (this.#waiters.length > 0 || this.#isClosed || this.#isPaused) return undefined
     const index = this.#indexOfBest(settings)
-    const [best] = this.#idle.splice(index, 1)
-    if (best === undefined) return undefined
-    this.#lend(best.connection, borrower)
-    return best.connection
+    const best = this.#idle[index]
+    if (best === undefined || this.#needsCheck(best)) return undefined
+    this.#idle.splice(index, 1)
+    return this.#lend(best.connection, borrower)
   }
 
-  #lend(connection: BackendConnection, borrower: Borrower | undefined): void {
+  /** Rejects with the server's own error where it refuses us, query_wait_timeout, or the signal's reason. */
+  acquire(
+    signal?: AbortSignal,
+    timeoutMs = this.#options.acquireTimeoutMs,
+    settings?: Settings,
+    borrower?: Borrower,
+  ): Promise<BackendConnection> {
+    if (this.#isClosed) return Promise.reject(closedError())
+    if (signal?.aborted) return Promise.reject(abortReason(signal))
+    const failure = this.#size === 0 ? this.#failures.error : undefined
+    if (failure !== undefined) return Promise.reject(failure)
+    const now = this.acquireNow(settings, borrower)
+    if (now !== undefined) return Promise.resolve(now)
+    const deadlineMs = timeoutMs > 0 ? Date.now() + timeoutMs : Number.POSITIVE_INFINITY
+    return this.#wait({ signal, deadlineMs, settings, borrower })
+  }
+
+  /** Gives a borrowed connection back, in whatever state. `isTainted`: it is cleaned before anyone else gets it. */
+  release(connection: BackendConnection, isTainted = false): void {
+    if (!this.#busy.has(connection)) return
+    this.#busy.get(connection)?.gaveBack(connection)
+    this.#busy.delete(connection)
+    connection.resume()
+    connection.onAsynchronous = undefined
+    if (this.#isUnwanted(connection)) {
+      this.#inCare.add(connection)
+      connection.close()
+      return
+    }
+    const isSession = this.#options.mode === 'session'
+    const configured = isSession || this.#options.resetsAlways ? this.#options.resetQuery : ''
+    const reset = isTainted && configured === '' ? DISCARD_ALL : configured
+    if (reset === '' && connection.isReusable) this.#offer(connection)
+    else this.#care(connection, mend(connection, reset, CARE_TIMEOUT_MS))
+  }
+
+  #wait(wish: Wish): Promise<BackendConnection> {
+    const waiting = this.#waiters.wait(wish, abortReason)
+    this.#usedAtMs = Date.now()
+    wish.borrower?.startsWaiting()
+    this.#serve()
+    this.#say()
+    if (this.#waiters.length > 0) this.onStarving?.()
+    return waiting
+  }
+
+  #lend(connection: BackendConnection, borrower: Borrower | undefined): BackendConnection {
     this.#busy.set(connection, borrower)
     borrower?.took(connection, this)
+    return connection
   }
 
   #indexOfBest(settings: Settings | undefined): number {
+    if (this.#options.isRoundRobin) return 0
     const last = this.#idle.length - 1
     if (settings === undefined) return last
     const lowest = Math.max(0, this.#idle.length - SETTINGS_SEARCH_DEPTH)
@@ -126,89 +169,24 @@ export class Pool implements LendingPool {
     return last
   }
 
-  /** Rejects with the server's own error where it refuses us, 53300 at the time limit, or the signal's reason. */
-  acquire(
-    signal?: AbortSignal,
-    timeoutMs = this.#options.acquireTimeoutMs,
-    settings?: Settings,
-    borrower?: Borrower,
-  ): Promise<BackendConnection> {
-    if (this.#isClosed) return Promise.reject(closedError())
-    if (signal?.aborted) return Promise.reject(abortReason(signal))
-    const now = this.acquireNow(settings, borrower)
-    if (now !== undefined) return Promise.resolve(now)
-    return new Promise((resolve, reject) => {
-      const giveUp = (error: RouterError) => {
-        if (this.#waiters.remove(waiter)) waiter.reject(error)
-      }
-      const timer = setTimeout(() => giveUp(timeoutError()), timeoutMs)
-      const onAbort = () => giveUp(abortReason(signal))
-      const settled = () => {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', onAbort)
-        if (!waiter.isPromised) borrower?.stopsWaiting()
-      }
-      const waiter: Waiter = {
-        borrower,
-        isPromised: false,
-        resolve: (connection) => {
-          settled()
-          resolve(connection)
-        },
-        reject: (error) => {
-          settled()
-          reject(error)
-        },
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      this.#waiters.push(waiter)
-      borrower?.startsWaiting()
-      this.#grow()
-      this.borrowerBlocked()
-    })
+  #needsCheck({ sinceMs }: Idle): boolean {
+    const { checkQuery, checkDelayMs } = this.#options
+    return checkQuery !== '' && Date.now() - sinceMs > checkDelayMs
   }
 
-  /** Gives a borrowed connection back: kept when it is proven idle, else closed. */
-  release(connection: BackendConnection): void {
-    if (!this.#busy.has(connection)) return
-    this.#busy.get(connection)?.gaveBack(connection)
-    this.#busy.set(connection, undefined)
-    connection.resume()
-    connection.onAsynchronous = undefined
-    if (connection.hasCancelInFlight && connection.openRequests === 0) {
-      // still busy: the cancel could hit whoever came next
-      void connection.cancelsSettled().then(() => this.release(connection))
-      return
+  #isUnwanted(connection: BackendConnection): boolean {
+    if (this.#isClosed || this.#isPaused || this.#isOld(connection)) return true
+    if (this.#owed > 0) {
+      this.#owed--
+      return true
     }
-    const isExcess = this.#size > this.#options.maxConnections
-    const isKept = connection.isReusable && !isExcess && !this.#isOld(connection)
-    if (!isKept || this.#isClosed) {
-      connection.close()
-      return
-    }
-    this.#busy.delete(connection)
-    this.#offer(connection)
-  }
-
-  /** Closes what has been idle or has lived too long. */
-  sweep(nowMs: number): void {
-    for (const { connection, sinceMs } of [...this.#idle]) {
-      const isStale = nowMs - sinceMs >= this.#options.idleTimeoutMs
-      if (isStale || this.#isOld(connection)) connection.close()
-    }
-  }
-
-  /** No more connections; borrowed ones are closed when they are given back. */
-  close(): void {
-    this.#isClosed = true
-    clearTimeout(this.#backoffTimer)
-    clearTimeout(this.#knotTimer)
-    for (const { connection } of [...this.#idle]) connection.close()
-    this.#rejectAll(closedError())
+    const { maxConnections, reserveConnections } = this.#options
+    const isBounded = maxConnections > 0
+    return isBounded && this.#size >= maxConnections + reserveConnections
   }
 
   #isOld(connection: BackendConnection): boolean {
-    return Date.now() - connection.createdAtMs >= this.#options.maxLifetimeMs
+    return Date.now() >= (this.#expiresAtMs.get(connection) ?? 0)
   }
 
   #offer(connection: BackendConnection): void {
@@ -217,104 +195,138 @@ export class Pool implements LendingPool {
   }
 
   #serve(): void {
-    while (this.#waiters.length > 0 && this.#idle.length > 0 && !this.#isFull) {
+    while (this.#waiters.length > 0 && !this.#isPaused) {
+      const index = this.#indexOfBest(this.#waiters.peek()?.settings)
+      const best = this.#idle[index]
+      if (best === undefined) return
+      if (this.#needsCheck(best)) {
+        if (this.#checks >= this.#waiters.length) return
+        this.#idle.splice(index, 1)
+        this.#check(best.connection)
+        continue
+      }
+      this.#idle.splice(index, 1)
       const waiter = this.#waiters.shift()
-      const connection = this.#takeIdle(undefined, waiter?.borrower)
-      if (connection !== undefined) waiter?.resolve(connection)
+      if (waiter !== undefined) this.#hand(best.connection, waiter)
     }
   }
 
-  /** Starts as many connects as there are waiters, within the bounds. */
-  #grow(): void {
-    if (this.#isClosed || this.#backoffTimer !== undefined) return
-    const { maxConnections, maxParallelConnects } = this.#options
-    while (
-      this.#connecting < Math.min(this.#waiters.length, maxParallelConnects) &&
-      this.#size < maxConnections
-    ) {
-      this.#connecting++
-      this.#connect().then(
-        (connection) => this.#connected(connection),
-        (error: unknown) => this.#failed(error),
-      )
-    }
-  }
-
-  // -- knots ----------------------------------------------------------------------------------------------------
-
-  borrowerBlocked(): void {
-    if (this.#connecting > 0 || this.#size < this.#options.maxConnections || this.#isClosed) return
-    const nowMs = Date.now()
-    const borrowers = [...this.#busy.values()]
-    // all are asked, not only until one moves: to ask is to see
-    const blocked = borrowers.filter((borrower) => borrower?.isBlocked(nowMs) === true)
-    const waiter = this.#waiters.find((one) => (one.borrower?.holds ?? 0) > 0)
-    if (waiter === undefined) return
-    if (blocked.length === borrowers.length) this.#connectBeyond(waiter)
-    else this.#checkAgain()
-  }
-
-  #checkAgain(): void {
-    if (this.#knotTimer !== undefined) return
-    this.#knotTimer = setTimeout(() => {
-      this.#knotTimer = undefined
-      this.borrowerBlocked()
-    }, KNOT_CHECK_MS)
-  }
-
-  #connectBeyond(waiter: Waiter): void {
-    this.#connecting++
-    waiter.isPromised = true
-    waiter.borrower?.stopsWaiting()
-    this.#connect().then(
-      (connection) => this.#connectedBeyond(connection, waiter),
-      (error: unknown) => this.#failed(error),
-    )
-  }
-
-  #connectedBeyond(connection: BackendConnection, waiter: Waiter): void {
-    this.#connecting--
-    connection.onClosed = () => this.#forget(connection)
-    if (this.#isClosed || !this.#waiters.remove(waiter)) {
-      connection.close()
-      return
-    }
-    if (connection.state === 'closed') {
-      waiter.reject(new BackendLost('server connection is closed', false))
-      return
-    }
+  #hand(connection: BackendConnection, waiter: Waiter): void {
     this.#lend(connection, waiter.borrower)
     waiter.resolve(connection)
   }
 
-  #connected(connection: BackendConnection): void {
+  #check(connection: BackendConnection): void {
+    this.#checks++
+    const check = checkAlive(connection, this.#options.checkQuery, CARE_TIMEOUT_MS)
+    this.#care(
+      connection,
+      check.finally(() => {
+        this.#checks--
+      }),
+    )
+  }
+
+  #care(connection: BackendConnection, work: Promise<void>): void {
+    this.#inCare.add(connection)
+    const done = (isGood: boolean) => {
+      if (!this.#inCare.delete(connection)) return
+      if (isGood && connection.isReusable && !this.#isClosed) {
+        this.#offer(connection)
+        return
+      }
+      this.#inCare.add(connection)
+      connection.close()
+    }
+    work.then(
+      () => done(true),
+      () => done(false),
+    )
+  }
+
+  // -- connecting -----------------------------------------------------------------------------------------------
+
+  #need(): SlotNeed {
+    if (this.#isClosed || this.#isPaused || this.#failures.error !== undefined) return NO_NEED
+    const { maxParallelConnects, minConnections } = this.#options
+    const demand = this.#waiters.length - this.#connecting - this.#checks
+    const isInUse = Date.now() - this.#usedAtMs < this.#options.idleTimeoutMs
+    const missing = isInUse ? minConnections - this.#size : 0
+    const wanted = Math.min(Math.max(demand, missing), maxParallelConnects - this.#connecting)
+    if (wanted <= 0) return NO_NEED
+    return {
+      wanted,
+      isLate: this.#isLate,
+      isUrgent: this.#waiters.firstHolder() !== undefined,
+    }
+  }
+
+  get #isLate(): boolean {
+    const since = this.#waiters.oldestSinceMs
+    const { reserveTimeoutMs } = this.#options
+    return since !== undefined && reserveTimeoutMs > 0 && Date.now() - since >= reserveTimeoutMs
+  }
+
+  /** Tells the slots what is needed, when that has changed. */
+  #say(): void {
+    const need = this.#need()
+    const { wanted, isLate, isUrgent } = this.#said
+    if (need.wanted === wanted && need.isLate === isLate && need.isUrgent === isUrgent) return
+    this.#said = need
+    this.#lease.ask(need)
+  }
+
+  granted(count: number): void {
+    this.#said = { ...this.#said, wanted: this.#said.wanted - count }
+    for (let given = 0; given < count; given++) {
+      if (this.#need().wanted > 0) this.#logIn()
+      else this.#lease.giveBack(1)
+    }
+  }
+
+  #logIn(): void {
+    const { maxConnections, reserveConnections } = this.#options
+    const isBeyond = maxConnections > 0 && this.#size >= maxConnections + reserveConnections
+    const promised = isBeyond ? this.#waiters.firstHolder() : undefined
+    if (promised !== undefined) {
+      promised.isPromised = true
+      promised.borrower?.stopsWaiting()
+    }
+    this.#connecting++
+    this.#connect().then(
+      (connection) => this.#connected(connection, promised),
+      (error: unknown) => this.#failed(error),
+    )
+  }
+
+  #connected(connection: BackendConnection, promised: Waiter | undefined): void {
     this.#connecting--
-    this.#backoffMs = 0
+    this.#failures.succeeded()
+    const jitter = 1 - Math.random() * LIFETIME_JITTER
+    this.#expiresAtMs.set(connection, Date.now() + this.#options.maxLifetimeMs * jitter)
+    this.#inCare.add(connection)
     connection.onClosed = () => this.#forget(connection)
-    if (connection.state === 'closed') this.#grow()
-    else if (this.#isClosed) connection.close()
-    else this.#offer(connection)
-    this.#grow()
+    if (connection.state === 'closed') {
+      this.#forget(connection)
+      promised?.reject(new BackendLost('server connection is closed', false))
+    } else if (this.#isClosed) connection.close()
+    else {
+      this.#inCare.delete(connection)
+      if (promised !== undefined && this.#waiters.remove(promised)) this.#hand(connection, promised)
+      else this.#offer(connection)
+    }
+    this.#say()
   }
 
   #failed(cause: unknown): void {
     this.#connecting--
     const error = cause instanceof RouterError ? cause : new BackendLost(String(cause), false)
-    const isTransient = TRANSIENT.has(error.sqlState)
-    if (isTransient) this.#backOff()
+    this.#failures.failed(error, this.#options.loginRetryMs)
+    this.#lease.giveBack(1)
     // a full server gives our waiters nothing new, but what we hold will come back to them
-    const mayBeServed = error.sqlState === SqlState.tooManyConnections && this.#busy.size > 0
-    if (!mayBeServed) this.#rejectAll(error)
-    this.#grow()
-  }
-
-  #backOff(): void {
-    if (this.#backoffTimer !== undefined) return
-    this.#backoffMs = Math.min(Math.max(FIRST_BACKOFF_MS, this.#backoffMs * 2), MAX_BACKOFF_MS)
-    this.#backoffTimer = setTimeout(() => {
-      this.#backoffTimer = undefined
-      this.#grow()
-    }, this.#backoffMs)
+    const mayBeServed = error.sqlState === SqlState.tooManyConnections && this.#size > 0
+    if (!mayBeServed) this.#waiters.rejectAll(error)
+    this.#say()
   }
 
   /** The connection is closed, by whomever. */
@@ -323,19 +335,139 @@ export class Pool implements LendingPool {
     if (index >= 0) this.#idle.splice(index, 1)
     this.#busy.get(connection)?.gaveBack(connection)
     this.#busy.delete(connection)
+    this.#inCare.delete(connection)
+    if (!this.#expiresAtMs.delete(connection)) return
+    this.#lease.giveBack(1)
     this.#serve()
-    this.#grow()
+    this.#say()
   }
 
-  #rejectAll(error: RouterError): void {
-    for (let waiter = this.#waiters.shift(); waiter; waiter = this.#waiters.shift()) {
-      waiter.reject(error)
+  // -- bounds ---------------------------------------------------------------------------------------------------
+
+  surrender(isFair: boolean): boolean {
+    const [oldest] = this.#idle
+    if (oldest !== undefined && this.#waiters.length === 0) {
+      oldest.connection.close()
+      return true
     }
+    if (!isFair || this.#busy.size <= this.#owed) return false
+    this.#owed++
+    return true
+  }
+
+  isBlocked(): boolean {
+    if (this.#size > this.#busy.size) return false
+    const nowMs = Date.now()
+    // all are asked, not only until one moves: to ask is to see who stalls
+    const blocked = [...this.#busy.values()].filter((borrower) => borrower?.isBlocked(nowMs))
+    return blocked.length === this.#busy.size
+  }
+
+  borrowerBlocked(): void {
+    const need = this.#need()
+    if (need.isUrgent) this.#lease.ask(need)
+  }
+
+  // -- time and commands ----------------------------------------------------------------------------------------
+
+  /** To be called a few times a second. */
+  tick(nowMs: number): void {
+    if (this.#waiters.length > 0) {
+      this.#waiters.expire(nowMs, waitTimeoutError)
+      this.#serve()
+    }
+    this.#say()
+  }
+
+  /** Closes what has been idle or has lived too long. */
+  sweep(nowMs: number): void {
+    const { idleTimeoutMs, minConnections } = this.#options
+    for (const { connection, sinceMs } of [...this.#idle]) {
+      const isIdle = idleTimeoutMs > 0 && nowMs - sinceMs >= idleTimeoutMs
+      const isSpare = isIdle && this.#size > minConnections
+      if (isSpare || this.#isOld(connection)) connection.close()
+    }
+  }
+
+  /** New options hold from now on; nobody is dropped. */
+  reload(options: PoolOptions): void {
+    this.#options = options
+    this.#serve()
+    this.#say()
+  }
+
+  /** Lends nothing more until resume(); what is idle is closed, what comes back too. */
+  pause(): void {
+    this.#isPaused = true
+    for (const { connection } of [...this.#idle]) connection.close()
+    this.#say()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#serve()
+    this.#say()
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
+  /** Replaces all connections, each when it is next free. */
+  reconnect(): void {
+    for (const connection of this.#expiresAtMs.keys()) this.#expiresAtMs.set(connection, 0)
+    for (const { connection } of [...this.#idle]) connection.close()
+    this.#failures.succeeded()
+    this.#say()
+  }
+
+  /** Ends everything at once; the pool goes on. */
+  kill(error: RouterError): void {
+    this.#waiters.rejectAll(error)
+    for (const connection of [...this.#expiresAtMs.keys()]) connection.close(error)
+  }
+
+  /** No more connections; borrowed ones are closed when they are given back. */
+  close(): void {
+    this.#isClosed = true
+    for (const { connection } of [...this.#idle]) connection.close()
+    this.#waiters.rejectAll(closedError())
+    this.#lease.leave()
+  }
+
+  // -- figures --------------------------------------------------------------------------------------------------
+
+  figures(nowMs = Date.now()): PoolFigures {
+    const used = this.#idle.filter((entry) => this.#needsCheck(entry)).length
+    const since = this.#waiters.oldestSinceMs
+    return {
+      cl_waiting: this.#waiters.length,
+      sv_active: this.#busy.size,
+      sv_idle: this.#idle.length - used,
+      sv_used: used,
+      sv_tested: this.#inCare.size,
+      sv_login: this.#connecting,
+      maxwait_ms: since === undefined ? 0 : nowMs - since,
+      pool_mode: this.#options.mode,
+    }
+  }
+
+  connections(): ConnectionUse[] {
+    return [
+      ...[...this.#busy.keys()].map((connection) => ({ connection, use: 'active' as const })),
+      ...this.#idle.map((entry) => ({
+        connection: entry.connection,
+        use: this.#needsCheck(entry) ? ('used' as const) : ('idle' as const),
+      })),
+      ...[...this.#inCare].map((connection) => ({ connection, use: 'tested' as const })),
+    ]
   }
 }
 
-function timeoutError(): RouterError {
-  return new RouterError(SqlState.tooManyConnections, 'timed out waiting for a server connection', {
+/** PgBouncer's own words. */
+function waitTimeoutError(): RouterError {
+  return new RouterError(SqlState.tooManyConnections, 'query_wait_timeout', {
+    detail: 'No server connection became free in time.',
     hint: 'Raise the pool size, or look for transactions that stay open.',
   })
 }
@@ -344,8 +476,8 @@ function closedError(): RouterError {
   return new RouterError(SqlState.cannotConnectNow, 'the connection pool is shutting down')
 }
 
-function abortReason(signal: AbortSignal | undefined): RouterError {
-  const reason: unknown = signal?.reason
+function abortReason(signal: AbortSignal): RouterError {
+  const reason: unknown = signal.reason
   if (reason instanceof RouterError) return reason
   return new RouterError(SqlState.queryCanceled, 'canceling statement due to user request', {
     cause: reason,

@@ -1,6 +1,12 @@
 import type { BackendAddress } from './backend-address.ts'
+import type { BackendConnection } from './backend-connection.ts'
 import { connectBackend } from './backend-handshake.ts'
-import { Pool, type PoolOptions, type PoolStats } from './pool.ts'
+import { ConnectGate } from './connect-gate.ts'
+import type { ConnectionSlots, SlotLimits, SlotPool } from './connection-slots.ts'
+import { LocalSlots } from './local-slots.ts'
+import { Pool } from './pool.ts'
+import type { PoolFigures, PoolStats } from './pool-figures.ts'
+import { DEFAULT_POOL_OPTIONS, type PoolOptions } from './pool-options.ts'
 import type { ServerCredential } from './server-credential.ts'
 import { SharedListener } from './shared-listener.ts'
 
@@ -11,21 +17,24 @@ export type PoolsOptions = PoolOptions & {
   readonly credentialOf: (key: PoolKey) => ServerCredential | undefined
   /** Sent at the start of each connection, for example application_name. */
   readonly parameters: Readonly<Record<string, string>>
+  /** What differs in this pool; default: nothing. */
+  readonly differencesOf?: (key: PoolKey) => Partial<PoolOptions>
+  /** undefined: bounds of each pool by itself, in this process. */
+  readonly slots?: ConnectionSlots
 }
 
 export const DEFAULT_POOLS_OPTIONS: PoolsOptions = {
-  maxConnections: 16,
-  maxParallelConnects: 4,
-  acquireTimeoutMs: 30_000,
-  idleTimeoutMs: 600_000,
-  maxLifetimeMs: 3_600_000,
-  connectTimeoutMs: 10_000,
+  ...DEFAULT_POOL_OPTIONS,
+  connectTimeoutMs: 15_000,
   allowsCleartextPassword: false,
   credentialOf: () => undefined,
   parameters: { application_name: 'pgloom' },
 }
 
-const SWEEP_INTERVAL_MS = 5000
+const TICK_MS = 250
+const SWEEP_TICKS = 20
+/** Logins at once on one server, of all pools: a server that has just come back is not to be stormed. */
+const MAX_PARALLEL_CONNECTS = 16
 
 export type PoolKey = {
   readonly node: BackendAddress
@@ -35,15 +44,24 @@ export type PoolKey = {
 
 /** All pools, made when they are first asked for and forgotten when they stand empty. */
 export class Pools {
-  readonly #options: PoolsOptions
+  #options: PoolsOptions
+  readonly #slots: ConnectionSlots
+  /** Bounds of our own, where none were given. */
+  readonly #ownSlots: LocalSlots | undefined
   readonly #pools = new Map<string, { readonly key: PoolKey; readonly pool: Pool }>()
+  readonly #gates = new Map<string, ConnectGate>()
   readonly #listeners = new Map<string, SharedListener>()
-  readonly #sweeper: NodeJS.Timeout
+  readonly #ticker: NodeJS.Timeout
+  #ticks = 0
 
   constructor(options: PoolsOptions) {
     this.#options = options
-    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS)
-    this.#sweeper.unref()
+    if (options.slots === undefined) {
+      this.#ownSlots = new LocalSlots(ownLimits(options))
+      this.#slots = this.#ownSlots
+    } else this.#slots = options.slots
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS)
+    this.#ticker.unref()
   }
 
   /** Don't keep the pool: ask again for each connection; but release to the pool that gave it. */
@@ -53,7 +71,11 @@ export class Pools {
     if (known !== undefined) return known.pool
     const { nodeId, host, port } = node
     const key: PoolKey = { node: { nodeId, host, port }, database, user }
-    const pool = new Pool(this.#options, () => this.#connect(key))
+    const pool = new Pool(
+      this.#poolOptions(key),
+      () => this.#connectInTurn(key),
+      (holder) => this.#slots.join({ host, port, database, user }, holder),
+    )
     this.#pools.set(text, { key, pool })
     return pool
   }
@@ -70,20 +92,48 @@ export class Pools {
     return made
   }
 
-  /** For SHOW and metrics. */
+  /** For metrics. */
   stats(): (PoolKey & PoolStats)[] {
     return [...this.#pools.values()].map(({ key, pool }) => ({ ...key, ...pool.stats }))
   }
 
+  /** For SHOW POOLS. */
+  figures(): (PoolKey & PoolFigures)[] {
+    return [...this.#pools.values()].map(({ key, pool }) => ({ ...key, ...pool.figures() }))
+  }
+
+  /** For SHOW SERVERS, PAUSE, RECONNECT, KILL. Don't keep them. */
+  list(): (PoolKey & { readonly pool: Pool })[] {
+    return [...this.#pools.values()].map(({ key, pool }) => ({ ...key, pool }))
+  }
+
+  /** New options (but for `slots`, which stay) hold from now on; nobody is dropped. */
+  reload(options: PoolsOptions): void {
+    this.#options = options
+    this.#ownSlots?.reload(ownLimits(options))
+    for (const { key, pool } of this.#pools.values()) pool.reload(this.#poolOptions(key))
+  }
+
   closeAll(): void {
-    clearInterval(this.#sweeper)
+    clearInterval(this.#ticker)
     for (const { pool } of this.#pools.values()) pool.close()
     this.#pools.clear()
     for (const listener of this.#listeners.values()) listener.close()
     this.#listeners.clear()
   }
 
-  #connect(key: PoolKey) {
+  #poolOptions(key: PoolKey): PoolOptions {
+    return { ...this.#options, ...this.#options.differencesOf?.(key) }
+  }
+
+  #connectInTurn(key: PoolKey): Promise<BackendConnection> {
+    const server = `${key.node.host}\0${key.node.port}`
+    const gate = this.#gates.get(server) ?? new ConnectGate(MAX_PARALLEL_CONNECTS)
+    this.#gates.set(server, gate)
+    return gate.run(() => this.#connect(key))
+  }
+
+  #connect(key: PoolKey): Promise<BackendConnection> {
     const { connectTimeoutMs, allowsCleartextPassword, credentialOf, parameters } = this.#options
     return connectBackend({
       ...key,
@@ -94,15 +144,45 @@ export class Pools {
     })
   }
 
-  #sweep(): void {
+  #tick(): void {
     const nowMs = Date.now()
+    this.#ticks++
+    const isSweep = this.#ticks % SWEEP_TICKS === 0
     for (const [text, { pool }] of this.#pools) {
-      if (pool.isEmpty) this.#pools.delete(text)
-      else pool.sweep(nowMs)
+      if (isSweep) pool.sweep(nowMs)
+      if (isSweep && pool.isEmpty) this.#drop(text, pool)
+      else pool.tick(nowMs)
     }
+    this.#ownSlots?.tick()
+    if (!isSweep) return
     for (const [text, listener] of this.#listeners) {
       if (listener.isIdle) this.#listeners.delete(text)
     }
+  }
+
+  /** One that is paused stays so. */
+  #drop(text: string, pool: Pool): void {
+    if (pool.isPaused) return
+    pool.close()
+    this.#pools.delete(text)
+  }
+}
+
+/** The bounds of each pool by itself. */
+function ownLimits({
+  maxConnections,
+  reserveConnections,
+  differencesOf,
+}: PoolsOptions): SlotLimits {
+  const of = ({ host, port, database, user }: SlotPool) => {
+    const differences = differencesOf?.({ node: { nodeId: 0, host, port }, database, user })
+    return { maxConnections, reserveConnections, ...differences }
+  }
+  return {
+    poolSize: (pool) => of(pool).maxConnections,
+    reserveSize: (pool) => of(pool).reserveConnections,
+    maxDatabaseConnections: () => 0,
+    maxUserConnections: () => 0,
   }
 }
 

@@ -78,9 +78,7 @@ export class ConnectionLender {
   giveBack(connection: BackendConnection): void {
     const pool = this.#borrower.poolOf(connection)
     if (pool === undefined) return
-    this.#borrower.gaveBack(connection)
-    if (!this.#tainted.delete(connection) || !connection.isReusable) pool.release(connection)
-    else void discard(connection).then(() => pool.release(connection))
+    pool.release(connection, this.#tainted.delete(connection))
   }
 
   isInStep(connection: BackendConnection): boolean {

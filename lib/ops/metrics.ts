@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { PoolStats } from '../backend/pool.ts'
+import type { PoolStats } from '../backend/pool-figures.ts'
 import type { PoolKey, Pools } from '../backend/pools.ts'
 import type { Json } from '../base/across-processes.ts'
 import type { QueryObserver, QueryTier } from '../executor/ports.ts'

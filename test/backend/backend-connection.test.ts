@@ -1,7 +1,6 @@
 import t, { type Test } from 'tap'
 import type { BackendConnection } from '../../lib/backend/backend-connection.ts'
 import { connectBackend } from '../../lib/backend/backend-handshake.ts'
-import { Pool } from '../../lib/backend/pool.ts'
 import { RouterError } from '../../lib/base/errors.ts'
 import { query } from '../../lib/executor/node-client.ts'
 import { readPasswordMessage, writeAuthentication } from '../../lib/wire/authentication-messages.ts'
@@ -15,6 +14,7 @@ import type { FrameWriter } from '../../lib/wire/frame-writer.ts'
 import { md5Response, md5Secret } from '../../lib/wire/md5.ts'
 import { Frontend, TransactionStatus } from '../../lib/wire/message-codes.ts'
 import { FakeBackend, type FakeScript, welcome } from '../support/fake-backend.ts'
+import { testPool } from '../support/test-pool.ts'
 
 function answer(out: FrameWriter): void {
   writeDataRow(out, ['1', undefined])
@@ -181,17 +181,9 @@ t.test('connectBackend', async (t) => {
 })
 
 t.test('Pool', async (t) => {
-  const OPTIONS = {
-    maxConnections: 2,
-    maxParallelConnects: 2,
-    acquireTimeoutMs: 5000,
-    idleTimeoutMs: 60_000,
-    maxLifetimeMs: 60_000,
-  }
-
   t.test('is bounded and first come, first served', async (t) => {
     const server = await fake(t, {})
-    const pool = new Pool(OPTIONS, () => connect(server))
+    const pool = testPool({ maxConnections: 2, connect: () => connect(server) })
     t.teardown(() => pool.close())
     const [first, second] = await Promise.all([pool.acquire(), pool.acquire()])
     const order: number[] = []
@@ -206,16 +198,32 @@ t.test('Pool', async (t) => {
     t.equal(server.connections, 2)
   })
 
-  t.test('never reuses a connection that is not proven idle', async (t) => {
-    const server = await fake(t, {})
-    const pool = new Pool(OPTIONS, () => connect(server))
+  t.test('cancels, drains and keeps a connection that comes back in use', async (t) => {
+    const asked: { send(write: (out: FrameWriter) => void): void }[] = []
+    const server = await fake(t, {
+      onMessage: (session, type) => {
+        if (type !== Frontend.query) return
+        asked.push(session)
+        // the second is the ROLLBACK
+        if (asked.length > 1) session.send(answer)
+      },
+      onCancel: () => {
+        for (const session of asked) session.send(answer)
+      },
+    })
+    const pool = testPool({ maxConnections: 2, connect: () => connect(server) })
     t.teardown(() => pool.close())
     const connection = await pool.acquire()
     const unanswered = query(connection, 'x')
+    while (asked.length === 0) {
+      connection.flush()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
     pool.release(connection)
-    await t.rejects(unanswered, { name: 'BackendLost' })
-    t.equal(connection.state, 'closed')
-    t.same(pool.stats, { idle: 0, busy: 0, connecting: 0, waiting: 0 })
+    t.same(pool.stats, { idle: 0, busy: 1, connecting: 0, waiting: 0 })
+    await unanswered
+    t.equal(await pool.acquire(), connection)
+    t.equal(server.connections, 1)
   })
 
   t.test('fails its waiters with the error of the server', async (t) => {
@@ -223,7 +231,7 @@ t.test('Pool', async (t) => {
     const server = await fake(t, {
       onStartup: (session) => session.send((out) => writeError(out, error)),
     })
-    const pool = new Pool(OPTIONS, () => connect(server))
+    const pool = testPool({ maxConnections: 2, connect: () => connect(server) })
     t.teardown(() => pool.close())
     await t.rejects(pool.acquire(), { name: 'ServerError', sqlState: '3D000' })
     await t.rejects(pool.acquire(AbortSignal.abort()), { name: 'RouterError', sqlState: '57014' })
@@ -239,7 +247,7 @@ t.test('Pool', async (t) => {
       },
     })
     const sessions: { send(write: (out: FrameWriter) => void): void }[] = []
-    const pool = new Pool(OPTIONS, () => connect(server))
+    const pool = testPool({ maxConnections: 2, connect: () => connect(server) })
     t.teardown(() => pool.close())
     const connection = await pool.acquire()
     const answered = query(connection, 'x')

@@ -1,20 +1,10 @@
 import t from 'tap'
 import type { BackendConnection } from '../../lib/backend/backend-connection.ts'
 import { Borrower } from '../../lib/backend/borrower.ts'
-import { Pool } from '../../lib/backend/pool.ts'
-import { IdleConnection } from '../support/idle-connection.ts'
-
-const OPTIONS = {
-  maxConnections: 1,
-  maxParallelConnects: 4,
-  acquireTimeoutMs: 60_000,
-  idleTimeoutMs: 60_000,
-  maxLifetimeMs: 60_000,
-}
-
-function makePool(): Pool {
-  return new Pool(OPTIONS, async () => IdleConnection.make())
-}
+import { LocalSlots } from '../../lib/backend/local-slots.ts'
+import type { Pool } from '../../lib/backend/pool.ts'
+import type { IdleConnection } from '../support/idle-connection.ts'
+import { slotLimits, testPool, ticking } from '../support/test-pool.ts'
 
 function take(pool: Pool, borrower?: Borrower): Promise<BackendConnection> {
   return pool.acquire(undefined, undefined, undefined, borrower)
@@ -23,7 +13,7 @@ function take(pool: Pool, borrower?: Borrower): Promise<BackendConnection> {
 const turns = () => new Promise((resolve) => setImmediate(resolve))
 
 t.test('two who hold the one connection of a pool and want one of the other go on', async (t) => {
-  const [north, south] = [makePool(), makePool()]
+  const [north, south] = [testPool(), testPool()]
   const [one, other] = [new Borrower(), new Borrower()]
   const first = await take(north, one)
   const second = await take(south, other)
@@ -50,10 +40,7 @@ t.test('two who hold the one connection of a pool and want one of the other go o
 })
 
 t.test('no excess while one borrower works, nor for those who hold nothing', async (t) => {
-  const [north, south] = [
-    new Pool({ ...OPTIONS, maxConnections: 2 }, async () => IdleConnection.make()),
-    makePool(),
-  ]
+  const [north, south] = [testPool({ maxConnections: 2 }), testPool()]
   const [waiting, working, third] = [new Borrower(), new Borrower(), new Borrower()]
   await take(north, waiting)
   const works = await take(north, working)
@@ -74,7 +61,9 @@ t.test('no excess while one borrower works, nor for those who hold nothing', asy
 })
 
 t.test('a statement that waits for a lock of one who waits here is a knot too', async (t) => {
-  const [north, south] = [makePool(), makePool()]
+  const slots = new LocalSlots(slotLimits({}))
+  const [north, south] = [testPool({ slots }), testPool()]
+  ticking(t, slots)
   const [locker, locked] = [new Borrower(), new Borrower()]
   await take(south, locker)
   const running = (await take(north, locked)) as unknown as IdleConnection

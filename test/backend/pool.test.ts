@@ -1,17 +1,8 @@
 import t from 'tap'
-import { Pool } from '../../lib/backend/pool.ts'
-import { IdleConnection } from '../support/idle-connection.ts'
-
-const OPTIONS = {
-  maxConnections: 1,
-  maxParallelConnects: 4,
-  acquireTimeoutMs: 60_000,
-  idleTimeoutMs: 60_000,
-  maxLifetimeMs: 60_000,
-}
+import { testPool } from '../support/test-pool.ts'
 
 t.test('those who wait are served in order of arrival', async (t) => {
-  const pool = new Pool(OPTIONS, async () => IdleConnection.make())
+  const pool = testPool()
   const first = await pool.acquire()
   const served: number[] = []
   const waiting = [1, 2, 3].map(async (number) => {
