@@ -28,8 +28,11 @@ export const USAGE = `pgloom turns ordinary Postgres servers into one sharded cl
 
 Usage:
   pgloom dev [options]           start a cluster of Postgres servers here, and the proxy
-  pgloom serve --config FILE     start the proxy for servers that run elsewhere
-  pgloom check --config FILE     check a configuration file and the servers it names
+  pgloom serve FILE              start the proxy for servers that run elsewhere
+  pgloom check FILE              check a configuration file and the servers it names
+
+FILE is in YAML, or a pgbouncer.ini; --config FILE says the same. Each key of it can be set by the environment, too:
+PGLOOM_LISTEN_PORT is port of listen.
 
 Options of dev:
   --workers N          workers beside the coordinator, 0 to 30 (default 2, or as many as there are)
@@ -58,6 +61,7 @@ const OPTIONS = {
 const STRING = { type: 'string' } as const
 
 type Values = Readonly<Record<string, string | undefined>>
+type Options = { readonly values: Values; readonly positionals: readonly string[] }
 
 /** Node ids of workers fit the ranges of their sequences. */
 const MAX_WORKERS = 30
@@ -75,14 +79,11 @@ export function readCommandLine(args: readonly string[]): Command {
     case '--version':
       return { kind: 'version' }
     case 'dev':
-      return readDev(readOptions(name, rest))
+      return readDev(readOptions(name, rest).values)
     case 'serve': {
-      const values = readOptions(name, rest)
-      return {
-        kind: name,
-        configFile: readConfigFile(name, values),
-        processes: processesOf(values),
-      }
+      const options = readOptions(name, rest)
+      const configFile = readConfigFile(name, options)
+      return { kind: name, configFile, processes: processesOf(options.values) }
     }
     case 'check':
       return { kind: name, configFile: readConfigFile(name, readOptions(name, rest)) }
@@ -91,10 +92,11 @@ export function readCommandLine(args: readonly string[]): Command {
   }
 }
 
-function readOptions(command: keyof typeof OPTIONS, args: readonly string[]): Values {
+function readOptions(command: keyof typeof OPTIONS, args: readonly string[]): Options {
   const options = Object.fromEntries(OPTIONS[command].map((name) => [name, STRING] as const))
   try {
-    return parseArgs({ args: [...args], options, strict: true }).values
+    const allowPositionals = command !== 'dev'
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals })
   } catch (cause) {
     const said = cause instanceof Error ? (cause.message.split('. ')[0] ?? '') : String(cause)
     throw new UsageError(`${said} (see pgloom --help)`, { cause })
@@ -114,10 +116,12 @@ function readDev(values: Values): DevArguments {
   }
 }
 
-function readConfigFile(command: string, values: Values): string {
-  const file = text(values, 'config')
-  if (file === undefined) throw new UsageError(`pgloom ${command} needs --config FILE`)
-  return file
+function readConfigFile(command: string, { values, positionals }: Options): string {
+  const option = text(values, 'config')
+  const files = option === undefined ? positionals : [option, ...positionals]
+  const [file] = files
+  if (file !== undefined && file !== '' && files.length === 1) return file
+  throw new UsageError(`pgloom ${command} needs one FILE (see pgloom --help)`)
 }
 
 function processesOf(values: Values): number | undefined {

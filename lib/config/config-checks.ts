@@ -40,7 +40,7 @@ function checkDatabase(
   }
   const mode = database.pool_mode ?? pool.pool_mode
   if (mode === 'statement') refuse('pool_mode', 'a sharded database needs transactions')
-  if (size < MIN_SHARDED_POOL_SIZE) {
+  if (size > 0 && size < MIN_SHARDED_POOL_SIZE) {
     refuse('pool_size', `a sharded database needs at least ${MIN_SHARDED_POOL_SIZE} connections`)
   }
 }
@@ -71,8 +71,8 @@ function checkUsers({ users }: Config, faults: Fault[]): void {
   })
 }
 
-function checkAuth({ auth, tls, databases }: Config, faults: Fault[]): void {
-  const { type, hba_file, users_file, ident_file } = auth
+function checkAuth({ auth, tls }: Config, faults: Fault[]): void {
+  const { type, hba_file, ident_file } = auth
   if (type === 'hba' && hba_file === undefined) {
     faults.push({ path: ['auth', 'hba_file'], reason: 'is missing, and auth.type is hba' })
   }
@@ -80,17 +80,7 @@ function checkAuth({ auth, tls, databases }: Config, faults: Fault[]): void {
     const reason = 'must be verify-full, since auth.type is cert'
     faults.push({ path: ['tls', 'client', 'sslmode'], reason })
   }
-  if (type === 'any') checkForcedUsers(databases, faults)
-  checkReadable({ hba_file, users_file, ident_file }, ['auth'], faults)
-}
-
-/** With any, the client's name means nothing: so someone else's must be there. */
-function checkForcedUsers(databases: readonly ConfigDatabase[], faults: Fault[]): void {
-  databases.forEach(({ user }, index) => {
-    if (user !== undefined) return
-    const reason = 'is missing, and auth.type is any'
-    faults.push({ path: ['databases', String(index), 'user'], reason })
-  })
+  checkReadable({ hba_file, ident_file }, ['auth'], faults)
 }
 
 function checkClientTls({ tls: { client } }: Config, faults: Fault[]): void {

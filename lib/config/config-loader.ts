@@ -2,8 +2,11 @@ import { readFileSync } from 'node:fs'
 import type { Config } from './config.ts'
 import { checkMeaning } from './config-checks.ts'
 import { resolveConfig } from './config-resolution.ts'
-import { type ConfigSource, isObject } from './config-source.ts'
+import { type ConfigSource, dottedName, isObject } from './config-source.ts'
+import { applyEnvironment, type Environment } from './environment.ts'
 import { type Fault, faultsError } from './fault.ts'
+import { isIni } from './ini-file.ts'
+import { readPgbouncerIni } from './ini-source.ts'
 import { checkAgainstSchema } from './schema-check.ts'
 import { UsageError } from './usage-error.ts'
 import { readYaml } from './yaml-source.ts'
@@ -15,19 +18,26 @@ export type LoadedConfig = {
 }
 
 /** Throws UsageError with all faults, each as `file:line: key: reason`. */
-export function loadConfig(file: string): LoadedConfig {
-  return configOf(readYaml(readText(file), file))
+export function loadConfig(file: string, environment: Environment = process.env): LoadedConfig {
+  return parseConfig(readText(file), file, environment)
 }
 
-export function parseConfig(text: string, file: string): Config {
-  return configOf(readYaml(text, file)).config
+/** `text` is YAML or a pgbouncer.ini; `file` is its name in places, and where its paths start. */
+export function parseConfig(
+  text: string,
+  file: string,
+  environment: Environment = {},
+): LoadedConfig {
+  const isPgbouncer = file.endsWith('.ini') || isIni(text)
+  const source = isPgbouncer ? readPgbouncerIni(text, file) : readYaml(text, file)
+  return configOf(applyEnvironment(source, environment))
 }
 
 /** A configuration made by ourselves: defaults are filled in. */
 export function completeConfig(content: unknown): Config {
   if (!isObject(content)) throw new UsageError('the configuration must be a mapping')
-  const where = () => 'the configuration'
-  return configOf({ content, directory: '.', warnings: [], where }).config
+  const where = () => ''
+  return configOf({ content, directory: '.', warnings: [], where, nameOf: dottedName }).config
 }
 
 function configOf(source: ConfigSource): LoadedConfig {

@@ -1,13 +1,15 @@
 import { resolve } from 'node:path'
-import type { Config, ConfigAuth, ConfigDatabase, ConfigTls } from './config.ts'
+import type { Config, ConfigAuth, ConfigDatabase, ConfigTls, ConfigUser } from './config.ts'
 import type { Fault } from './fault.ts'
 import type { WrittenConfig, WrittenDatabase } from './schema-check.ts'
+import { readUsersFile } from './users-file.ts'
 
 const DEFAULT_PORT = 5432
 
 /** Makes one form of those that say the same. What can't be resolved is a fault; the result is of no use then. */
 export function resolveConfig(written: WrittenConfig, directory: string, faults: Fault[]): Config {
-  const { coordinator, databases, listen, auth, tls, ...rest } = written
+  const { coordinator, databases, listen, tls, ...rest } = written
+  const auth = withPaths(written.auth, directory)
   const { host, ...listening } = listen
   return {
     ...rest,
@@ -16,7 +18,8 @@ export function resolveConfig(written: WrittenConfig, directory: string, faults:
       const database = typeof entry === 'string' ? { name: entry } : entry
       return resolveDatabase(database, coordinator, ['databases', String(index)], faults)
     }),
-    auth: withPaths(auth, directory),
+    auth,
+    users: withUsersFile(written.users, auth.users_file, faults),
     tls: { client: withPaths(tls.client, directory), server: withPaths(tls.server, directory) },
   }
 }
@@ -43,6 +46,27 @@ function resolveDatabase(
     sharded: database.sharded ?? (host === undefined && database.name !== '*'),
     hosts: [first ?? '', ...others],
     port: database.port ?? ownPort ?? DEFAULT_PORT,
+  }
+}
+
+/** What the file says of a user who is in the configuration too is added to what that says. */
+function withUsersFile(
+  users: readonly ConfigUser[],
+  file: string | undefined,
+  faults: Fault[],
+): readonly ConfigUser[] {
+  if (file === undefined) return users
+  const refuse = (reason: string) => faults.push({ path: ['auth', 'users_file'], reason })
+  try {
+    const read = readUsersFile(file)
+    for (const fault of read.faults) refuse(fault)
+    const listed = new Map(read.users.map((user) => [user.name, user]))
+    const known = users.map((user) => ({ ...listed.get(user.name), ...user }))
+    const names = new Set(users.map(({ name }) => name))
+    return [...known, ...read.users.filter(({ name }) => !names.has(name))]
+  } catch (error) {
+    refuse(`cannot read ${file} (${(error as NodeJS.ErrnoException).code ?? String(error)})`)
+    return users
   }
 }
 

@@ -10,6 +10,13 @@ export type ConfigSource = {
   readonly warnings: readonly string[]
   /** The place of a key, or of the nearest thing around it that has one: `pgloom.yaml:3`. */
   where(path: KeyPath): string
+  /** What the file calls a key. */
+  nameOf(path: KeyPath): string
+}
+
+/** Of YAML: the keys themselves. */
+export function dottedName(path: KeyPath): string {
+  return path.join('.') || 'the configuration'
 }
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

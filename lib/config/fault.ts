@@ -7,8 +7,8 @@ export type Fault = { readonly path: KeyPath; readonly reason: string }
 /** All of them at once, each as `file:line: key: reason`, in the order of the places. */
 export function faultsError(faults: readonly Fault[], source: ConfigSource): UsageError {
   const lines = faults.map(({ path, reason }) => {
-    const key = path.join('.') || 'the configuration'
-    return `${source.where(path)}: ${key}: ${reason}`
+    const place = source.where(path)
+    return `${place === '' ? '' : `${place}: `}${source.nameOf(path)}: ${reason}`
   })
   return new UsageError([...new Set(lines)].sort(byPlace).join('\n'))
 }

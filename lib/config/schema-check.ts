@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { Ajv, type ErrorObject } from 'ajv'
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import type { Config, ConfigAuth, ConfigDatabase, ConfigListen, ConfigUser } from './config.ts'
 import type { KeyPath } from './config-source.ts'
 import { didYouMean } from './did-you-mean.ts'
@@ -29,8 +29,12 @@ export type SchemaNode = {
   readonly items?: SchemaNode
 }
 
+let schema: SchemaNode | undefined
+let validator: ValidateFunction<WrittenConfig> | undefined
+
 export function readSchema(): SchemaNode {
-  return JSON.parse(readFileSync(SCHEMA_FILE, 'utf8')) as SchemaNode
+  schema ??= JSON.parse(readFileSync(SCHEMA_FILE, 'utf8')) as SchemaNode
+  return schema
 }
 
 export type Checked =
@@ -38,6 +42,13 @@ export type Checked =
   | { readonly config: undefined; readonly faults: readonly Fault[] }
 
 export function checkAgainstSchema(content: unknown): Checked {
+  validator ??= compileSchema()
+  const config: unknown = structuredClone(content)
+  if (validator(config)) return { config, faults: [] }
+  return { config: undefined, faults: (validator.errors ?? []).map(describe) }
+}
+
+function compileSchema(): ValidateFunction<WrittenConfig> {
   const ajv = new Ajv({
     allErrors: true,
     useDefaults: true,
@@ -46,10 +57,7 @@ export function checkAgainstSchema(content: unknown): Checked {
     strictRequired: false,
     allowUnionTypes: true,
   })
-  const isConfig = ajv.compile<WrittenConfig>(readSchema() as object)
-  const config: unknown = structuredClone(content)
-  if (isConfig(config)) return { config, faults: [] }
-  return { config: undefined, faults: (isConfig.errors ?? []).map(describe) }
+  return ajv.compile<WrittenConfig>(readSchema() as object)
 }
 
 function describe(error: ErrorObject): Fault {

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import { type Document, isMap, isNode, LineCounter, parseDocument } from 'yaml'
-import { type ConfigSource, isObject, type KeyPath } from './config-source.ts'
+import { type ConfigSource, dottedName, isObject, type KeyPath } from './config-source.ts'
 import { UsageError } from './usage-error.ts'
 
 /** Throws UsageError that names file and line of each fault in the notation. */
@@ -18,6 +18,7 @@ export function readYaml(text: string, file: string): ConfigSource {
     directory: dirname(file),
     warnings: [],
     where: (path) => `${file}:${lineOf(document, lines, path)}`,
+    nameOf: dottedName,
   }
 }
 

@@ -27,6 +27,12 @@ t.test('the command line', async (t) => {
     })
   })
 
+  t.test('of serve takes a file with and without --config', async (t) => {
+    const expected = { kind: 'serve', configFile: 'pgbouncer.ini' }
+    t.same(readCommandLine(['serve', 'pgbouncer.ini']), expected)
+    t.same(readCommandLine(['serve', '--config', 'pgbouncer.ini']), expected)
+  })
+
   const wrong: readonly (readonly [args: readonly string[], message: RegExp])[] = [
     [[], /a command is missing/],
     [['start'], /unknown command start/],
@@ -40,7 +46,8 @@ t.test('the command line', async (t) => {
     [['serve', '--processes', 'x'], /--processes must be a whole number/],
     [['dev', '--data', ''], /--data must not be empty/],
     [['dev', '--database', 'x'.repeat(64)], /--database must be a name/],
-    [['serve'], /pgloom serve needs --config FILE/],
+    [['serve'], /pgloom serve needs one FILE/],
+    [['check', 'a.yaml', '--config', 'b.yaml'], /pgloom check needs one FILE/],
   ]
   for (const [args, message] of wrong) {
     t.test(`refuses: ${args.join(' ')}`, async (t) => {

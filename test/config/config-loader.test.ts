@@ -8,7 +8,7 @@ const MINIMAL = 'coordinator: { host: db1 }\ndatabases: [app]\n'
 
 t.test('the configuration', async (t) => {
   t.test('has an example that is complete and shows the defaults', async (t) => {
-    const example = parseConfig(EXAMPLE, 'pgloom.yaml')
+    const { config: example } = parseConfig(EXAMPLE, 'pgloom.yaml')
     const defaults = completeConfig({
       coordinator: { host: '127.0.0.1' },
       databases: ['app'],
@@ -18,7 +18,7 @@ t.test('the configuration', async (t) => {
   })
 
   t.test('is frozen and filled with defaults', async (t) => {
-    const config = parseConfig(MINIMAL, 'x.yaml')
+    const { config } = parseConfig(MINIMAL, 'x.yaml')
     t.ok(Object.isFrozen(config.listen))
     t.match(config, {
       listen: { hosts: ['127.0.0.1'], port: 6432 },
