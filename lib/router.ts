@@ -1,3 +1,4 @@
+import { Access } from './access.ts'
 import { DEFAULT_POOLS_OPTIONS, Pools } from './backend/pools.ts'
 import { TrafficTable } from './backend/traffic-counters.ts'
 import type { Log } from './base/log.ts'
@@ -6,20 +7,18 @@ import { Databases } from './databases.ts'
 import { HttpServer } from './ops/http-server.ts'
 import { METRICS_TOPIC, Metrics } from './ops/metrics.ts'
 import type { ProcessHost } from './processes/process-host.ts'
-import { serverCredentials } from './server-credentials.ts'
-import { Authenticator } from './session/authenticator.ts'
 import { AT_ONCE, type DrainOptions, type Listener } from './session/listener.ts'
 import type { HeldSocket } from './session/listening-ports.ts'
 import type { SessionServices } from './session/session-services.ts'
 import { ParserHost } from './sql/parser-host.ts'
 import { DEFAULT_FRAME_LIMITS } from './wire/frame-reader.ts'
-import { makeScramSecret, parseScramSecret, type ScramSecret } from './wire/scram-secret.ts'
 
 const APPLICATION_NAME = 'pgloom'
 
 /** The composition root: builds all parts of a proxy, wires them, and takes them down in the opposite order. */
 export class Router {
   readonly #config: Config
+  readonly #access: Access
   readonly #pools: Pools
   readonly #databases: Databases
   readonly #metrics: Metrics
@@ -34,7 +33,8 @@ export class Router {
     this.#config = config
     this.#host = host
     this.#log = log
-    this.#pools = makePools(config)
+    this.#access = new Access(config, log)
+    this.#pools = makePools(config, this.#access)
     this.#databases = new Databases({ config, pools: this.#pools, log })
     this.#metrics = new Metrics({
       pools: this.#pools,
@@ -71,6 +71,7 @@ export class Router {
     await this.#listener?.drain(drain)
     await this.#databases.stop()
     this.#pools.closeAll()
+    this.#access.close()
     await this.#http?.stop()
   }
 
@@ -97,12 +98,11 @@ export class Router {
   }
 
   async #sessionServices(): Promise<SessionServices> {
-    const { listen, pool, auth } = this.#config
+    const { listen, pool } = this.#config
     return {
-      authenticator: new Authenticator({
-        method: auth.type === 'trust' ? 'trust' : 'scram-sha-256',
-        secrets: await scramSecrets(this.#config),
-      }),
+      authenticator: this.#access.authenticator,
+      credentials: this.#access.credentials,
+      clientTls: this.#access.clientTls,
       cancelKeys: this.#host.cancelKeys,
       clientSlots: this.#host.clientSlots,
       parser: await ParserHost.create(),
@@ -118,21 +118,8 @@ export class Router {
   }
 }
 
-async function scramSecrets(config: Config): Promise<ReadonlyMap<string, ScramSecret>> {
-  const secrets = new Map<string, ScramSecret>()
-  for (const { name, password, scram_secret } of config.users) {
-    if (scram_secret !== undefined) {
-      const secret = parseScramSecret(scram_secret)
-      if (secret === undefined) throw new Error(`scram_secret of user ${name} is not valid`)
-      secrets.set(name, secret)
-    } else if (password !== undefined) secrets.set(name, await makeScramSecret(password))
-  }
-  return secrets
-}
-
-function makePools(config: Config): Pools {
+function makePools(config: Config, access: Access): Pools {
   const { pool } = config
-  const credentials = serverCredentials(config)
   return new Pools({
     ...DEFAULT_POOLS_OPTIONS,
     maxConnections: pool.default_pool_size,
@@ -140,7 +127,7 @@ function makePools(config: Config): Pools {
     connectTimeoutMs: pool.server_connect_timeout_ms,
     idleTimeoutMs: pool.server_idle_timeout_ms,
     maxLifetimeMs: pool.server_lifetime_ms,
-    credentialOf: ({ user }) => credentials.get(user),
+    credentialOf: ({ database, user }) => access.credentialOf(database, user),
     parameters: { application_name: APPLICATION_NAME },
   })
 }

@@ -12,6 +12,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['catalog'],
   ['planner', 'backend'],
   ['executor'],
+  ['auth'],
   ['session', 'control'],
   ['ops'],
   ['config', 'processes'],

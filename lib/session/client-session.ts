@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import type { BackendConnection } from '../backend/backend-connection.ts'
+import type { ServerCredential } from '../backend/server-credential.ts'
 import { TrafficCounters } from '../backend/traffic-counters.ts'
 import { ProtocolError, RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -12,7 +13,13 @@ import { FrameReader } from '../wire/frame-reader.ts'
 import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
 import type { CancelRequest } from '../wire/startup-packets.ts'
 import type { Cancellable } from './cancel-keys.ts'
-import { ClientHandshake, type HandshakeListener, type Login } from './client-handshake.ts'
+import { ClientEncryption } from './client-encryption.ts'
+import {
+  ClientHandshake,
+  type HandshakeListener,
+  type Login,
+  type Peer,
+} from './client-handshake.ts'
 import { ClientOutput } from './client-output.ts'
 import { tooManyClients } from './client-slots.ts'
 import type { ClientSocket, ClientSocketOwner } from './client-socket.ts'
@@ -34,8 +41,6 @@ type Phase = 'startup' | 'opening' | 'ready' | 'closed'
 const MAX_QUEUED_BYTES = 1024 * 1024
 const MAX_QUEUED_MESSAGES = 10_000
 
-const ENCRYPTION_REFUSED = Buffer.from('N')
-
 const KNOWN_MESSAGES: ReadonlySet<number> = new Set(Object.values(Frontend))
 
 /**
@@ -54,6 +59,7 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
   readonly #relay: StatementRelay
   readonly #copy: CopyRouting
   readonly #handshake: ClientHandshake
+  readonly #encryption: ClientEncryption
   readonly #loginTimer: NodeJS.Timeout
   readonly #contexts: SessionStatementContext[] = []
   #phase: Phase = 'startup'
@@ -65,12 +71,13 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
   #isBusy = false
   /** The next message waits until the client has read enough of the last answers. */
   #awaitsDrain = false
-  #isEncryptionRefused = false
   #isDraining = false
   #hasEnded = false
   #processId = 0
   #hasSlot = false
   #abort: AbortController | undefined
+  /** Of what it has proved to know. */
+  #letGo: (() => void) | undefined
   #resolveClosed: () => void = () => undefined
 
   constructor(socket: ClientSocket, id: number, services: SessionServices) {
@@ -93,6 +100,7 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
       copyInStarted: (connection) => this.#relayCopy(connection),
     })
     this.#copy = new CopyRouting(socket, copyInbox, this.#relay)
+    this.#encryption = new ClientEncryption(socket, services.clientTls, this.#log)
     this.#handshake = new ClientHandshake(this.#output, services.authenticator, this)
     this.#reader = new FrameReader(services.limits, (type, chunk, start, end) =>
       this.#receive(type, chunk, start, end),
@@ -138,9 +146,9 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
     if (this.#phase === 'closed') return
     this.#counters.bytesReceived += length
     try {
-      this.#isEncryptionRefused = false
+      if (this.#encryption.takes(chunk, length)) return
       this.#reader.push(chunk, 0, length)
-      if (this.#isEncryptionRefused && this.#reader.pendingBytes > 0) throw bytesAfterRequest()
+      this.#encryption.chunkRead(this.#reader.pendingBytes)
     } catch (error) {
       this.#fatal(this.#shown(error))
     }
@@ -164,8 +172,8 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
 
   #receive(type: number, chunk: Buffer, start: number, end: number): void {
     if (this.#phase === 'closed') return
-    if (this.#isEncryptionRefused) throw bytesAfterRequest()
     if (this.#phase === 'startup') {
+      this.#encryption.checkMessage()
       this.#handshake.receive(type, chunk.subarray(start, end))
       return
     }
@@ -193,9 +201,12 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
 
   // -- startup --------------------------------------------------------------------------------------------------
 
-  refuseEncryption(): void {
-    this.#isEncryptionRefused = true
-    this.#socket.write(ENCRYPTION_REFUSED)
+  peer(): Peer {
+    return this.#encryption.peer()
+  }
+
+  encryptionRequested(kind: 'ssl' | 'gss'): void {
+    this.#encryption.requested(kind)
   }
 
   startupReceived(): void {
@@ -207,8 +218,28 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
     this.#socket.end()
   }
 
-  authenticated(login: Login): void {
+  hold(): void {
+    this.#reader.pause()
+    this.#socket.pause()
+  }
+
+  release(): void {
+    if (this.#isClosed) return
+    this.#socket.resume()
+    this.#reader.resume()
+  }
+
+  refused(error: unknown): void {
+    this.#fatal(this.#shown(error))
+  }
+
+  authenticated(login: Login, credential: ServerCredential | undefined): void {
+    if (this.#isClosed) return
     this.#phase = 'opening'
+    if (credential !== undefined) {
+      const { credentials } = this.#services
+      this.#letGo = credentials.hold(login.database, login.user, credential)
+    }
     this.#reader.liftStartupLimit()
     this.#run(() => this.#open(login))
   }
@@ -360,6 +391,13 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
 
   #fatal(error: RouterError): void {
     if (this.#isClosed) return
+    if (this.#phase === 'startup') this.#logRefusal(error)
+    if (this.#encryption.isSecuring) {
+      // nothing that we could say is part of a TLS handshake
+      this.#socket.destroy()
+      this.#close()
+      return
+    }
     const fatal =
       error.severity === 'ERROR'
         ? new RouterError(error.sqlState, error.message, { severity: 'FATAL', cause: error })
@@ -370,6 +408,12 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
     // whoever doesn't read our last words must not keep the socket
     setTimeout(() => this.#socket.destroy(), 1000).unref()
     this.#close()
+  }
+
+  #logRefusal({ sqlState, message }: RouterError): void {
+    const { address } = this.#encryption.peer()
+    const { user, database } = this.#handshake.claimed ?? {}
+    this.#log.info('client refused', { address, user, database, sqlState, reason: message })
   }
 
   #close(): void {
@@ -390,6 +434,8 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
     const parts = this.#parts
     this.#parts = undefined
     parts?.channels.clear()
+    this.#letGo?.()
+    this.#letGo = undefined
     if (parts === undefined) {
       this.#resolveClosed()
       return
@@ -406,10 +452,4 @@ function makeAbort(): AbortController {
   const abort = new AbortController()
   setMaxListeners(0, abort.signal)
   return abort
-}
-
-function bytesAfterRequest(): ProtocolError {
-  return new ProtocolError('received unencrypted data after SSL or GSSAPI encryption request', {
-    hint: 'This could be either a client-software bug or evidence of an attempted man-in-the-middle attack.',
-  })
 }

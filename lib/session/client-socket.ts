@@ -13,9 +13,6 @@ export interface ClientSocketOwner {
   disconnected(): void
 }
 
-/** An encrypted socket over the plain one that it is given; node:tls makes such. */
-export type Upgrade = (plain: Socket) => Socket
-
 /**
  * How one client's bytes come and go. Reads land in one buffer that all clients share (`shared`), or come as 'data' events,
  * which TLS needs and which is what is left when this Node's sockets don't do as expected.
@@ -24,6 +21,17 @@ export class ClientSocket {
   #stream: Socket
   #owner: ClientSocketOwner | undefined
   #isClosed = false
+  /** The plain socket belongs to the handshake. */
+  #isSecuring = false
+
+  readonly #onData = (chunk: Buffer) => this.#owner?.received(chunk, chunk.length)
+  readonly #onEnd = () => this.#owner?.ended()
+  readonly #onDrain = () => this.#owner?.drained()
+  readonly #onClose = () => {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#owner?.disconnected()
+  }
 
   /** `accepted`: paused, nothing of it has been read. */
   constructor(accepted: Socket, reads: 'shared' | 'events') {
@@ -42,19 +50,24 @@ export class ClientSocket {
   }
 
   /**
-   * From now on all bytes go through `upgrade`'s socket, which must have been handed nothing yet: what the client sent before
-   * the handshake must have been refused.
+   * From now on all bytes go through the socket that `secure` resolves to. `first`: what was already read of the handshake. The
+   * owner hears nothing until then, but that the client is gone. Rejects when the handshake fails.
    */
-  upgrade(upgrade: Upgrade): void {
+  async upgrade(secure: (plain: Socket) => Promise<Socket>, first?: Buffer): Promise<void> {
     const plain = this.#stream
-    plain.removeAllListeners('data')
-    plain.removeAllListeners('end')
-    plain.removeAllListeners('drain')
-    plain.removeAllListeners('close')
-    this.#stream = upgrade(plain)
-    this.#stream.on('error', () => this.#stream.destroy())
-    plain.on('close', () => this.#stream.destroy())
+    plain.pause()
+    plain.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain)
+    this.#isSecuring = true
+    if (first !== undefined) plain.unshift(first)
+    const secured = await secure(plain)
+    this.#isSecuring = false
+    this.#stream = secured
+    plain.off('close', this.#onClose)
+    plain.on('close', () => secured.destroy())
+    // a fault of the peer: 'close' follows
+    secured.on('error', () => secured.destroy())
     this.#listen()
+    if (plain.destroyed || secured.destroyed) this.destroy()
   }
 
   /** Since the connection began. */
@@ -82,11 +95,11 @@ export class ClientSocket {
   }
 
   pause(): void {
-    this.#stream.pause()
+    if (!this.#isSecuring) this.#stream.pause()
   }
 
   resume(): void {
-    if (this.#stream.isPaused()) this.#stream.resume()
+    if (!this.#isSecuring && this.#stream.isPaused()) this.#stream.resume()
   }
 
   /** Sends what is waiting, then closes our side. */
@@ -96,6 +109,7 @@ export class ClientSocket {
 
   destroy(): void {
     this.#stream.destroy()
+    if (this.#stream.closed) this.#onClose()
   }
 
   get isDestroyed(): boolean {
@@ -105,16 +119,8 @@ export class ClientSocket {
   #listen(): void {
     const stream = this.#stream
     // not heard of where reads are shared
-    stream.on('data', (chunk: Buffer) => this.#owner?.received(chunk, chunk.length))
-    stream.on('end', () => this.#owner?.ended())
-    stream.on('drain', () => this.#owner?.drained())
-    stream.on('close', () => this.#closed())
+    stream.on('data', this.#onData).on('end', this.#onEnd)
+    stream.on('drain', this.#onDrain).on('close', this.#onClose)
     stream.resume()
-  }
-
-  #closed(): void {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    this.#owner?.disconnected()
   }
 }

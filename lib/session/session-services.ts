@@ -1,3 +1,5 @@
+import type { Authenticator } from '../auth/authenticator.ts'
+import type { HeldCredentials } from '../auth/held-credentials.ts'
 import type { Pools } from '../backend/pools.ts'
 import type { TrafficTable } from '../backend/traffic-counters.ts'
 import type { Log } from '../base/log.ts'
@@ -12,9 +14,9 @@ import type {
 import type { Plan } from '../planner/plan.ts'
 import type { ParserHost } from '../sql/parser-host.ts'
 import type { FrameLimits } from '../wire/frame-reader.ts'
-import type { Authenticator } from './authenticator.ts'
 import type { CancelKeys } from './cancel-keys.ts'
 import type { ClientSlots } from './client-slots.ts'
+import type { ClientTls } from './client-tls.ts'
 
 /** executor/executor.ts is one. */
 export interface PlanRunner {
@@ -31,6 +33,9 @@ export type DatabaseServices = {
 /** What all sessions of a proxy share; made by router.ts. */
 export type SessionServices = {
   readonly authenticator: Authenticator
+  /** What clients have proved to know while they are here: pools log in with it. */
+  readonly credentials: HeldCredentials
+  readonly clientTls: ClientTls
   readonly cancelKeys: CancelKeys
   readonly clientSlots: ClientSlots
   readonly parser: ParserHost

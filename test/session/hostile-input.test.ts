@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import t from 'tap'
-import { localProxy } from '../support/local-proxy.ts'
+import { ruleForAll } from '../../lib/auth/hba-rules.ts'
+import { localProxy, TRUST } from '../support/local-proxy.ts'
 
 /** Nobody listens there: what is refused before the coordinator is asked needs no server. */
 const NO_SERVER = { host: '127.0.0.1', port: 1 }
@@ -53,7 +54,10 @@ t.test('hostile input ends its own session with a clear error', async (t) => {
 })
 
 t.test('an unknown user is refused as one with a wrong password would be', async (t) => {
-  const port = await localProxy(t, NO_SERVER, { method: 'scram-sha-256', secrets: new Map() })
+  const port = await localProxy(t, NO_SERVER, {
+    ...TRUST,
+    rules: [ruleForAll('scram-sha-256')],
+  })
   const body = Buffer.from('SCRAM-SHA-256\0\0\0\0\x10n,,n=,r=abcdefgh')
   const response = Buffer.concat([Buffer.from('p'), int32(body.length + 4), body])
   const broken = Buffer.concat([Buffer.from('p'), int32(9), Buffer.from('nonsen')]).subarray(0, 10)

@@ -1,19 +1,34 @@
+import { Authenticator, type AuthenticatorOptions } from '../../lib/auth/authenticator.ts'
+import { ruleForAll } from '../../lib/auth/hba-rules.ts'
+import { HeldCredentials } from '../../lib/auth/held-credentials.ts'
 import { DEFAULT_POOLS_OPTIONS, Pools } from '../../lib/backend/pools.ts'
 import { TrafficTable } from '../../lib/backend/traffic-counters.ts'
 import { Log } from '../../lib/base/log.ts'
 import type { Catalog, CatalogSource } from '../../lib/catalog/catalog.ts'
 import type { ClusterCommands } from '../../lib/executor/ports.ts'
-import { Authenticator, type AuthenticatorOptions } from '../../lib/session/authenticator.ts'
 import { CancelKeys } from '../../lib/session/cancel-keys.ts'
 import { CountedClientSlots } from '../../lib/session/client-slots.ts'
+import { ClientTls } from '../../lib/session/client-tls.ts'
 import { Listener } from '../../lib/session/listener.ts'
 import { DEFAULT_LISTENING_OPTIONS } from '../../lib/session/listening-ports.ts'
 import type { DatabaseServices } from '../../lib/session/session-services.ts'
 import { ParserHost } from '../../lib/sql/parser-host.ts'
 import { DEFAULT_FRAME_LIMITS } from '../../lib/wire/frame-reader.ts'
+import { NO_TLS, type TlsOptions } from '../../lib/wire/tls-options.ts'
 import type { Teardown } from './stock-postgres.ts'
 
-const TRUST: AuthenticatorOptions = { method: 'trust', secrets: new Map() }
+export const TRUST: AuthenticatorOptions = {
+  rules: [ruleForAll('trust')],
+  identMap: [],
+  users: new Map(),
+  lookup: undefined,
+  saltKey: Buffer.from('key'),
+  scramIterations: 4096,
+  prefersScram: false,
+  requiresEncryption: false,
+  requiresCertificate: false,
+  allowsPlainPassword: false,
+}
 
 /** A proxy in this process before one server without metadata: everything is local. Returns its port. */
 export async function localProxy(
@@ -21,8 +36,14 @@ export async function localProxy(
   server: { readonly host: string; readonly port: number },
   authentication: AuthenticatorOptions = TRUST,
   maxConnections = DEFAULT_POOLS_OPTIONS.maxConnections,
+  clientTls: TlsOptions = NO_TLS,
 ): Promise<number> {
-  const pools = new Pools({ ...DEFAULT_POOLS_OPTIONS, maxConnections })
+  const credentials = new HeldCredentials()
+  const pools = new Pools({
+    ...DEFAULT_POOLS_OPTIONS,
+    maxConnections,
+    credentialOf: ({ database, user }) => credentials.of(database, user),
+  })
   const databases = new Map<string, DatabaseServices>()
   const makeDatabase = (name: string): DatabaseServices => {
     const known = databases.get(name)
@@ -42,6 +63,8 @@ export async function localProxy(
   }
   const services = {
     authenticator: new Authenticator(authentication),
+    credentials,
+    clientTls: new ClientTls(clientTls),
     cancelKeys: new CancelKeys(),
     clientSlots: new CountedClientSlots(100),
     parser: await ParserHost.create(),
