@@ -20,6 +20,8 @@ export type Access = 'read' | 'write'
 
 export type SessionTransactionOptions = LenderOptions & {
   readonly followers?: readonly TransactionFollower[]
+  /** Kept true to the coordinator's own. */
+  readonly temporaryNames?: Set<string>
   readonly log: Log
 }
 
@@ -48,10 +50,11 @@ export class SessionTransaction {
   readonly #lender: ConnectionLender
   readonly #participants = new Map<number, Participant>()
   readonly #borrowed = new Map<number, BackendConnection>()
-  readonly #pinned = new SessionPins()
+  readonly #pinned: SessionPins
   readonly #spreadCommit: SpreadCommit
   #block: 'none' | 'implicit' | 'explicit' = 'none'
   #hasFailed = false
+  #ending: Promise<unknown> | undefined
   /** A two-phase commit is under way. */
   #isEnding = false
   /** A participant was lost: not even ROLLBACK TO can mend the block. */
@@ -65,6 +68,16 @@ export class SessionTransaction {
     const { settings, followers = [] } = options
     this.#followers = new TransactionFollowers([settings, this.cursors, ...followers])
     this.#lender = new ConnectionLender(options)
+    this.#pinned = new SessionPins({
+      released: (connection) => {
+        if (!this.connections.includes(connection)) this.#lender.giveBack(connection)
+      },
+      failedInside: (error) => {
+        this.#slippedError ??= error
+      },
+      temporaryNames: (connection, names) => this.#setTemporaryNames(connection, names),
+      log: options.log,
+    })
     this.#spreadCommit = new SpreadCommit(this.#lender, options.log)
   }
 
@@ -153,8 +166,11 @@ export class SessionTransaction {
 
   /** After each statement: gives autocommit connections back; inside a block a failure makes the block failed. */
   endStatement(failed: boolean): void {
-    if (this.#block === 'none') this.#releaseBorrowed()
-    else if (failed) this.#fail()
+    if (this.#block === 'none') {
+      this.#releaseBorrowed()
+      this.#pinned.prove(false)
+    } else if (failed) this.#fail()
+    else if (!this.#hasFailed) this.#pinned.prove(true)
   }
 
   /** What to tell the client instead of `error`: a block that failed unseen on a node shows up as 25P02 later. */
@@ -211,10 +227,20 @@ export class SessionTransaction {
     this.#followers.rollbackTo(name)
     this.#hasFailed = false
     this.#slippedError = undefined
+    this.#pinned.suspectAll()
+    this.#pinned.prove(true)
   }
 
   /** COMMIT of the block, on all nodes or none. false: it had failed, so it was rolled back, as in Postgres. */
-  async commit(): Promise<boolean> {
+  commit(): Promise<boolean> {
+    const ending = this.#commit().finally(() => {
+      this.#ending = undefined
+    })
+    this.#ending = ending
+    return ending
+  }
+
+  async #commit(): Promise<boolean> {
     let isCommitted = false
     try {
       await this.#settleCancels()
@@ -280,9 +306,24 @@ export class SessionTransaction {
     this.#pinned.add(connection, reason)
   }
 
-  /** Code of the user's is about to run on it: it is cleaned before anyone else gets it. */
+  /** Code of the user's is about to run on it: what it leaves behind is the session's; else it is cleaned for others. */
   taint(connection: BackendConnection): void {
     this.#lender.taint(connection)
+    this.#pinned.add(connection, undefined)
+  }
+
+  /** A statement has succeeded that may have given up what a pin is for. */
+  reviewPins(): void {
+    this.#pinned.suspectAll()
+  }
+
+  /** The servers have said what the session's connections hold. */
+  get isProven(): boolean {
+    return this.#pinned.isProven
+  }
+
+  proven(): Promise<void> {
+    return this.#pinned.proven()
   }
 
   /** DISCARD ALL, outside a block: nothing of the session stays on a connection that others may get. */
@@ -295,13 +336,16 @@ export class SessionTransaction {
     }
   }
 
-  /** The client is gone: rolls back, gives clean connections back, closes those that hold its state. */
+  /** The client is gone: a commit under way is waited for, an open block rolled back, all connections are given back clean. */
   async close(): Promise<void> {
+    await this.#ending?.catch(() => undefined)
     if (this.isInBlock) await this.rollback()
-    const pinned = this.#pinned.clear()
-    for (const connection of pinned) connection.close()
     this.#releaseBorrowed()
-    for (const connection of pinned) this.#lender.giveBack(connection)
+    await this.#pinned.proven()
+    for (const connection of this.#pinned.clear()) {
+      this.#lender.taint(connection)
+      this.#lender.giveBack(connection)
+    }
   }
 
   // -- inside ---------------------------------------------------------------------------------------------------
@@ -325,6 +369,15 @@ export class SessionTransaction {
       connection.settings.transactionEnded()
       if (!this.#pinned.keeps(connection)) this.#lender.giveBack(connection)
     }
+    this.#pinned.suspectAll()
+    this.#pinned.prove(false)
+  }
+
+  #setTemporaryNames({ node }: BackendConnection, names: readonly string[]): void {
+    const { temporaryNames } = this.#options
+    if (temporaryNames === undefined || node.nodeId !== this.#lender.coordinator.nodeId) return
+    temporaryNames.clear()
+    for (const name of names) temporaryNames.add(name)
   }
 
   #fail(): void {

@@ -32,6 +32,8 @@ const PIN_REASONS: readonly PinReason[] = [
   'listen',
   'cursor with hold',
   'session setting',
+  'prepared statement',
+  'random seed',
 ]
 const POOL_LABELS = ['node', 'database', 'user'] as const
 const MS_PER_SECOND = 1000

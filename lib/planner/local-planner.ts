@@ -176,9 +176,16 @@ function pinReason(kind: string, statement: Tree): PinReason | undefined {
       reason ??= 'advisory lock'
     }
     if (nodeKind === 'FuncCall' && builtinName(node) === 'set_config') reason ??= 'session setting'
+    if (nodeKind === 'FuncCall' && builtinName(node) === 'setseed') reason ??= 'random seed'
     return undefined
   })
+  if (!QUERY_KINDS.has(kind) && namesTemporarySchema(statement)) reason = 'temporary table'
   return createsTemporary(statement) ? 'temporary table' : reason
+}
+
+/** Such as CREATE FUNCTION pg_temp.f(). */
+function namesTemporarySchema(statement: Tree): boolean {
+  return JSON.stringify(statement).includes('"pg_temp"')
 }
 
 /** What a DO block may leave behind in its session; rather too much than too little. */

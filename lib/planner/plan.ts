@@ -117,6 +117,9 @@ export type PinReason =
   | 'listen'
   | 'cursor with hold'
   | 'session setting'
+  /** PREPARE by code of the user's. */
+  | 'prepared statement'
+  | 'random seed'
 
 export type RoutedStatement = {
   /** Every occurrence of a distributed table at any depth. */

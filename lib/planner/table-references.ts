@@ -26,6 +26,8 @@ export type StatementTables = {
 
 export function resolveRangeVar(context: NameContext, node: RangeVar): ClusterTable | undefined {
   const name = node.relname ?? ''
+  // only what is being created is said to be temporary
+  if (node.relpersistence === 't') return undefined
   if (node.schemaname === undefined) {
     return resolveTable(
       context.catalog,

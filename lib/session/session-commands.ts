@@ -143,8 +143,7 @@ export class SessionCommands {
     }
     if (what === 'temp') {
       await this.#prepared?.relayOnCoordinator(planned, describes)
-      // inside a block ROLLBACK may bring them back
-      if (transaction.status === TransactionStatus.idle) temporaryNames.clear()
+      transaction.reviewPins()
       return undefined
     }
     if (transaction.status !== TransactionStatus.idle) {
@@ -185,6 +184,7 @@ export class SessionCommands {
       await query(await transaction.connection(nodeId, 'read', signal()), 'CLOSE ALL')
     }
     transaction.cursors.closeAll()
+    transaction.reviewPins()
     return 'CLOSE CURSOR ALL'
   }
 

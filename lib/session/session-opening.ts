@@ -69,6 +69,7 @@ export function makeParts(
   const catalogs = new SessionCatalog(shared)
   const { sessionId, output, relay, counters, signal, track } = frame
   const settings = new SessionSettings()
+  const temporaryNames = new Set<string>()
   const channels: SessionChannels = new SessionChannels(
     () => pools.listener(coordinatorOf(shared.current()), login.database, login.user),
     {
@@ -86,6 +87,7 @@ export function makeParts(
     user: login.user,
     settings,
     counters,
+    temporaryNames,
     followers: [catalogs, channels],
     acquireTimeoutMs,
     log: log.with({ session: sessionId }),
@@ -111,7 +113,7 @@ export function makeParts(
     prepared: new PreparedStatements(),
     clock,
     counters,
-    temporaryNames: new Set(),
+    temporaryNames,
     commands,
     signal,
     context,

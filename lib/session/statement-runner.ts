@@ -208,6 +208,7 @@ export class StatementRunner {
   noteLocal({ plan, catalog }: PlannedStatement): void {
     if (plan.kind !== 'local') return
     if (plan.changesCatalog && plan.pin !== 'temporary table') this.noteCatalogChange()
+    if (plan.changesCatalog || plan.cursor !== undefined) this.#parts.transaction.reviewPins()
     if (plan.cursor === undefined) return
     const { cursors } = this.#parts.transaction
     const { action, name, isHeld } = plan.cursor
@@ -228,11 +229,12 @@ export class StatementRunner {
 
   /** false: freshen() first, then plan. */
   get isFresh(): boolean {
-    return !this.#parts.catalogs.isStale
+    return !this.#parts.catalogs.isStale && this.#parts.transaction.isProven
   }
 
   async freshen(): Promise<void> {
     const { transaction, catalogs, signal } = this.#parts
+    await transaction.proven()
     if (catalogs.isStale) await catalogs.freshen(transaction, signal())
   }
 

@@ -97,19 +97,33 @@ t.test('SessionTransaction', async (t) => {
     t.same(await world.rows(), ['1', '', ''])
   })
 
-  t.test('close() rolls back, and keeps no connection that holds state', async (t) => {
+  t.test('close() rolls back, and cleans the connection that held state', async (t) => {
     const { transaction, run } = world.session()
     const pid = await run(1, 'SELECT pg_backend_pid()')
     await transaction.connection(1, 'write', SIGNAL)
     transaction.pin(1, 'advisory lock')
-    transaction.endStatement(false)
     await run(1, 'SELECT pg_advisory_lock(1)')
+    await transaction.proven()
+    t.same(
+      transaction.pins.map(({ reason }) => reason),
+      ['advisory lock'],
+    )
     transaction.begin('BEGIN')
     await run(2, 'INSERT INTO t VALUES (1)')
     await transaction.close()
     t.same(await world.rows(), ['', '', ''])
     const other = world.session()
-    t.not(await other.run(1, 'SELECT pg_backend_pid()'), pid)
+    t.equal(await other.run(1, 'SELECT pg_backend_pid()'), pid)
     t.equal(await other.run(1, 'SELECT pg_try_advisory_xact_lock(1)'), 't')
+  })
+  t.test('close() waits for the commit under way', async (t) => {
+    const { transaction, run } = world.session()
+    transaction.begin('BEGIN')
+    for (const nodeId of [2, 3]) await run(nodeId, 'INSERT INTO t VALUES (1)')
+    const committing = transaction.commit()
+    await transaction.close()
+    t.ok(await committing)
+    t.same(await world.rows(), ['', '1', '1'])
+    t.same(await world.prepared(), [])
   })
 })

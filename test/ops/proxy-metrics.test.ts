@@ -77,10 +77,10 @@ t.test('a proxy counts what it does', async (t) => {
   })
 
   t.test('clients, server connections, pins and the event loop', async (t) => {
-    await client.run('LISTEN news')
+    await client.run('SELECT pg_advisory_lock(1)')
     const samples = await scrape(httpUrl)
     t.equal(samples.get('pgloom_clients'), 1)
-    t.equal(samples.get('pgloom_pins{reason="listen"}'), 1)
+    t.equal(samples.get('pgloom_pins{reason="advisory lock"}'), 1)
     t.ok(Number(samples.get('nodejs_eventloop_lag_p99_seconds')) >= 0)
     const connections = [...samples].filter(([name]) =>
       name.startsWith('pgloom_server_connections'),

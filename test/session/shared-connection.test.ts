@@ -3,11 +3,11 @@ import { localProxy } from '../support/local-proxy.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { stockPostgres, type Teardown } from '../support/stock-postgres.ts'
 
-/** Two clients that take turns on one server connection. */
-async function twoClients(t: Teardown) {
+/** Two clients that take turns on one server connection, or more. */
+async function twoClients(t: Teardown, connections = 1) {
   const url = new URL(await stockPostgres(t))
   const server = { host: url.hostname, port: Number(url.port) }
-  url.port = String(await localProxy(t, server, undefined, 1))
+  url.port = String(await localProxy(t, server, undefined, connections))
   const one = await RawClient.connect(url.href)
   const other = await RawClient.connect(url.href)
   t.teardown(() => {
@@ -63,7 +63,7 @@ t.test('a DO block that changes the session keeps its connection', async (t) => 
 })
 
 t.test('what a function leaves in its session reaches no other client', async (t) => {
-  const { one, other } = await twoClients(t)
+  const { one, other } = await twoClients(t, 2)
   await one.run(`CREATE FUNCTION leave() RETURNS text LANGUAGE plpgsql AS $$BEGIN
     CREATE TEMP TABLE IF NOT EXISTS left_behind (x int);
     RETURN set_config('my.secret', 'one', false);
