@@ -113,6 +113,7 @@ export class Router {
       acquireTimeoutMs: pool.query_wait_timeout_ms,
       observer: this.#metrics,
       traffic: this.#traffic,
+      console: undefined,
       database: (name) => this.#databases.find(name),
     }
   }

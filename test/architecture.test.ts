@@ -14,7 +14,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['executor'],
   ['auth'],
   ['session', 'control'],
-  ['ops'],
+  ['ops', 'console'],
   ['config', 'processes'],
   // files directly in lib/: the composition root and the command line
   [''],

@@ -28,9 +28,11 @@ import { CopyRouting } from './copy-routing.ts'
 import { MessageInbox } from './message-inbox.ts'
 import { MessageProcessor } from './message-processor.ts'
 import { ParameterReports } from './parameter-reports.ts'
+import type { PreparedStatement } from './prepared-statements.ts'
 import { databaseOf, makeParts, openOnCoordinator } from './session-opening.ts'
 import type { SessionParts } from './session-parts.ts'
-import type { SessionServices } from './session-services.ts'
+import { reportSession, type SessionReport } from './session-report.ts'
+import type { ConsoleService, MessageRunner, SessionServices } from './session-services.ts'
 import { asRouterError } from './statement-guards.ts'
 import { StatementRelay } from './statement-relay.ts'
 
@@ -62,11 +64,13 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
   readonly #encryption: ClientEncryption
   readonly #loginTimer: NodeJS.Timeout
   readonly #contexts: SessionStatementContext[] = []
+  readonly #connectedAtMs = Date.now()
   #phase: Phase = 'startup'
   /** Nobody's until the client has logged in. */
   #counters = new TrafficCounters()
   #parts: SessionParts | undefined
-  #processor: MessageProcessor | undefined
+  #processor: MessageRunner | undefined
+  #login: Login | undefined
   #reports: ParameterReports | undefined
   #isBusy = false
   /** The next message waits until the client has read enough of the last answers. */
@@ -112,6 +116,24 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
   /** Why it keeps server connections. */
   get pins(): readonly Pin[] {
     return this.#parts?.transaction.pins ?? []
+  }
+
+  /** As it is now. */
+  report(): SessionReport {
+    return reportSession({
+      id: this.id,
+      socket: this.#socket,
+      isEncrypted: this.#encryption.peer().isEncrypted,
+      isBusy: this.#isBusy,
+      connectedAtMs: this.#connectedAtMs,
+      login: this.#login,
+      parts: this.#parts,
+    })
+  }
+
+  /** What the client has prepared: names and texts. */
+  prepared(): readonly PreparedStatement[] {
+    return this.#parts?.prepared.all() ?? []
   }
 
   /** Aborts the statement at hand, if any. */
@@ -246,6 +268,11 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
 
   async #open(login: Login): Promise<void> {
     const services = this.#services
+    this.#login = login
+    if (services.console?.serves(login.database) === true) {
+      this.#openConsole(services.console, login)
+      return
+    }
     this.#hasSlot = await services.clientSlots.take()
     if (!this.#hasSlot) throw tooManyClients()
     this.#countAs(login)
@@ -262,16 +289,31 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
     this.#parts = parts
     const parameters = await openOnCoordinator(parts)
     if (this.#isClosed) return
-    clearTimeout(this.#loginTimer)
     const reports = new ParameterReports(this.#output, parts.settings, parameters)
     this.#reports = reports
     this.#processor = new MessageProcessor(parts, this.#inbox, reports)
+    this.#counters.clientLogins++
+    this.#welcome()
+  }
+
+  #openConsole(console: ConsoleService, login: Login): void {
+    this.#processor = console.open(login, {
+      sessionId: this.id,
+      output: this.#output,
+      inbox: this.#inbox,
+      log: this.#log,
+      signal: () => this.#signal(),
+    })
+    this.#welcome()
+  }
+
+  #welcome(): void {
+    clearTimeout(this.#loginTimer)
     const { frames } = this.#output
-    const key = services.cancelKeys.register(this)
+    const key = this.#services.cancelKeys.register(this)
     this.#processId = key.processId
     writeBackendKeyData(frames, key)
     writeReadyForQuery(frames, TransactionStatus.idle)
-    this.#counters.clientLogins++
     this.#phase = 'ready'
   }
 

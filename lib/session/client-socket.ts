@@ -83,6 +83,14 @@ export class ClientSocket {
     return this.#stream.remotePort
   }
 
+  get localAddress(): string | undefined {
+    return this.#stream.localAddress
+  }
+
+  get localPort(): number | undefined {
+    return this.#stream.localPort
+  }
+
   /** true: the kernel has taken everything, `bytes` may be changed. false: they are referenced until drained. */
   write(bytes: Buffer): boolean {
     this.#stream.write(bytes)

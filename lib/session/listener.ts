@@ -70,6 +70,10 @@ export class Listener {
     return this.#sessions.size
   }
 
+  sessions(): readonly ClientSession[] {
+    return [...this.#sessions.keys()]
+  }
+
   /** What keeps server connections with their clients, each with its reason. */
   pins(): Pin[] {
     return [...this.#sessions.keys()].flatMap((session) => session.pins)

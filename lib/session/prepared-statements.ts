@@ -21,6 +21,14 @@ export type PreparedStatement = {
 export class PreparedStatements {
   readonly #statements = new Map<string, PreparedStatement>()
 
+  get size(): number {
+    return this.#statements.size
+  }
+
+  all(): PreparedStatement[] {
+    return [...this.#statements.values()]
+  }
+
   has(name: string): boolean {
     return this.#statements.has(name)
   }

@@ -15,8 +15,11 @@ import type { Plan } from '../planner/plan.ts'
 import type { ParserHost } from '../sql/parser-host.ts'
 import type { FrameLimits } from '../wire/frame-reader.ts'
 import type { CancelKeys } from './cancel-keys.ts'
+import type { Login } from './client-handshake.ts'
+import type { ClientOutput } from './client-output.ts'
 import type { ClientSlots } from './client-slots.ts'
 import type { ClientTls } from './client-tls.ts'
+import type { MessageInbox } from './message-inbox.ts'
 
 /** executor/executor.ts is one. */
 export interface PlanRunner {
@@ -28,6 +31,30 @@ export type DatabaseServices = {
   readonly catalogs: CatalogSource
   readonly commands: ClusterCommands
   readonly executor: PlanRunner
+}
+
+/** Carries out the messages of one client, in order; errors that it throws are fatal. message-processor.ts is one. */
+export interface MessageRunner {
+  /** false: the messages at the head wait for those that follow. */
+  isDue(): boolean
+  next(): Promise<void>
+}
+
+/** What a session lends to a console client. */
+export type ConsoleClient = {
+  readonly sessionId: number
+  readonly output: ClientOutput
+  readonly inbox: MessageInbox
+  readonly log: Log
+  /** Aborted by a CancelRequest and when the client is gone. */
+  signal(): AbortSignal
+}
+
+/** Databases that are no databases: console/console.ts is one. */
+export interface ConsoleService {
+  serves(database: string): boolean
+  /** For a client who has proved who it is. Throws, FATAL, where it may not use the console. */
+  open(login: Login, client: ConsoleClient): MessageRunner
 }
 
 /** What all sessions of a proxy share; made by router.ts. */
@@ -46,6 +73,7 @@ export type SessionServices = {
   readonly acquireTimeoutMs: number
   readonly observer: QueryObserver | undefined
   readonly traffic: TrafficTable
+  readonly console: ConsoleService | undefined
   /** undefined: there is no such database here. */
   database(name: string): DatabaseServices | undefined
 }

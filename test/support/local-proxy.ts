@@ -75,6 +75,7 @@ export async function localProxy(
     acquireTimeoutMs: 10_000,
     observer: undefined,
     traffic: new TrafficTable(),
+    console: undefined,
     database: makeDatabase,
   }
   const listener = await Listener.open(DEFAULT_LISTENING_OPTIONS, services)

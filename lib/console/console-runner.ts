@@ -1,0 +1,107 @@
+import { RouterError } from '../base/errors.ts'
+import type { Log } from '../base/log.ts'
+import { SqlState } from '../base/sqlstate.ts'
+import { ConsoleActions } from './console-actions.ts'
+import { type ConsoleCommand, consoleError, invalidCommand } from './console-command.ts'
+import type { ProxyControl, ProxyView } from './proxy-ports.ts'
+import { HELP, isDriverSetting, tableOf } from './show-commands.ts'
+import type { Columns, ShownRow } from './shown-table.ts'
+
+/** stats: a user who may only SHOW. */
+export type ConsoleRole = 'admin' | 'stats'
+
+export type ConsoleNotice = { readonly message: string; readonly detail?: string }
+
+export type ConsoleResult = {
+  readonly tag: string
+  /** undefined: nothing to show. */
+  readonly table?: { readonly columns: Columns; readonly rows: readonly ShownRow[] }
+  readonly notice?: ConsoleNotice
+}
+
+/** What every console client of a proxy shares. */
+export class ConsoleRunner {
+  readonly #view: ProxyView
+  readonly #control: ProxyControl
+  readonly #actions: ConsoleActions
+  readonly #log: Log
+
+  constructor(view: ProxyView, control: ProxyControl, log: Log) {
+    this.#view = view
+    this.#control = control
+    this.#actions = new ConsoleActions(view, control)
+    this.#log = log
+  }
+
+  /** Throws where the role may not run it, or where there is no such thing. Says what columns it will have. */
+  check(command: ConsoleCommand, role: ConsoleRole): Columns | undefined {
+    if (command.kind === 'empty') return undefined
+    if (command.kind === 'show') return checkShow(command.what, role)
+    const isHarmless = command.kind === 'set' && isDriverSetting(command.key)
+    if (!isHarmless) checkAdmin(role)
+    return undefined
+  }
+
+  /** `signal`: the client has cancelled the command, or is gone. */
+  async run(
+    command: ConsoleCommand,
+    role: ConsoleRole,
+    user: string,
+    signal: AbortSignal,
+  ): Promise<ConsoleResult> {
+    this.check(command, role)
+    switch (command.kind) {
+      case 'empty':
+        return { tag: '' }
+      case 'show':
+        return await this.#show(command.what)
+      case 'set':
+        return await this.#set(command.key, command.value, user)
+      case 'act': {
+        const { action, argument } = command
+        const name = action.toUpperCase()
+        this.#log.info('console command', { command: `${name} ${argument}`.trim(), user })
+        await this.#actions.run(action, argument, signal)
+        return { tag: name }
+      }
+    }
+  }
+
+  async #show(what: string): Promise<ConsoleResult> {
+    if (what === 'help') {
+      return { tag: 'SHOW', notice: { message: 'Console usage', detail: HELP } }
+    }
+    const table = tableOf(what)
+    if (table === undefined) throw invalidCommand(`SHOW ${what}`)
+    return { tag: 'SHOW', table: { columns: table.columns, rows: await table.rows(this.#view) } }
+  }
+
+  async #set(key: string, value: string, user: string): Promise<ConsoleResult> {
+    if (isDriverSetting(key)) return { tag: 'SET', notice: { message: 'SET ignored' } }
+    this.#log.info('console command', { command: `SET ${key}`, user })
+    if (!(await this.#control.set(key, value))) {
+      throw consoleError('SET failed', SqlState.invalidParameterValue)
+    }
+    return { tag: `SET ${key}=${value}` }
+  }
+}
+
+function checkShow(what: string, role: ConsoleRole): Columns | undefined {
+  if (what === 'help') return undefined
+  if (what === 'fds') {
+    checkAdmin(role)
+    throw new RouterError(SqlState.featureNotSupported, 'SHOW FDS is not supported', {
+      detail: 'It would show keys and passwords.',
+      hint: 'SHOW SOCKETS shows the rest.',
+    })
+  }
+  const table = tableOf(what)
+  if (table === undefined) throw invalidCommand(`SHOW ${what}`)
+  return table.columns
+}
+
+function checkAdmin(role: ConsoleRole): void {
+  if (role !== 'admin') {
+    throw consoleError('admin access needed', SqlState.insufficientPrivilege)
+  }
+}
