@@ -52,6 +52,7 @@ export async function startPgloom(
 function configOf(server: ServerAddress, port: number): string {
   return `
 listen: { host: 127.0.0.1, port: ${port}, max_client_conn: ${MAX_CLIENTS} }
+processes: 1
 http: { port: 0 }
 coordinator: { host: ${server.host}, port: ${server.port} }
 databases: [${BENCH_DATABASE}]
