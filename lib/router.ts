@@ -1,11 +1,13 @@
 import { Access } from './access.ts'
-import { DEFAULT_POOLS_OPTIONS, Pools } from './backend/pools.ts'
+import { LocalSlots } from './backend/local-slots.ts'
+import { Pools } from './backend/pools.ts'
 import { TrafficTable } from './backend/traffic-counters.ts'
 import type { Log } from './base/log.ts'
 import type { Config } from './config/config.ts'
 import { Databases } from './databases.ts'
 import { HttpServer } from './ops/http-server.ts'
 import { METRICS_TOPIC, Metrics } from './ops/metrics.ts'
+import { poolsOptions, slotLimits } from './pool-settings.ts'
 import type { ProcessHost } from './processes/process-host.ts'
 import { AT_ONCE, type DrainOptions, type Listener } from './session/listener.ts'
 import type { HeldSocket } from './session/listening-ports.ts'
@@ -13,12 +15,11 @@ import type { SessionServices } from './session/session-services.ts'
 import { ParserHost } from './sql/parser-host.ts'
 import { DEFAULT_FRAME_LIMITS } from './wire/frame-reader.ts'
 
-const APPLICATION_NAME = 'pgloom'
-
 /** The composition root: builds all parts of a proxy, wires them, and takes them down in the opposite order. */
 export class Router {
   readonly #config: Config
   readonly #access: Access
+  readonly #slots: LocalSlots
   readonly #pools: Pools
   readonly #databases: Databases
   readonly #metrics: Metrics
@@ -34,7 +35,9 @@ export class Router {
     this.#host = host
     this.#log = log
     this.#access = new Access(config, log)
-    this.#pools = makePools(config, this.#access)
+    this.#slots = new LocalSlots(slotLimits(config))
+    this.#slots.start()
+    this.#pools = new Pools({ ...poolsOptions(config, this.#access), slots: this.#slots })
     this.#databases = new Databases({ config, pools: this.#pools, log })
     this.#metrics = new Metrics({
       pools: this.#pools,
@@ -72,6 +75,7 @@ export class Router {
     await this.#databases.stop()
     this.#pools.closeAll()
     this.#access.close()
+    this.#slots.stop()
     await this.#http?.stop()
   }
 
@@ -98,7 +102,7 @@ export class Router {
   }
 
   async #sessionServices(): Promise<SessionServices> {
-    const { listen, pool } = this.#config
+    const { listen } = this.#config
     return {
       authenticator: this.#access.authenticator,
       credentials: this.#access.credentials,
@@ -110,25 +114,10 @@ export class Router {
       log: this.#log,
       limits: { ...DEFAULT_FRAME_LIMITS, messageBytes: listen.max_message_bytes },
       loginTimeoutMs: listen.client_login_timeout_ms,
-      acquireTimeoutMs: pool.query_wait_timeout_ms,
       observer: this.#metrics,
       traffic: this.#traffic,
       console: undefined,
       database: (name) => this.#databases.find(name),
     }
   }
-}
-
-function makePools(config: Config, access: Access): Pools {
-  const { pool } = config
-  return new Pools({
-    ...DEFAULT_POOLS_OPTIONS,
-    maxConnections: pool.default_pool_size,
-    acquireTimeoutMs: pool.query_wait_timeout_ms,
-    connectTimeoutMs: pool.server_connect_timeout_ms,
-    idleTimeoutMs: pool.server_idle_timeout_ms,
-    maxLifetimeMs: pool.server_lifetime_ms,
-    credentialOf: ({ database, user }) => access.credentialOf(database, user),
-    parameters: { application_name: APPLICATION_NAME },
-  })
 }

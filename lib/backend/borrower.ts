@@ -1,7 +1,9 @@
 import type { BackendConnection } from './backend-connection.ts'
+import type { PoolMode } from './pool-options.ts'
 
 /** What a borrower needs of the pool that lent. */
 export interface LendingPool {
+  readonly mode: PoolMode
   release(connection: BackendConnection, isTainted?: boolean): void
   /** One of its borrowers waits from now on. */
   borrowerBlocked(): void

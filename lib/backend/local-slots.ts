@@ -9,6 +9,8 @@ import {
   type SlotPool,
 } from './connection-slots.ts'
 
+const TICK_MS = 250
+
 /** All pools that one bound is about. */
 type Group = {
   readonly members: Set<Member>
@@ -38,11 +40,22 @@ export class LocalSlots implements ConnectionSlots {
   #limits: SlotLimits
   readonly #groups = new Map<string, Group>()
   readonly #members = new Set<Member>()
+  #ticker: NodeJS.Timeout | undefined
   #grants = 0
   #isSettling = false
 
   constructor(limits: SlotLimits) {
     this.#limits = limits
+  }
+
+  /** From now on by itself, until stop(). */
+  start(): void {
+    this.#ticker = setInterval(() => this.tick(), TICK_MS)
+    this.#ticker.unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#ticker)
   }
 
   /** Nobody is dropped: what is too much is not replaced. */
@@ -83,7 +96,7 @@ export class LocalSlots implements ConnectionSlots {
     }
   }
 
-  /** To be called a few times a second: tries again for those who starve, and takes back what exceeds a bound. */
+  /** A few times a second: tries again for those who starve, and takes back what exceeds a bound. */
   tick(): void {
     for (const group of this.#groups.values()) {
       const limit = group.limit({ ...NO_NEED, isLate: true })

@@ -7,7 +7,7 @@ import type { SlotHolder, SlotLease, SlotNeed } from './connection-slots.ts'
 import { NO_NEED } from './connection-slots.ts'
 import { LoginFailures } from './login-failures.ts'
 import type { ConnectionUse, PoolFigures, PoolStats } from './pool-figures.ts'
-import type { PoolOptions } from './pool-options.ts'
+import type { PoolMode, PoolOptions } from './pool-options.ts'
 import type { Settings } from './session-state.ts'
 import { type Waiter, WaitQueue, type Wish } from './wait-queue.ts'
 
@@ -63,8 +63,8 @@ export class Pool implements LendingPool, SlotHolder {
     this.#lease = join(this)
   }
 
-  get options(): PoolOptions {
-    return this.#options
+  get mode(): PoolMode {
+    return this.#options.mode
   }
 
   get stats(): PoolStats {
@@ -109,7 +109,6 @@ export class Pool implements LendingPool, SlotHolder {
   /** Rejects with the server's own error where it refuses us, query_wait_timeout, or the signal's reason. */
   acquire(
     signal?: AbortSignal,
-    timeoutMs = this.#options.acquireTimeoutMs,
     settings?: Settings,
     borrower?: Borrower,
   ): Promise<BackendConnection> {
@@ -119,7 +118,9 @@ export class Pool implements LendingPool, SlotHolder {
     if (failure !== undefined) return Promise.reject(failure)
     const now = this.acquireNow(settings, borrower)
     if (now !== undefined) return Promise.resolve(now)
-    const deadlineMs = timeoutMs > 0 ? Date.now() + timeoutMs : Number.POSITIVE_INFINITY
+    const { acquireTimeoutMs } = this.#options
+    const deadlineMs =
+      acquireTimeoutMs > 0 ? Date.now() + acquireTimeoutMs : Number.POSITIVE_INFINITY
     return this.#wait({ signal, deadlineMs, settings, borrower })
   }
 

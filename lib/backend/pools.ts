@@ -58,6 +58,7 @@ export class Pools {
     this.#options = options
     if (options.slots === undefined) {
       this.#ownSlots = new LocalSlots(ownLimits(options))
+      this.#ownSlots.start()
       this.#slots = this.#ownSlots
     } else this.#slots = options.slots
     this.#ticker = setInterval(() => this.#tick(), TICK_MS)
@@ -116,6 +117,7 @@ export class Pools {
 
   closeAll(): void {
     clearInterval(this.#ticker)
+    this.#ownSlots?.stop()
     for (const { pool } of this.#pools.values()) pool.close()
     this.#pools.clear()
     for (const listener of this.#listeners.values()) listener.close()
@@ -153,7 +155,6 @@ export class Pools {
       if (isSweep && pool.isEmpty) this.#drop(text, pool)
       else pool.tick(nowMs)
     }
-    this.#ownSlots?.tick()
     if (!isSweep) return
     for (const [text, listener] of this.#listeners) {
       if (listener.isIdle) this.#listeners.delete(text)

@@ -1,6 +1,7 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import { Borrower } from '../backend/borrower.ts'
 import type { Pool } from '../backend/pool.ts'
+import type { PoolMode } from '../backend/pool-options.ts'
 import type { Pools } from '../backend/pools.ts'
 import { NO_SETTINGS, type SessionSettings, type Settings } from '../backend/session-state.ts'
 import type { TrafficCounters } from '../backend/traffic-counters.ts'
@@ -17,15 +18,17 @@ export type LenderOptions = {
   /** What the connections must hold. */
   readonly settings: SessionSettings
   readonly counters: TrafficCounters
-  /** How long a statement waits for a free server connection. */
-  readonly acquireTimeoutMs: number
 }
 
-/** Borrows connections for one session and remembers where each goes back to. */
+/**
+ * Borrows connections for one session and remembers where each goes back to. In session mode what comes back is kept for the
+ * session's next statement, until it leaves.
+ */
 export class ConnectionLender {
   readonly #options: LenderOptions
   readonly #tainted = new Set<BackendConnection>()
   readonly #borrower = new Borrower()
+  readonly #kept: BackendConnection[] = []
   #waitingSinceMs = 0
 
   constructor(options: LenderOptions) {
@@ -34,6 +37,8 @@ export class ConnectionLender {
 
   /** An idle one, preferably in step already; undefined when there is none. */
   acquireNow(nodeId: number): BackendConnection | undefined {
+    const kept = this.#takeKept(nodeId)
+    if (kept !== undefined) return kept
     const { counters, settings } = this.#options
     const connection = this.#pool(nodeId).acquireNow(settings.session, this.#borrower)
     if (connection !== undefined) counters.serverAssignments++
@@ -46,28 +51,21 @@ export class ConnectionLender {
   }
 
   /** Waits in turn, and is timed. */
-  async acquire(nodeId: number, signal: AbortSignal): Promise<BackendConnection> {
-    const { counters } = this.#options
+  async acquire(nodeId: number, signal?: AbortSignal): Promise<BackendConnection> {
+    const kept = this.#takeKept(nodeId)
+    if (kept !== undefined) return kept
+    const { counters, settings } = this.#options
     const startedMs = performance.now()
     this.#waitingSinceMs = startedMs
     try {
-      const connection = await this.#acquire(nodeId, signal)
+      const pool = this.#pool(nodeId)
+      const connection = await pool.acquire(signal, settings.session, this.#borrower)
       counters.serverAssignments++
       return connection
     } finally {
       this.#waitingSinceMs = 0
       counters.waitMicros += (performance.now() - startedMs) * 1000
     }
-  }
-
-  async #acquire(nodeId: number, signal: AbortSignal): Promise<BackendConnection> {
-    const { acquireTimeoutMs, settings } = this.#options
-    return await this.#pool(nodeId).acquire(
-      signal,
-      acquireTimeoutMs,
-      settings.session,
-      this.#borrower,
-    )
   }
 
   /** Code of the user's runs on it: what that leaves behind is nobody else's. */
@@ -77,8 +75,26 @@ export class ConnectionLender {
 
   giveBack(connection: BackendConnection): void {
     const pool = this.#borrower.poolOf(connection)
-    if (pool === undefined) return
-    pool.release(connection, this.#tainted.delete(connection))
+    if (pool?.mode === 'session' && connection.isReusable) this.#kept.push(connection)
+    else pool?.release(connection, this.#tainted.delete(connection))
+  }
+
+  /** The session is over. */
+  leave(): void {
+    for (const connection of this.#kept.splice(0)) {
+      this.#borrower.poolOf(connection)?.release(connection, this.#tainted.delete(connection))
+    }
+  }
+
+  #takeKept(nodeId: number): BackendConnection | undefined {
+    for (let index = 0; index < this.#kept.length; index++) {
+      const connection = this.#kept[index]
+      if (connection?.node.nodeId !== nodeId) continue
+      this.#kept.splice(index, 1)
+      if (connection.isReusable) return connection
+      index--
+    }
+    return undefined
   }
 
   isInStep(connection: BackendConnection): boolean {
@@ -92,8 +108,7 @@ export class ConnectionLender {
 
   /** For what we do ourselves: with the server's own settings, not with a client's role or time-outs. */
   async acquirePlain(nodeId: number): Promise<BackendConnection> {
-    const signal = AbortSignal.timeout(this.#options.acquireTimeoutMs)
-    const connection = await this.acquire(nodeId, signal)
+    const connection = await this.acquire(nodeId)
     try {
       await this.makePlain(connection)
     } catch (error) {
@@ -105,6 +120,10 @@ export class ConnectionLender {
 
   makePlain(connection: BackendConnection): Promise<void> {
     return synchronise(connection, NO_SETTINGS)
+  }
+
+  get mode(): PoolMode {
+    return this.#pool(this.coordinator.nodeId).mode
   }
 
   get coordinator(): ClusterNode {

@@ -31,3 +31,14 @@ export function reservedGid(gid: string): RouterError {
     { hint: 'Choose one that does not begin with pgloom_.' },
   )
 }
+
+/** PgBouncer's words. */
+export function noTransactions(): RouterError {
+  return new RouterError(
+    SqlState.featureNotSupported,
+    'transaction blocks not allowed in statement pooling mode',
+    {
+      hint: 'Send each statement by itself, or set pool_mode to transaction for this database or user.',
+    },
+  )
+}

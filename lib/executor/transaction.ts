@@ -12,7 +12,12 @@ import { quoteIdentifier, ReplayLog } from './replay-log.ts'
 import { SessionCursors } from './session-cursors.ts'
 import { type Pin, SessionPins } from './session-pins.ts'
 import { SwallowSink } from './swallow-sink.ts'
-import { failedTransaction, preparedOnSeveralNodes, reservedGid } from './transaction-errors.ts'
+import {
+  failedTransaction,
+  noTransactions,
+  preparedOnSeveralNodes,
+  reservedGid,
+} from './transaction-errors.ts'
 import { type TransactionFollower, TransactionFollowers } from './transaction-follower.ts'
 import { isReservedGid } from './two-phase-commit.ts'
 
@@ -184,6 +189,7 @@ export class SessionTransaction {
 
   /** BEGIN with its options, as the client wrote it. An implicit block becomes explicit. */
   begin(text: string): void {
+    if (this.#lender.mode === 'statement') throw noTransactions()
     if (this.#block === 'none') this.#open('explicit', text)
     else this.#block = 'explicit'
   }
@@ -346,6 +352,7 @@ export class SessionTransaction {
       this.#lender.taint(connection)
       this.#lender.giveBack(connection)
     }
+    this.#lender.leave()
   }
 
   // -- inside ---------------------------------------------------------------------------------------------------

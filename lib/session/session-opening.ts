@@ -64,7 +64,7 @@ export function makeParts(
   login: Login,
   frame: SessionFrame,
 ): SessionParts {
-  const { pools, acquireTimeoutMs, log, parser, observer } = services
+  const { pools, log, parser, observer } = services
   const { catalogs: shared, commands, executor } = database
   const catalogs = new SessionCatalog(shared)
   const { sessionId, output, relay, counters, signal, track } = frame
@@ -89,7 +89,6 @@ export function makeParts(
     counters,
     temporaryNames,
     followers: [catalogs, channels],
-    acquireTimeoutMs,
     log: log.with({ session: sessionId }),
   })
   const clock = new StatementClock(counters, observer)

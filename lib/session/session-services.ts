@@ -70,7 +70,6 @@ export type SessionServices = {
   readonly log: Log
   readonly limits: FrameLimits
   readonly loginTimeoutMs: number
-  readonly acquireTimeoutMs: number
   readonly observer: QueryObserver | undefined
   readonly traffic: TrafficTable
   readonly console: ConsoleService | undefined

@@ -7,7 +7,7 @@ import type { IdleConnection } from '../support/idle-connection.ts'
 import { slotLimits, testPool, ticking } from '../support/test-pool.ts'
 
 function take(pool: Pool, borrower?: Borrower): Promise<BackendConnection> {
-  return pool.acquire(undefined, undefined, undefined, borrower)
+  return pool.acquire(undefined, undefined, borrower)
 }
 
 const turns = () => new Promise((resolve) => setImmediate(resolve))
@@ -46,7 +46,7 @@ t.test('no excess while one borrower works, nor for those who hold nothing', asy
   const works = await take(north, working)
   await take(south, third)
   const signal = AbortSignal.timeout(2000)
-  const souths = south.acquire(signal, undefined, undefined, waiting)
+  const souths = south.acquire(signal, undefined, waiting)
   souths.catch(() => undefined)
   const norths = take(north, third)
   const nobody = take(north)

@@ -72,7 +72,6 @@ export async function localProxy(
     log: new Log('error'),
     limits: DEFAULT_FRAME_LIMITS,
     loginTimeoutMs: 10_000,
-    acquireTimeoutMs: 10_000,
     observer: undefined,
     traffic: new TrafficTable(),
     console: undefined,

@@ -65,7 +65,6 @@ export async function transactionWorld(t: Teardown) {
       user: 'app',
       settings,
       counters: new TrafficCounters(),
-      acquireTimeoutMs: 10_000,
       log: SILENT,
     })
     /** One statement on one node; its error fails the block. */

@@ -1,0 +1,87 @@
+import type { Access } from './access.ts'
+import type { SlotLimits, SlotPool } from './backend/connection-slots.ts'
+import type { PoolOptions } from './backend/pool-options.ts'
+import { DEFAULT_POOLS_OPTIONS, type PoolKey, type PoolsOptions } from './backend/pools.ts'
+import type { Config, ConfigDatabase, ConfigPool, ConfigUser } from './config/config.ts'
+
+const APPLICATION_NAME = 'pgloom'
+/** What timers take. */
+const LONGEST_MS = 2 ** 31 - 1
+
+/** What a configuration says of the pools; a user's own settings go before the database's, as in PgBouncer. */
+export function poolsOptions(
+  config: Config,
+  access: Pick<Access, 'credentialOf'>,
+): Omit<PoolsOptions, 'slots'> {
+  return {
+    ...DEFAULT_POOLS_OPTIONS,
+    ...commonOptions(config.pool),
+    connectTimeoutMs: config.pool.server_connect_timeout_ms || LONGEST_MS,
+    credentialOf: ({ database, user }) => access.credentialOf(database, user),
+    parameters: { application_name: APPLICATION_NAME },
+    differencesOf: (key) => ownOptions(config, key),
+  }
+}
+
+export function slotLimits(config: Config): SlotLimits {
+  const { pool } = config
+  return {
+    poolSize: (key) => sizes(config, key).pool_size,
+    reserveSize: (key) => sizes(config, key).reserve_pool_size,
+    maxDatabaseConnections: ({ database }) => {
+      return databaseOf(config, database)?.max_db_connections ?? pool.max_db_connections
+    },
+    maxUserConnections: ({ user }) => {
+      return userOf(config, user)?.max_user_connections ?? pool.max_user_connections
+    },
+  }
+}
+
+function commonOptions(pool: ConfigPool): Partial<PoolOptions> {
+  return {
+    reserveTimeoutMs: pool.reserve_pool_timeout_ms,
+    idleTimeoutMs: pool.server_idle_timeout_ms,
+    loginRetryMs: pool.server_login_retry_ms,
+    checkQuery: pool.server_check_query,
+    checkDelayMs: pool.server_check_delay_ms,
+    resetQuery: pool.server_reset_query,
+    resetsAlways: pool.server_reset_query_always,
+    isRoundRobin: pool.server_round_robin,
+  }
+}
+
+function ownOptions(config: Config, key: PoolKey): Partial<PoolOptions> {
+  const { pool } = config
+  const database = databaseOf(config, key.database)
+  const user = userOf(config, key.user)
+  const { pool_size, reserve_pool_size } = sizes(config, key)
+  return {
+    mode: user?.pool_mode ?? database?.pool_mode ?? pool.pool_mode,
+    maxConnections: pool_size,
+    reserveConnections: reserve_pool_size,
+    minConnections: database?.min_pool_size ?? pool.min_pool_size,
+    acquireTimeoutMs:
+      user?.query_wait_timeout_ms ?? database?.query_wait_timeout_ms ?? pool.query_wait_timeout_ms,
+    maxLifetimeMs: database?.server_lifetime_ms ?? pool.server_lifetime_ms,
+  }
+}
+
+function sizes(config: Config, key: Pick<SlotPool, 'database' | 'user'>) {
+  const { pool } = config
+  const database = databaseOf(config, key.database)
+  const user = userOf(config, key.user)
+  return {
+    pool_size: user?.pool_size ?? database?.pool_size ?? pool.default_pool_size,
+    reserve_pool_size:
+      user?.reserve_pool_size ?? database?.reserve_pool_size ?? pool.reserve_pool_size,
+  }
+}
+
+/** `*` stands for those without an entry. */
+export function databaseOf({ databases }: Config, name: string): ConfigDatabase | undefined {
+  return databases.find((one) => one.name === name) ?? databases.find((one) => one.name === '*')
+}
+
+export function userOf({ users }: Config, name: string): ConfigUser | undefined {
+  return users.find((one) => one.name === name)
+}
