@@ -7,16 +7,17 @@ import { readHbaRules } from './auth/hba-file.ts'
 import { type HbaMethod, type HbaRule, ruleForAll } from './auth/hba-rules.ts'
 import { HeldCredentials } from './auth/held-credentials.ts'
 import { type IdentMapping, readIdentMap } from './auth/ident-map.ts'
-import { readUserList } from './auth/user-list.ts'
 import { credentialOfSecret, readUserSecret, type UserSecret } from './auth/user-secret.ts'
 import { connectBackend } from './backend/backend-handshake.ts'
 import type { ServerCredential } from './backend/server-credential.ts'
+import { ServerTls } from './backend/server-tls.ts'
 import type { Log } from './base/log.ts'
-import type { AuthType, Config, ConfigTls } from './config/config.ts'
+import type { AuthType, Config } from './config/config.ts'
 import { UsageError } from './config/usage-error.ts'
 import { serverCredentials } from './server-credentials.ts'
 import { ClientTls } from './session/client-tls.ts'
-import { requiresTls, type TlsOptions, verifiesCertificates } from './wire/tls-options.ts'
+import { readTls, unreadable } from './tls-files.ts'
+import { requiresTls, verifiesCertificates } from './wire/tls-options.ts'
 
 const METHODS: Readonly<Record<Exclude<AuthType, 'hba'>, HbaMethod>> = {
   trust: 'trust',
@@ -40,6 +41,7 @@ export class Access {
   readonly authenticator: Authenticator
   readonly credentials = new HeldCredentials()
   readonly clientTls: ClientTls
+  readonly serverTls: ServerTls
   readonly #log: Log
   readonly #saltKey: Buffer
   #rules: Rules
@@ -52,13 +54,17 @@ export class Access {
     this.#saltKey = saltKeyOf(this.#rules)
     this.#lookup = this.#makeLookup(config)
     this.authenticator = new Authenticator(this.#authenticatorOptions(config))
+    this.serverTls = usable(() => new ServerTls(readTls(config.tls.server)), 'tls.server')
     this.clientTls = usable(() => new ClientTls(readTls(config.tls.client)), 'tls.client')
   }
 
   /** All or nothing: throws UsageError, and goes on as before, when a file can't be used. */
   reload(config: Config): void {
     const rules = readRules(config)
+    const server = readTls(config.tls.server)
+    usable(() => new ServerTls(server), 'tls.server')
     usable(() => this.clientTls.reload(readTls(config.tls.client)), 'tls.client')
+    this.serverTls.reload(server)
     const former = this.#lookup
     this.#rules = rules
     this.#lookup = this.#makeLookup(config)
@@ -123,6 +129,7 @@ export class Access {
       connect: () =>
         connectBackend({
           node,
+          tls: this.serverTls,
           database,
           user,
           credential: this.credentialOf(authName, user),
@@ -135,12 +142,9 @@ export class Access {
 }
 
 function readRules(config: Config): Rules {
-  const { type, hba_file, ident_file, users_file } = config.auth
+  const { type, hba_file, ident_file } = config.auth
   const hba = type === 'hba' ? readWith(readHbaRules, hba_file) : [ruleForAll(METHODS[type])]
   const users = new Map<string, UserSecret>()
-  for (const [name, secret] of readWith(readUserList, users_file) ?? []) {
-    if (secret !== undefined) users.set(name, secret)
-  }
   for (const { name, password, scram_secret, md5_secret } of config.users) {
     const secret = readUserSecret(scram_secret ?? md5_secret ?? '')
     if (password !== undefined) users.set(name, { kind: 'plain', password })
@@ -172,43 +176,6 @@ function saltKeyOf({ users, serverCredentials: credentials }: Rules): Buffer {
     hash.update(JSON.stringify([name, credentials.get(name)]))
   }
   return hash.digest()
-}
-
-/** Reads the files anew: certificates are renewed in place. */
-export function readTls(tls: ConfigTls): TlsOptions {
-  const { sslmode, key_file, cert_file, ca_file, protocols, ciphers, tls13_ciphers } = tls
-  if (sslmode === 'disable') return { sslmode, context: {} }
-  const versions = ['tlsv1.0', 'tlsv1.1', 'tlsv1.2', 'tlsv1.3'] as const
-  const names = { 'tlsv1.0': 'TLSv1', 'tlsv1.1': 'TLSv1.1', 'tlsv1.2': 'TLSv1.2' } as const
-  const allowed = versions.filter((version) => protocols.includes(version))
-  const nameOf = (version: (typeof versions)[number] | undefined) =>
-    version === undefined || version === 'tlsv1.3' ? 'TLSv1.3' : names[version]
-  const suites = [tls13_ciphers, ciphers].filter((list) => list !== undefined).join(':')
-  return {
-    sslmode,
-    context: {
-      ...pem('key', key_file),
-      ...pem('cert', cert_file),
-      ...pem('ca', ca_file),
-      minVersion: nameOf(allowed[0]),
-      maxVersion: nameOf(allowed.at(-1)),
-      ...(suites === '' ? {} : { ciphers: suites }),
-    },
-  }
-}
-
-function pem(name: 'key' | 'cert' | 'ca', file: string | undefined) {
-  if (file === undefined) return {}
-  try {
-    return { [name]: readFileSync(file) }
-  } catch (cause) {
-    throw unreadable(file, cause)
-  }
-}
-
-function unreadable(file: string, cause: unknown): UsageError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new UsageError(`cannot read ${file}: ${reason}`, { cause })
 }
 
 function usable<T>(make: () => T, key: string): T {

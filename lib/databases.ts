@@ -1,5 +1,6 @@
 import { connectBackend } from './backend/backend-handshake.ts'
 import type { Pools } from './backend/pools.ts'
+import type { ServerTls } from './backend/server-tls.ts'
 import type { Log } from './base/log.ts'
 import type { Catalog, CatalogSource } from './catalog/catalog.ts'
 import type { Config, ConfigDatabase } from './config/config.ts'
@@ -14,6 +15,7 @@ import type { DatabaseServices } from './session/session-services.ts'
 export type DatabasesOptions = {
   readonly config: Config
   readonly pools: Pools
+  readonly serverTls: ServerTls
   readonly log: Log
 }
 
@@ -25,15 +27,16 @@ type Sharded = {
 
 /** The databases that clients may ask for: sharded ones, whose metadata we watch, and those that are pooled only. */
 export class Databases {
-  readonly #config: Config
+  readonly #options: DatabasesOptions
   readonly #log: Log
   readonly #sharded: readonly Sharded[]
   readonly #services: ReadonlyMap<string, DatabaseServices>
   readonly #fallback: ConfigDatabase | undefined
   #isStopped = false
 
-  constructor({ config, pools, log }: DatabasesOptions) {
-    this.#config = config
+  constructor(options: DatabasesOptions) {
+    const { config, pools, log } = options
+    this.#options = options
     this.#log = log
     const services = new Map<string, DatabaseServices>()
     const sharded: Sharded[] = []
@@ -41,12 +44,12 @@ export class Databases {
       if (database.name === '*') continue
       let catalogs: CatalogSource = localCatalog(database, database.name)
       if (database.sharded) {
-        const watcher = makeWatcher(config, database, log)
+        const watcher = makeWatcher(options, database)
         const recovery = makeRecovery(config, database, { pools, watcher, log })
         sharded.push({ database, watcher, recovery })
         catalogs = watcher
       }
-      services.set(database.name, databaseServices(config, database.name, catalogs))
+      services.set(database.name, databaseServices(options, database.name, catalogs))
     }
     this.#services = services
     this.#sharded = sharded
@@ -57,7 +60,11 @@ export class Databases {
   async install(): Promise<void> {
     await Promise.all(
       this.#sharded.map(({ database }) => {
-        return ensureMetadata(this.#config, database, this.#log.with({ database: database.name }))
+        return ensureMetadata(
+          this.#options.config,
+          database,
+          this.#log.with({ database: database.name }),
+        )
       }),
     )
   }
@@ -83,12 +90,12 @@ export class Databases {
   find(name: string): DatabaseServices | undefined {
     const known = this.#services.get(name)
     if (known !== undefined || this.#fallback === undefined) return known
-    return databaseServices(this.#config, name, localCatalog(this.#fallback, name))
+    return databaseServices(this.#options, name, localCatalog(this.#fallback, name))
   }
 }
 
 function databaseServices(
-  config: Config,
+  { config, serverTls }: DatabasesOptions,
   database: string,
   catalogs: CatalogSource,
 ): DatabaseServices {
@@ -99,6 +106,7 @@ function databaseServices(
         node,
         database,
         user,
+        tls: serverTls,
         credential: serverCredentials(config).get(user),
         parameters: { application_name: 'pgloom' },
         connectTimeoutMs: pool.server_connect_timeout_ms,
@@ -127,13 +135,17 @@ function localCatalog({ hosts, port }: ConfigDatabase, database: string): Catalo
   }
 }
 
-function makeWatcher(config: Config, database: ConfigDatabase, log: Log): CatalogWatcher {
+function makeWatcher(
+  { config, serverTls, log }: DatabasesOptions,
+  database: ConfigDatabase,
+): CatalogWatcher {
   const { user, password } = ownConnection(config, database)
   const { name, hosts, port } = database
   return new CatalogWatcher({
     database: name,
     coordinator: { host: hosts[0], port },
     connection: { user, password },
+    sslOf: (host) => serverTls.requiredOptions(host),
     log: log.with({ database: name }),
     pollIntervalMs: config.metadata_poll_interval_ms,
   })

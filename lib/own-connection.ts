@@ -1,19 +1,23 @@
 import pg from 'pg'
+import { ServerTls } from './backend/server-tls.ts'
 import type { Log } from './base/log.ts'
 import { SqlState } from './base/sqlstate.ts'
 import type { Config, ConfigDatabase } from './config/config.ts'
 import { installMetadata } from './control/metadata-schema.ts'
+import { readTls } from './tls-files.ts'
 
 /** How we connect to a sharded database's coordinator for our own purposes: as the metadata user. */
 export function ownConnection(config: Config, database: ConfigDatabase) {
   const { metadata_user: user, pool, users } = config
   const { hosts, port, name } = database
   const known = users.find((entry) => entry.name === user)
+  const tls = new ServerTls(readTls(config.tls.server))
   return {
     host: hosts[0],
     port,
     database: name,
     user,
+    ssl: tls.requiredOptions(hosts[0]),
     password: known?.server_password ?? known?.password ?? '',
     connectionTimeoutMillis: pool.server_connect_timeout_ms,
     application_name: 'pgloom',

@@ -11,12 +11,13 @@ const LONGEST_MS = 2 ** 31 - 1
 /** What a configuration says of the pools; a user's own settings go before the database's, as in PgBouncer. */
 export function poolsOptions(
   config: Config,
-  access: Pick<Access, 'credentialOf'>,
+  access: Pick<Access, 'credentialOf' | 'serverTls'>,
 ): Omit<PoolsOptions, 'slots'> {
   return {
     ...DEFAULT_POOLS_OPTIONS,
     ...commonOptions(config.pool),
     connectTimeoutMs: config.pool.server_connect_timeout_ms || LONGEST_MS,
+    tls: access.serverTls,
     credentialOf: ({ database, user }) => access.credentialOf(database, user),
     parameters: { application_name: APPLICATION_NAME },
     differencesOf: (key) => ownOptions(config, key),

@@ -38,7 +38,12 @@ export class Router {
     this.#slots = new LocalSlots(slotLimits(config))
     this.#slots.start()
     this.#pools = new Pools({ ...poolsOptions(config, this.#access), slots: this.#slots })
-    this.#databases = new Databases({ config, pools: this.#pools, log })
+    this.#databases = new Databases({
+      config,
+      pools: this.#pools,
+      serverTls: this.#access.serverTls,
+      log,
+    })
     this.#metrics = new Metrics({
       pools: this.#pools,
       clients: () => this.#listener?.clientCount ?? 0,
@@ -66,6 +71,12 @@ export class Router {
   /** The listening sockets of this process. */
   held(): HeldSocket[] {
     return [...(this.#listener?.ports?.held() ?? []), ...(this.#http?.held() ?? [])]
+  }
+
+  /** Takes new rules, users and certificates; whoever is connected stays. Throws UsageError, and goes on as before. */
+  reload(config: Config): void {
+    this.#access.reload(config)
+    this.#log.info('reloaded the configuration')
   }
 
   /** Sends clients away and ends connections. Safe to call after a start that failed half-way. */

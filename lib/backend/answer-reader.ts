@@ -11,6 +11,8 @@ export interface AnswerHandler {
 
 /** Messages that libpq lets be long (VALID_LONG_MESSAGE_TYPE), and those that aren't: in bytes. */
 const MAX_SHORT_LENGTH = 1024 * 1024
+/** Any message before the first ReadyForQuery: who the server is hasn't been proved. */
+const MAX_STARTUP_LENGTH = 64 * 1024
 const FIRST_CARRY_BYTES = 4096
 const NOTHING = Buffer.alloc(0)
 
@@ -42,11 +44,17 @@ export class AnswerReader {
   /** The beginning of a message that the last chunk cut off, [0, #carried). */
   #carry: Buffer = NOTHING
   #carried = 0
+  #maxLength = MAX_STARTUP_LENGTH
   /** true: the handler still refers to the chunk at hand. */
   #isKept = false
 
   constructor(handler: AnswerHandler) {
     this.#handler = handler
+  }
+
+  /** The server has let us in: from now on messages may be as long as the protocol has it. */
+  liftStartupLimit(): void {
+    this.#maxLength = MAX_LENGTH
   }
 
   /** Returns whether `chunk` is still referenced. Throws ProtocolError, after which nothing more may be pushed. */
@@ -69,7 +77,7 @@ export class AnswerReader {
     let wantsWhole = handler.wantsWholeRows()
     while (end - at >= HEADER_BYTES) {
       const type = chunk[at] ?? 0
-      const size = messageSize(chunk, at)
+      const size = messageSize(chunk, at, this.#maxLength)
       if (!wantsWhole && KINDS[type] === ROW) {
         at += size
         if (at <= end) continue
@@ -101,7 +109,7 @@ export class AnswerReader {
       this.#keepForLater(chunk, 0, at)
       if (this.#carried < HEADER_BYTES) return at
     }
-    const size = messageSize(this.#carry, 0)
+    const size = messageSize(this.#carry, 0, this.#maxLength)
     const type = this.#carry[0] ?? 0
     if (KINDS[type] === ROW && !this.#handler.wantsWholeRows()) {
       const head = this.#takeCarried()
@@ -143,7 +151,7 @@ export class AnswerReader {
 }
 
 /** Type byte included. The header must be there. */
-function messageSize(chunk: Buffer, at: number): number {
+function messageSize(chunk: Buffer, at: number, maxLength: number): number {
   const length =
     (((chunk[at + 1] ?? 0) << 24) |
       ((chunk[at + 2] ?? 0) << 16) |
@@ -151,7 +159,12 @@ function messageSize(chunk: Buffer, at: number): number {
       (chunk[at + 4] ?? 0)) >>>
     0
   const kind = KINDS[chunk[at] ?? 0]
-  if (kind === UNKNOWN || length < 4 || length > (kind === SHORT ? MAX_SHORT_LENGTH : MAX_LENGTH)) {
+  if (
+    kind === UNKNOWN ||
+    length < 4 ||
+    length > maxLength ||
+    (kind === SHORT && length > MAX_SHORT_LENGTH)
+  ) {
     throw new ProtocolError('invalid message from server', { severity: 'ERROR' })
   }
   return length + 1

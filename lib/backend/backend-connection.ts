@@ -16,6 +16,7 @@ import { sendCancelRequest } from './cancel-request.ts'
 import { flushThisTurn } from './flush-turn.ts'
 import { PreparedCache } from './prepared-cache.ts'
 import type { ResponseSink } from './response-sink.ts'
+import type { ServerTls } from './server-tls.ts'
 import { ConnectionSettings } from './session-state.ts'
 
 /**
@@ -58,6 +59,7 @@ export class BackendConnection {
   #secretKey: Buffer = Buffer.alloc(0)
   #state: ConnectionState = 'starting'
   #status: number = TransactionStatus.idle
+  readonly #tls: ServerTls | undefined
   readonly #socket: BackendSocket
   readonly #reader: AnswerReader
   readonly #sinks = new RingQueue<ResponseSink>(STARTUP_SINKS)
@@ -72,20 +74,36 @@ export class BackendConnection {
   /** An ErrorResponse outside any request: the server's reason for closing. */
   #lastWords: RouterError | undefined
 
-  constructor(node: BackendAddress, onConnected: (connection: BackendConnection) => void) {
+  constructor(
+    node: BackendAddress,
+    onConnected: (connection: BackendConnection) => void,
+    tls?: ServerTls,
+  ) {
     this.node = node
+    this.#tls = tls
     this.createdAtMs = Date.now()
     this.#reader = new AnswerReader({
       wantsWholeRows: () => this.#sinks.peek()?.wholeRows ?? true,
       rows: (chunk, start, end) => this.#sinks.peek()?.rows(chunk, start, end) ?? false,
       message: (type, chunk, start, end) => this.#receive(type, chunk, start, end),
     })
-    this.#socket = new BackendSocket(node, {
-      received: (chunk, length) => this.#read(chunk, length),
+    const owner = {
+      received: (chunk: Buffer, length: number) => this.#read(chunk, length),
       drained: () => this.#wakeDrainWaiters(),
       connected: () => onConnected(this),
-      closed: (error) => this.#lose(this.#reasonOfClose(error)),
-    })
+      closed: (error: Error | undefined) => this.#lose(this.#reasonOfClose(error)),
+    }
+    const socketTls = tls === undefined ? undefined : { tls, isRequired: false }
+    this.#socket = new BackendSocket(node, owner, socketTls)
+  }
+
+  get isEncrypted(): boolean {
+    return this.#socket.isEncrypted
+  }
+
+  /** What a SCRAM login binds to; undefined: nothing. */
+  get channelBinding(): Buffer | undefined {
+    return this.#socket.channelBinding
   }
 
   get processId(): number {
@@ -198,11 +216,12 @@ export class BackendConnection {
     if (!isRunning || this.#state !== 'ready') return Promise.resolve()
     if (this.#headCancel?.head === head) return this.#headCancel.cancel
     if (this.#unsentSinks === this.#sinks.length) this.flushNow()
-    const cancel: Promise<void> = sendCancelRequest(
-      this.node,
-      this.#processId,
-      this.#secretKey,
-    ).then(() => {
+    const cancel: Promise<void> = sendCancelRequest({
+      address: this.node,
+      processId: this.#processId,
+      secretKey: this.#secretKey,
+      tls: this.#socket.isEncrypted ? this.#tls : undefined,
+    }).then(() => {
       this.#cancels.delete(cancel)
       if (this.#headCancel?.cancel === cancel) this.#headCancel = undefined
     })
@@ -267,6 +286,7 @@ export class BackendConnection {
     this.#headCancel = undefined
     this.#unsentSinks = Math.min(this.#unsentSinks, this.#sinks.length)
     this.#status = status
+    if (this.#state === 'starting') this.#reader.liftStartupLimit()
     this.#state = 'ready'
     if (status === TransactionStatus.idle) this.settings.transactionEnded()
     sink.ready(status)

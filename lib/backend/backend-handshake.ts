@@ -16,6 +16,7 @@ import type { BackendAddress } from './backend-address.ts'
 import { BackendConnection } from './backend-connection.ts'
 import type { ResponseSink } from './response-sink.ts'
 import type { ServerCredential } from './server-credential.ts'
+import type { ServerTls } from './server-tls.ts'
 
 export type ConnectOptions = {
   readonly node: BackendAddress
@@ -23,10 +24,12 @@ export type ConnectOptions = {
   readonly user: string
   /** undefined: the server must trust us. */
   readonly credential?: ServerCredential | undefined
+  /** undefined: without. */
+  readonly tls?: ServerTls | undefined
   /** Sent in the startup packet besides user and database. */
   readonly parameters?: Readonly<Record<string, string>>
   readonly connectTimeoutMs: number
-  /** Send the password in clear when the server asks for it: only over a trusted line. */
+  /** Send the password in clear also to a server that TLS hasn't proved: only over a trusted line. */
   readonly allowsCleartextPassword: boolean
 }
 
@@ -36,10 +39,11 @@ export type ConnectOptions = {
  */
 export function connectBackend(options: ConnectOptions): Promise<BackendConnection> {
   return new Promise((resolve, reject) => {
-    const connection: BackendConnection = new BackendConnection(options.node, () => {
+    const begin = () => {
       writeStartupMessage(connection.out, startupParameters(options))
       connection.flush()
-    })
+    }
+    const connection: BackendConnection = new BackendConnection(options.node, begin, options.tls)
     const { host, port } = options.node
     const timer = setTimeout(() => {
       const message = `timed out connecting to server ${host}:${port}`
@@ -157,9 +161,10 @@ class HandshakeSink implements ResponseSink {
   }
 
   #sendClearText(): void {
-    const { allowsCleartextPassword, credential } = this.#options
+    const { allowsCleartextPassword, credential, tls } = this.#options
+    const isPrivate = this.#connection.isEncrypted && tls?.provesServers === true
     if (credential?.kind !== 'password') this.#refuseMethod('a password in clear text')
-    else if (!allowsCleartextPassword) {
+    else if (!allowsCleartextPassword && !isPrivate) {
       this.#refuse('server asks for a password in clear text, which is not allowed')
     } else writePasswordMessage(this.#connection.out, credential.password)
   }
@@ -178,7 +183,10 @@ class HandshakeSink implements ResponseSink {
     if (this.#scram !== undefined) throw new ProtocolError('unexpected SASL message')
     if (credential?.kind === 'password' || credential?.kind === 'scram-keys') {
       const secret = credential.kind === 'password' ? credential.password : credential.keys
-      const scram = new ScramClient(secret, { mechanisms })
+      const scram = new ScramClient(secret, {
+        mechanisms,
+        channelBinding: this.#connection.channelBinding,
+      })
       this.#scram = scram
       this.#owesSignature = true
       const data = Buffer.from(scram.firstMessage())

@@ -1,53 +1,85 @@
 import { connect, type Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { tlsServerEndPoint } from '../wire/channel-binding.ts'
+import { FrameWriter } from '../wire/frame-writer.ts'
+import { writeSslRequest } from '../wire/startup-packets.ts'
 import { type BackendAddress, socketTarget } from './backend-address.ts'
+import type { ServerTls } from './server-tls.ts'
 
 /** One read buffer a connection; what fits in it is what one read call brings. */
 const READ_BUFFER_BYTES = 64 * 1024
 /** A server that doesn't take our farewell is left without one. */
 const END_TIMEOUT_MS = 5000
 
+const GRANTED = 0x53
+const DECLINED = 0x4e
+
 export type SocketOwner = {
   /** Bytes [0, length) of `chunk`. true: `chunk` is still referenced, read on into a new buffer. */
   received(chunk: Buffer, length: number): boolean
   drained(): void
+  /** May be written to: encrypted, if it is to be. */
   connected(): void
   /** Called once; undefined: the server closed the connection in order. */
   closed(error: Error | undefined): void
 }
 
+export type SocketTls = {
+  readonly tls: ServerTls
+  /** Rather none than an unencrypted one, whatever the mode. */
+  readonly isRequired: boolean
+}
+
+/** plain: from the start, or the server declined. asked -> securing -> secured. */
+type Encryption = 'plain' | 'asked' | 'securing' | 'secured'
+
 /**
  * The transport of one server connection: reads into one buffer that is used again and again (`onread`), and tells
- * of a write whether the kernel took all of it at once, so that the written buffer may be used again too.
+ * of a write whether the kernel took all of it at once, so that the written buffer may be used again too. Under TLS, chunks
+ * are as node:tls makes them.
  */
 export class BackendSocket {
+  readonly #address: BackendAddress
   readonly #owner: SocketOwner
-  readonly #socket: Socket
+  readonly #tls: SocketTls | undefined
+  #socket: Socket
+  #secured: TLSSocket | undefined
+  #encryption: Encryption = 'plain'
   #buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
   #mustSwap = false
   #isClosed = false
   #error: Error | undefined
 
-  constructor(address: BackendAddress, owner: SocketOwner) {
+  constructor(address: BackendAddress, owner: SocketOwner, tls?: SocketTls) {
+    this.#address = address
     this.#owner = owner
+    const target = socketTarget(address)
+    // Postgres doesn't encrypt Unix sockets
+    this.#tls = 'path' in target || tls?.tls.isWanted !== true ? undefined : tls
     this.#socket = connect({
-      ...socketTarget(address),
+      ...target,
       noDelay: true,
       keepAlive: true,
       onread: {
         buffer: () => this.#nextBuffer(),
         callback: (length) => {
-          this.#mustSwap = this.#owner.received(this.#buffer, length)
+          this.#received(length)
           return true
         },
       },
     })
-    this.#socket.on('connect', () => this.#owner.connected())
-    this.#socket.on('drain', () => this.#owner.drained())
-    this.#socket.on('error', (error) => {
-      this.#error = error
-    })
-    this.#socket.on('end', () => this.destroy())
-    this.#socket.on('close', () => this.#close())
+    this.#socket.on('connect', () => this.#connected())
+    this.#listen(this.#socket)
+  }
+
+  get isEncrypted(): boolean {
+    return this.#encryption === 'secured'
+  }
+
+  /** What SCRAM binds to; undefined: not encrypted, or a certificate that nothing can be bound to. */
+  get channelBinding(): Buffer | undefined {
+    const certificate = this.#secured?.getPeerX509Certificate()
+    return certificate === undefined ? undefined : tlsServerEndPoint(certificate.raw)
   }
 
   /** true: a write is waiting for the kernel and 'drained' will follow. */
@@ -81,6 +113,69 @@ export class BackendSocket {
 
   destroy(): void {
     this.#socket.destroy()
+  }
+
+  #listen(socket: Socket): void {
+    socket.on('drain', () => this.#owner.drained())
+    socket.on('error', (error) => {
+      this.#error ??= error
+    })
+    socket.on('end', () => this.destroy())
+    socket.on('close', () => this.#close())
+  }
+
+  #connected(): void {
+    if (this.#tls === undefined) {
+      this.#owner.connected()
+      return
+    }
+    this.#encryption = 'asked'
+    const request = new FrameWriter()
+    writeSslRequest(request)
+    this.#socket.write(request.take())
+  }
+
+  #received(length: number): void {
+    if (this.#encryption === 'asked') this.#negotiated(length)
+    else this.#mustSwap = this.#owner.received(this.#buffer, length)
+  }
+
+  /**
+   * The answer is one byte. What comes with it isn't encrypted and may be anyone's (CVE-2021-23222); an error message,
+   * which only servers before Postgres 7 send, isn't to be shown either (CVE-2024-10977).
+   */
+  #negotiated(length: number): void {
+    const [answer] = this.#buffer
+    if (length > 1) this.#fail('received unencrypted data after SSL response')
+    else if (answer === GRANTED) this.#secure()
+    else if (answer !== DECLINED) this.#fail('received invalid response to SSL negotiation')
+    else if (this.#tls?.isRequired === true || this.#tls?.tls.isRequired === true) {
+      this.#fail('server does not support SSL, but SSL was required')
+    } else {
+      this.#encryption = 'plain'
+      this.#owner.connected()
+    }
+  }
+
+  #secure(): void {
+    const plain = this.#socket
+    const secured = this.#tls?.tls.secure(plain, this.#address.host)
+    if (secured === undefined) return
+    this.#encryption = 'securing'
+    this.#socket = secured
+    this.#secured = secured
+    this.#listen(secured)
+    secured.setNoDelay(true)
+    secured.on('data', (chunk: Buffer) => this.#owner.received(chunk, chunk.length))
+    secured.once('secureConnect', () => {
+      this.#encryption = 'secured'
+      this.#owner.connected()
+    })
+  }
+
+  #fail(reason: string): void {
+    this.#error ??= new Error(reason)
+    this.destroy()
   }
 
   #nextBuffer(): Buffer {

@@ -1,29 +1,49 @@
-import { connect } from 'node:net'
 import { FrameWriter } from '../wire/frame-writer.ts'
 import { writeCancelRequest } from '../wire/startup-packets.ts'
-import { type BackendAddress, socketTarget } from './backend-address.ts'
+import type { BackendAddress } from './backend-address.ts'
+import { BackendSocket } from './backend-socket.ts'
+import type { ServerTls } from './server-tls.ts'
 
 const TIMEOUT_MS = 10_000
+
+export type CancelTarget = {
+  readonly address: BackendAddress
+  readonly processId: number
+  readonly secretKey: Buffer
+  /** The connection to be cancelled is encrypted: the key isn't to be shown to anyone now. */
+  readonly tls: ServerTls | undefined
+}
 
 /**
  * Settles when the server has closed the cancel connection: it has signalled the process by then. Never throws:
  * by the protocol nobody learns whether a cancel had an effect.
  */
-export function sendCancelRequest(
-  address: BackendAddress,
-  processId: number,
-  secretKey: Buffer,
-): Promise<void> {
+export function sendCancelRequest({
+  address,
+  processId,
+  secretKey,
+  tls,
+}: CancelTarget): Promise<void> {
   const out = new FrameWriter()
   writeCancelRequest(out, processId, secretKey)
   return new Promise((resolve) => {
-    const socket = connect({ ...socketTarget(address) })
-    socket.setTimeout(TIMEOUT_MS, () => socket.destroy())
-    socket.on('error', () => undefined)
-    socket.on('close', () => resolve())
-    socket.on('end', () => socket.destroy())
-    socket.resume()
-    // no end() of ours: the postmaster might then close before it has read the packet
-    socket.write(out.take())
+    const timer = setTimeout(() => socket.destroy(), TIMEOUT_MS)
+    const owner = {
+      // no end() of ours: the postmaster might then close before it has read the packet
+      connected: () => {
+        socket.write(out.take())
+      },
+      received: () => false,
+      drained: () => undefined,
+      closed: () => {
+        clearTimeout(timer)
+        resolve()
+      },
+    }
+    const socket: BackendSocket = new BackendSocket(
+      address,
+      owner,
+      tls === undefined ? undefined : { tls, isRequired: true },
+    )
   })
 }

@@ -8,11 +8,13 @@ import { Pool } from './pool.ts'
 import type { PoolFigures, PoolStats } from './pool-figures.ts'
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from './pool-options.ts'
 import type { ServerCredential } from './server-credential.ts'
+import type { ServerTls } from './server-tls.ts'
 import { SharedListener } from './shared-listener.ts'
 
 export type PoolsOptions = PoolOptions & {
   readonly connectTimeoutMs: number
   readonly allowsCleartextPassword: boolean
+  readonly tls: ServerTls | undefined
   /** undefined: none is known, the server must trust us. */
   readonly credentialOf: (key: PoolKey) => ServerCredential | undefined
   /** Sent at the start of each connection, for example application_name. */
@@ -27,6 +29,7 @@ export const DEFAULT_POOLS_OPTIONS: PoolsOptions = {
   ...DEFAULT_POOL_OPTIONS,
   connectTimeoutMs: 15_000,
   allowsCleartextPassword: false,
+  tls: undefined,
   credentialOf: () => undefined,
   parameters: { application_name: 'pgloom' },
 }
@@ -136,9 +139,11 @@ export class Pools {
   }
 
   #connect(key: PoolKey): Promise<BackendConnection> {
-    const { connectTimeoutMs, allowsCleartextPassword, credentialOf, parameters } = this.#options
+    const { connectTimeoutMs, allowsCleartextPassword, credentialOf, parameters, tls } =
+      this.#options
     return connectBackend({
       ...key,
+      tls,
       credential: credentialOf(key),
       parameters,
       connectTimeoutMs,

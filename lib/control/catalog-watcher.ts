@@ -13,8 +13,10 @@ import type { NodeAddress } from './metadata-schema.ts'
 export type CatalogWatcherOptions = {
   readonly database: string
   readonly coordinator: NodeAddress
-  /** How to connect for our own purposes, to any node: user, password, ssl …; host and port are put in. */
-  readonly connection: Omit<pg.ClientConfig, 'host' | 'port' | 'database'>
+  /** How to connect for our own purposes, to any node: user, password …; host and port are put in. */
+  readonly connection: Omit<pg.ClientConfig, 'host' | 'port' | 'database' | 'ssl'>
+  /** Asked anew for each connection: certificates are renewed. */
+  readonly sslOf?: (host: string) => NonNullable<pg.ClientConfig['ssl']>
   readonly log: Log
   /** How often the version is looked up besides LISTEN, which a failover or a pooler may swallow. */
   readonly pollIntervalMs?: number
@@ -158,13 +160,14 @@ export class CatalogWatcher implements CatalogSource {
   }
 
   #newClient(address: NodeAddress): pg.Client {
-    const { connection, database } = this.#options
+    const { connection, database, sslOf } = this.#options
     const client = new pg.Client({
       application_name: 'pgloom catalog',
       connectionTimeoutMillis: 10_000,
       ...connection,
       host: address.host,
       port: address.port,
+      ssl: sslOf?.(address.host) ?? false,
       database,
     })
     client.on('error', () => undefined)
