@@ -138,5 +138,7 @@ export class BenchWorld {
 
 function buildOf(name: SystemName): PgloomBuild {
   const [, path] = name.split('@')
-  return { name, main: path === undefined ? OWN_MAIN : resolve(path) }
+  const node = `Node ${process.version}`
+  if (path === undefined) return { name, main: OWN_MAIN, version: `this build, ${node}` }
+  return { name, main: resolve(path), version: `${resolve(path)}, ${node}` }
 }

@@ -15,6 +15,8 @@ export type PgloomBuild = {
   readonly name: string
   /** Its main.js. */
   readonly main: string
+  /** For the report. */
+  readonly version: string
 }
 
 /** One process of `pgloom serve` whose coordinator is `server`. */
@@ -43,7 +45,7 @@ export async function startPgloom(
     name: build.name,
     port,
     pid: child.pid,
-    version: `${build.main}, Node ${process.version}`,
+    version: build.version,
     refuses: () => undefined,
     stop: () => stopChild(child, 'SIGTERM'),
   }

@@ -22,7 +22,7 @@ export function picture(width: number, height: number, title: string, body: stri
     'svg',
     { xmlns: 'http://www.w3.org/2000/svg', ...size, ...name, ...style },
     element('rect', { width, height, fill: '#ffffff' }),
-    label(MARGIN, 20, title, { 'text-anchor': 'start', 'font-size': 14, 'font-weight': 600 }),
+    label(MARGIN, 20, title, { 'text-anchor': 'start', 'font-size': 13, 'font-weight': 600 }),
     ...body,
   )}\n`
 }
