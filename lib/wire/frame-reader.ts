@@ -8,7 +8,7 @@ import { MAX_LENGTH } from './message-codes.ts'
 export type OnFrame = (type: number, chunk: Buffer, start: number, end: number) => void
 
 export type FrameLimits = {
-  /** Largest startup packet and message before authentication. Postgres: 10000 (MAX_STARTUP_PACKET_LENGTH). */
+  /** Largest startup packet. Postgres: 10000 (MAX_STARTUP_PACKET_LENGTH). */
   readonly startupBytes: number
   /** Largest message afterwards. */
   readonly messageBytes: number
@@ -16,6 +16,8 @@ export type FrameLimits = {
 
 export const DEFAULT_FRAME_LIMITS: FrameLimits = { startupBytes: 10_000, messageBytes: MAX_LENGTH }
 
+/** Postgres' PG_MAX_AUTH_TOKEN_LENGTH */
+const MAX_AUTHENTICATION_LENGTH = 65_535
 const NOTHING = Buffer.alloc(0)
 const FIRST_PENDING_BYTES = 4096
 
@@ -48,9 +50,10 @@ export class FrameReader {
     return this.#isPaused
   }
 
-  /** The startup packet has come: what follows are messages with a type byte, still of startup size. */
+  /** The startup packet has come: what follows are messages with a type byte, of the size of a password or token. */
   expectMessages(): void {
     this.#typeBytes = 1
+    this.#maxLength = MAX_AUTHENTICATION_LENGTH
   }
 
   /** The client is authenticated: from now on the large limit holds. */
