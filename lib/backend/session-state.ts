@@ -186,7 +186,7 @@ export class ConnectionSettings {
 
   transactionEnded(): void {
     this.#local = this.#session
-    this.#touched.clear()
+    if (this.#touched.size > 0) this.#touched.clear()
   }
 
   /** After DISCARD ALL. */

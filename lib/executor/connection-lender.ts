@@ -145,7 +145,8 @@ export class ConnectionLender {
   }
 }
 
-async function synchronise(connection: BackendConnection, wanted: Settings): Promise<void> {
+/** Closes the connection if it can't hold them. */
+export async function synchronise(connection: BackendConnection, wanted: Settings): Promise<void> {
   const text = connection.settings.syncText(wanted, false)
   if (text === '') return
   try {

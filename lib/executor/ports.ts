@@ -15,6 +15,8 @@ export interface ClientPort {
   write(chunk: Buffer, start: number, end: number): 'taken' | 'kept'
   /** true: too much is waiting for the client; pause the sources and go on in whenDrained. */
   readonly isCongested: boolean
+  /** true: more than others should have to wait for as well. Absent: never.*/
+  readonly isFlooded?: boolean
   /** Calls back once, when the client's socket has drained (or the client is gone). */
   whenDrained(resume: () => void): void
   /** Messages of the COPY the client is sending: each CopyData's body, then undefined at CopyDone. Throws on CopyFail. */

@@ -53,6 +53,8 @@ export class RelaySink implements ResponseSink {
   readonly script = new AnswerScript()
   /** Errors go to the client at once (a client that flushes without Sync waits for them). */
   writesErrors = false
+  /** Others' answers come by the same connection: a slow client may stop it only as a last resort. */
+  isShared = false
   /** RowDescription answers a Describe message rather than a Query. */
   isExtended = false
 
@@ -84,6 +86,7 @@ export class RelaySink implements ResponseSink {
     this.script.reset()
     this.writesErrors = false
     this.isExtended = false
+    this.isShared = false
     this.error = undefined
     this.hasAnswered = false
     this.status = 0
@@ -208,10 +211,13 @@ export class RelaySink implements ResponseSink {
   #pass(chunk: Buffer, start: number, end: number): boolean {
     this.hasAnswered = true
     const kept = this.#client.write(chunk, start, end) === 'kept'
-    if (this.#client.isCongested && this.#connection !== undefined) {
-      this.#connection.pause()
-      this.#client.whenDrained(this.#resume)
-    }
+    if (this.#client.isCongested && this.#connection !== undefined) this.#holdBack()
     return kept
+  }
+
+  #holdBack(): void {
+    if (this.isShared && this.#client.isFlooded !== true) return
+    this.#connection?.pause()
+    this.#client.whenDrained(this.#resume)
   }
 }

@@ -96,6 +96,11 @@ export class SessionTransaction {
     return this.#block !== 'none'
   }
 
+  /** Outside a block, and nothing ties the session to a connection: any that holds its settings will do. */
+  get isFree(): boolean {
+    return this.#block === 'none' && this.#borrowed.size === 0 && this.pins.length === 0
+  }
+
   /** Opened by beginImplicit and not made explicit since. */
   get isImplicit(): boolean {
     return this.#block === 'implicit'
@@ -484,6 +489,7 @@ export class SessionTransaction {
   }
 
   #releaseBorrowed(): void {
+    if (this.#borrowed.size === 0) return
     const connections = [...this.#borrowed.values()]
     this.#borrowed.clear()
     for (const connection of connections) {

@@ -1,3 +1,4 @@
+import { type Flushable, flushThisTurn } from '../backend/flush-turn.ts'
 import { TrafficCounters } from '../backend/traffic-counters.ts'
 import type { ClientPort } from '../executor/ports.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
@@ -9,6 +10,8 @@ const COPY_LIMIT_BYTES = 4096
 const ARENA_LIMIT_BYTES = 64 * 1024
 /** More than this waiting in the socket: the sources must pause. Above the stream's own mark, so 'drain' follows. */
 const CONGESTION_BYTES = 256 * 1024
+/** What one client may let pile up where a pause would stop others too. */
+const FLOOD_BYTES = 1024 * 1024
 
 /** Where the executor's side of a COPY FROM STDIN reads. Implemented by copy-inbox.ts. */
 export interface CopySource {
@@ -20,7 +23,7 @@ export interface CopySource {
  * the event-loop turn (setImmediate comes right after the poll phase, so that nothing waits longer than the
  * work at hand). An arena which the socket could not pass to the kernel at once is given away and replaced.
  */
-export class ClientOutput implements ClientPort {
+export class ClientOutput implements ClientPort, Flushable {
   readonly log: { readonly sessionId: number }
   /** Takes what is sent; replaced when it is known who the client is. */
   counters = new TrafficCounters()
@@ -61,6 +64,10 @@ export class ClientOutput implements ClientPort {
     return !this.#isClosed && this.#socket.pendingBytes >= CONGESTION_BYTES
   }
 
+  get isFlooded(): boolean {
+    return !this.#isClosed && this.#socket.pendingBytes >= FLOOD_BYTES
+  }
+
   /** For messages of our own: append whole ones before the turn ends. Don't keep the writer. */
   get frames(): FrameWriter {
     if (this.#arena.length >= ARENA_LIMIT_BYTES) this.flush()
@@ -95,6 +102,12 @@ export class ClientOutput implements ClientPort {
     else this.#arena = new FrameWriter()
   }
 
+  /** Called by flush-turn. */
+  flushNow(): void {
+    this.#isScheduled = false
+    this.flush()
+  }
+
   whenDrained(resume: () => void): void {
     if (this.isCongested) this.#drainWaiters.push(resume)
     else setImmediate(resume)
@@ -113,9 +126,6 @@ export class ClientOutput implements ClientPort {
   #schedule(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
-    setImmediate(() => {
-      this.#isScheduled = false
-      this.flush()
-    })
+    flushThisTurn(this)
   }
 }

@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events'
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { ServerCredential } from '../backend/server-credential.ts'
 import { TrafficCounters } from '../backend/traffic-counters.ts'
@@ -25,6 +24,7 @@ import { tooManyClients } from './client-slots.ts'
 import type { ClientSocket, ClientSocketOwner } from './client-socket.ts'
 import { CopyInbox } from './copy-inbox.ts'
 import { CopyRouting } from './copy-routing.ts'
+import { FastPath, type FastPathOwner } from './fast-path.ts'
 import { MessageInbox } from './message-inbox.ts'
 import { MessageProcessor } from './message-processor.ts'
 import { ParameterReports } from './parameter-reports.ts'
@@ -33,15 +33,12 @@ import { databaseOf, makeParts, openOnCoordinator } from './session-opening.ts'
 import type { SessionParts } from './session-parts.ts'
 import { reportSession, type SessionReport } from './session-report.ts'
 import type { ConsoleService, MessageRunner, SessionServices } from './session-services.ts'
-import { asRouterError } from './statement-guards.ts'
+import { makeAbort } from './statement-abort.ts'
+import { asFatal, asRouterError } from './statement-guards.ts'
 import { StatementRelay } from './statement-relay.ts'
 
 /** startup -> opening -> ready -> closed; closed from anywhere. */
 type Phase = 'startup' | 'opening' | 'ready' | 'closed'
-
-/** Messages that wait while a statement runs: beyond this the socket isn't read. */
-const MAX_QUEUED_BYTES = 1024 * 1024
-const MAX_QUEUED_MESSAGES = 10_000
 
 const KNOWN_MESSAGES: ReadonlySet<number> = new Set(Object.values(Frontend))
 
@@ -49,7 +46,9 @@ const KNOWN_MESSAGES: ReadonlySet<number> = new Set(Object.values(Frontend))
  * One client: its socket, and what it is allowed to send when. Owns everything of the session; ends it all when
  * the socket closes. Statements are carried out by MessageProcessor, one at a time, in order.
  */
-export class ClientSession implements Cancellable, HandshakeListener, ClientSocketOwner {
+export class ClientSession
+  implements Cancellable, HandshakeListener, ClientSocketOwner, FastPathOwner
+{
   readonly id: number
   readonly closed: Promise<void>
   readonly #socket: ClientSocket
@@ -70,6 +69,7 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
   #counters = new TrafficCounters()
   #parts: SessionParts | undefined
   #processor: MessageRunner | undefined
+  #fast: FastPath | undefined
   #login: Login | undefined
   #reports: ParameterReports | undefined
   #isBusy = false
@@ -194,6 +194,7 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
 
   #receive(type: number, chunk: Buffer, start: number, end: number): void {
     if (this.#phase === 'closed') return
+    if (!this.#isBusy && this.#takesFast(type, chunk, start, end)) return
     if (this.#phase === 'startup') {
       this.#encryption.checkMessage()
       this.#handshake.receive(type, chunk.subarray(start, end))
@@ -209,16 +210,28 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
     this.#inbox.push(type, chunk.subarray(start, end))
     if (this.#copy.isActive) this.#copy.drain(this.#inbox)
     this.#pump()
-    if (this.#isInboxFull) this.#socket.pause()
+    if (this.#inbox.isFull) this.#socket.pause()
   }
 
-  get #isInboxFull(): boolean {
-    return this.#inbox.byteLength > MAX_QUEUED_BYTES || this.#inbox.length > MAX_QUEUED_MESSAGES
+  /** true: it is under way, or already answered. */
+  #takesFast(type: number, chunk: Buffer, start: number, end: number): boolean {
+    if (this.#phase !== 'ready' || this.#inbox.length > 0) return false
+    this.#isBusy = this.#fast?.takes(type, chunk, start, end) ?? false
+    return this.#isBusy
+  }
+
+  fastDone(): void {
+    this.#idle()
+  }
+
+  fastFailed(error: unknown): void {
+    this.#failed(error)
+    this.#idle()
   }
 
   /** One chunk may bring thousands of messages: reading goes on only when there is room for them. */
   #resumeReading(): void {
-    if (!this.#isInboxFull) this.#socket.resume()
+    if (!this.#inbox.isFull) this.#socket.resume()
   }
 
   // -- startup --------------------------------------------------------------------------------------------------
@@ -291,7 +304,9 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
     if (this.#isClosed) return
     const reports = new ParameterReports(this.#output, parts.settings, parameters)
     this.#reports = reports
-    this.#processor = new MessageProcessor(parts, this.#inbox, reports)
+    const processor = new MessageProcessor(parts, this.#inbox, reports)
+    this.#processor = processor
+    this.#fast = new FastPath(parts, processor, this)
     this.#counters.clientLogins++
     this.#welcome()
   }
@@ -381,7 +396,7 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
   #idle(): void {
     this.#isBusy = false
     this.#abort = undefined
-    for (const context of this.#contexts.splice(0)) context.end()
+    if (this.#contexts.length > 0) for (const context of this.#contexts.splice(0)) context.end()
     if (this.#isClosed) {
       this.#release()
       return
@@ -403,6 +418,7 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
   }
 
   #abortStatement(message: string): void {
+    if (this.#fast?.cancel() === true) return
     this.#abort ??= makeAbort()
     this.#abort.abort(new RouterError(SqlState.queryCanceled, message))
     for (const connection of this.#parts?.transaction.cancellable ?? []) void connection.cancel()
@@ -440,10 +456,7 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
       this.#close()
       return
     }
-    const fatal =
-      error.severity === 'ERROR'
-        ? new RouterError(error.sqlState, error.message, { severity: 'FATAL', cause: error })
-        : error
+    const fatal = asFatal(error)
     this.#services.observer?.queryFailed(fatal.sqlState)
     writeError(this.#output.frames, fatal)
     this.#output.end()
@@ -487,11 +500,4 @@ export class ClientSession implements Cancellable, HandshakeListener, ClientSock
       .catch((error: unknown) => this.#log.warn('could not end a session cleanly', { error }))
       .finally(() => this.#resolveClosed())
   }
-}
-
-/** Each request of a statement listens until it has ended, and a COPY to many shards has one for each, pipelined. */
-function makeAbort(): AbortController {
-  const abort = new AbortController()
-  setMaxListeners(0, abort.signal)
-  return abort
 }

@@ -1,10 +1,14 @@
+/** Messages that wait while a statement runs: beyond this the socket isn't read. */
+const MAX_QUEUED_BYTES = 1024 * 1024
+const MAX_QUEUED_MESSAGES = 10_000
+
 /** A private copy of one client message: type byte, length, body. */
 export type QueuedMessage = { readonly type: number; readonly frame: Buffer }
 
 /**
  * Messages of one client that wait for their turn, in order. Each frame is copied once on its way in, since the
- * reader's chunk is gone after its callback. The session stops reading the socket when `byteLength` or `length`
- * passes its limits, so the bound is those limits plus what one read brings.
+ * reader's chunk is gone after its callback. The session stops reading the socket when the inbox is full, so the bound is
+ * its limits plus what one read brings.
  */
 export class MessageInbox {
   #messages: (QueuedMessage | undefined)[] = []
@@ -17,6 +21,10 @@ export class MessageInbox {
 
   get byteLength(): number {
     return this.#byteLength
+  }
+
+  get isFull(): boolean {
+    return this.#byteLength > MAX_QUEUED_BYTES || this.length > MAX_QUEUED_MESSAGES
   }
 
   push(type: number, frame: Buffer): void {

@@ -1,5 +1,6 @@
 import { ProtocolError, type RouterError } from '../base/errors.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
+import type { LexResult } from '../sql/lexer.ts'
 import { writeReadyForQuery } from '../wire/backend-messages.ts'
 import { writeError } from '../wire/error-messages.ts'
 import { readEmpty, readFunctionCall, readQuery } from '../wire/frontend-messages.ts'
@@ -16,6 +17,7 @@ import { SessionCommands } from './session-commands.ts'
 import type { SessionParts } from './session-parts.ts'
 import { SimpleQuery } from './simple-query.ts'
 import { asRouterError, checkNotFailed } from './statement-guards.ts'
+import type { CachedPlan } from './statement-planner.ts'
 import { StatementRunner } from './statement-runner.ts'
 
 /** Without a Sync or Flush so many messages may gather before they are carried out. */
@@ -63,6 +65,22 @@ export class MessageProcessor {
       forwarding,
       new PortalRunner(parts, this.#runner, commands, prepared),
     )
+  }
+
+  /** Messages up to Sync are being dropped. */
+  get isSkipping(): boolean {
+    return this.#isSkipping
+  }
+
+  /** The plan for a text that is still in the client's read buffer. */
+  lookup(text: Buffer, start: number, end: number, into: LexResult): CachedPlan | undefined {
+    return this.#runner.lookup(text, start, end, into)
+  }
+
+  /** The end of a Query, or of messages up to Sync, that were carried out elsewhere. Errors that it throws are fatal. */
+  answered(error: RouterError | undefined): void {
+    if (error !== undefined) this.#answerError(error)
+    this.#ready()
   }
 
   /** false: the messages at the head wait for those that follow. */

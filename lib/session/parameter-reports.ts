@@ -12,6 +12,8 @@ export class ParameterReports {
   readonly #settings: SessionSettings
   readonly #known: Map<string, string>
   readonly #changed = new Map<string, string>()
+  /** The client knows exactly the values that hold outside of transactions. */
+  #isSettled = false
   #idleSettings: Settings
   #idleValues: ReadonlyMap<string, string>
 
@@ -32,8 +34,14 @@ export class ParameterReports {
     this.#changed.set(name, value)
   }
 
+  get #isUnchanged(): boolean {
+    const isSettled = this.#isSettled && this.#changed.size === 0
+    return isSettled && this.#settings.effective === this.#idleSettings
+  }
+
   /** Before ReadyForQuery. */
   tell(status: number): void {
+    if (this.#isUnchanged) return
     const isRolledBack =
       status === TransactionStatus.idle && this.#settings.effective === this.#idleSettings
     if (isRolledBack) {
@@ -46,6 +54,7 @@ export class ParameterReports {
       this.#known.set(name, value)
       writeParameterStatus(this.#output.frames, { name, value })
     }
+    this.#isSettled = status === TransactionStatus.idle && this.#changed.size === 0
     this.#changed.clear()
     if (status !== TransactionStatus.idle || isRolledBack) return
     this.#idleSettings = this.#settings.effective

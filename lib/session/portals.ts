@@ -46,6 +46,6 @@ export class Portals {
   }
 
   clear(): void {
-    this.#portals.clear()
+    if (this.#portals.size > 0) this.#portals.clear()
   }
 }

@@ -5,6 +5,7 @@ import { SqlState } from '../base/sqlstate.ts'
 import type { CatalogSource } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import { checkClusterSetting, clusterSettingName } from '../catalog/cluster-settings.ts'
+import { LaneLender } from '../executor/lane-lender.ts'
 import { SessionStatementContext } from '../executor/statement-context.ts'
 import { SessionTransaction } from '../executor/transaction.ts'
 import { quoteLiteral } from '../planner/session-commands.ts'
@@ -80,12 +81,10 @@ export function makeParts(
       fail: (error) => frame.fail(error),
     },
   )
+  const { database: databaseName, user } = login
+  const lending = { pools, catalog: catalogs, database: databaseName, user, settings }
   const transaction: SessionTransaction = new SessionTransaction({
-    pools,
-    catalog: catalogs,
-    database: login.database,
-    user: login.user,
-    settings,
+    ...lending,
     counters,
     temporaryNames,
     followers: [catalogs, channels],
@@ -104,6 +103,7 @@ export function makeParts(
     output,
     relay,
     transaction,
+    lanes: new LaneLender(lending),
     settings,
     initialSettings: initialSettings(login),
     catalogs,

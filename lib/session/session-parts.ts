@@ -1,6 +1,7 @@
 import type { SessionSettings, Settings } from '../backend/session-state.ts'
 import type { TrafficCounters } from '../backend/traffic-counters.ts'
 import type { Log } from '../base/log.ts'
+import type { LaneLender } from '../executor/lane-lender.ts'
 import type { ClusterCommands, Execution } from '../executor/ports.ts'
 import type { SessionStatementContext } from '../executor/statement-context.ts'
 import type { SessionTransaction } from '../executor/transaction.ts'
@@ -21,6 +22,7 @@ export type SessionParts = {
   readonly output: ClientOutput
   readonly relay: StatementRelay
   readonly transaction: SessionTransaction
+  readonly lanes: LaneLender
   readonly settings: SessionSettings
   /** Settings of the startup packet: what RESET goes back to. */
   readonly initialSettings: Settings

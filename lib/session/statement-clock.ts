@@ -27,13 +27,13 @@ export class StatementClock {
     return this.#startedMs
   }
 
-  start(): void {
-    this.#startedMs = performance.now()
+  start(nowMs = performance.now()): void {
+    this.#startedMs = nowMs
   }
 
   /** `count`: so many statements were answered as one; each gets its share of the time. */
-  done(tier: QueryTier, count = 1): void {
-    const durationMs = this.#ended(count)
+  done(tier: QueryTier, count = 1, nowMs = performance.now()): void {
+    const durationMs = this.#ended(count, nowMs)
     const observer = this.#observer
     if (observer === undefined) return
     const share = durationMs / count
@@ -41,7 +41,7 @@ export class StatementClock {
   }
 
   failed(sqlState: string): void {
-    this.#ended(1)
+    this.#ended(1, performance.now())
     this.#observer?.queryFailed(sqlState)
   }
 
@@ -54,8 +54,7 @@ export class StatementClock {
     this.#transactionMs = 0
   }
 
-  #ended(count: number): number {
-    const nowMs = performance.now()
+  #ended(count: number, nowMs: number): number {
     const durationMs = nowMs - this.#startedMs
     if (this.#transactionMs === 0) this.#transactionMs = this.#startedMs
     this.#startedMs = nowMs

@@ -29,3 +29,9 @@ export function asRouterError(error: unknown): RouterError {
   if (error instanceof RouterError) return error
   return new RouterError(SqlState.internalError, 'internal error', { cause: error })
 }
+
+/** As the last thing that the client hears. */
+export function asFatal(error: RouterError): RouterError {
+  if (error.severity !== 'ERROR') return error
+  return new RouterError(error.sqlState, error.message, { severity: 'FATAL', cause: error })
+}

@@ -1,3 +1,4 @@
+import { StatementTimes } from '../backend/service-time.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Catalog } from '../catalog/catalog.ts'
@@ -16,6 +17,7 @@ export type PlannedStatement = {
   /** Characters of the client's message before it. */
   readonly base: number
   readonly plan: Plan
+  readonly times: StatementTimes
   /**
    * false: the plan was made for another text of this shape. It holds for a statement routed to one shard;
    * all else of it (other shards, row ranges) is the other text's.
@@ -39,8 +41,10 @@ export type PlanningWorld = {
 }
 
 /** A plan that holds for every literal, and the world it holds in. */
-type CachedPlan = {
+export type CachedPlan = {
   readonly plan: Plan
+  /** Of all statements of this shape. */
+  readonly times: StatementTimes
   readonly catalog: Catalog
   readonly searchPath: readonly string[]
 }
@@ -61,18 +65,31 @@ export class StatementPlanner {
   fromCache(text: Buffer, world: PlanningWorld): PlannedStatement | undefined {
     if (world.temporaryNames.size > 0 || !world.isShared) return undefined
     const literals = new LexResult()
-    if (!this.#cache.lex(text, 0, text.length, literals)) return undefined
-    const cached = this.#cache.lookup(text, 0, text.length, literals)
+    const cached = this.lookup(text, 0, text.length, literals, world.catalog, world.searchPath)
     if (cached === undefined) return undefined
-    const { plan, catalog, searchPath } = cached
-    if (catalog !== world.catalog || searchPath !== world.searchPath) return undefined
-    return { text, base: 0, plan, isOwn: false, literals, catalog, searchPath, temporaryNames: [] }
+    const { plan, times, catalog, searchPath } = cached
+    const base = { text, base: 0, isOwn: false, temporaryNames: [] }
+    return { ...base, plan, times, literals, catalog, searchPath }
+  }
+
+  /** The plan for text[start, end), whose literals go `into`. Keeps nothing of the text; allocates nothing. Not for worlds of one's own. */
+  lookup(
+    text: Buffer,
+    start: number,
+    end: number,
+    into: LexResult,
+    catalog: Catalog,
+    searchPath: readonly string[],
+  ): CachedPlan | undefined {
+    if (!this.#cache.lex(text, start, end, into)) return undefined
+    const cached = this.#cache.lookup(text, start, end, into)
+    return cached?.catalog === catalog && cached.searchPath === searchPath ? cached : undefined
   }
 
   #keep(planned: PlannedStatement, world: PlanningWorld): void {
-    const { text, plan, literals, catalog, searchPath } = planned
+    const { text, plan, times, literals, catalog, searchPath } = planned
     if (world.temporaryNames.size > 0 || !world.isShared || !isShapeStable(plan)) return
-    this.#cache.store(text, 0, text.length, literals, { plan, catalog, searchPath })
+    this.#cache.store(text, 0, text.length, literals, { plan, times, catalog, searchPath })
   }
 
   /** All statements of a text, in order; each is planned only when its turn comes, in the world of then. */
@@ -120,6 +137,7 @@ export class StatementPlanner {
       text: parsed.text,
       base: parsed.base,
       plan,
+      times: new StatementTimes(),
       isOwn: true,
       literals,
       catalog: world.catalog,

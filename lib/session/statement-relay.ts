@@ -21,6 +21,8 @@ export class StatementRelay implements RelayOwner {
   readonly #events: RelayEvents
   #connection: BackendConnection | undefined
   #onDone: ((error: RouterError | undefined) => void) | undefined
+  /** The connection was lost before finish() said whom to tell. */
+  #earlyLoss: RouterError | undefined
 
   constructor(client: ClientPort, events: RelayEvents) {
     this.#events = events
@@ -34,6 +36,7 @@ export class StatementRelay implements RelayOwner {
 
   /** Opens the connection for one request; its bytes are to be written next. */
   begin(connection: BackendConnection, catalog: Catalog): void {
+    this.#earlyLoss = undefined
     this.sink.reset(connection, catalog)
     this.#connection = connection
     connection.open(this.sink)
@@ -41,6 +44,12 @@ export class StatementRelay implements RelayOwner {
 
   /** Sends what was written. `onDone` gets the server's error, which has not gone to the client yet. */
   finish(onDone: (error: RouterError | undefined) => void): void {
+    const loss = this.#earlyLoss
+    this.#earlyLoss = undefined
+    if (loss !== undefined) {
+      onDone(loss)
+      return
+    }
     this.#onDone = onDone
     this.#connection?.flush()
   }
@@ -73,6 +82,7 @@ export class StatementRelay implements RelayOwner {
     const onDone = this.#onDone
     this.#connection = undefined
     this.#onDone = undefined
-    onDone?.(error)
+    if (onDone === undefined) this.#earlyLoss = error
+    else onDone(error)
   }
 }

@@ -1,4 +1,5 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
+import type { Settings } from '../backend/session-state.ts'
 import type { Catalog, Shard } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import { checkCursorFree, currentShard } from '../executor/declare-cursor.ts'
@@ -10,6 +11,7 @@ import { routedShard } from '../executor/routed.ts'
 import { writeReplaced, writeSpliced } from '../executor/splice-writer.ts'
 import type { LocalPlan, RoutedStatement } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
+import type { LexResult } from '../sql/lexer.ts'
 import { writeCommandComplete } from '../wire/backend-messages.ts'
 import type { FrameWriter } from '../wire/frame-writer.ts'
 import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
@@ -17,7 +19,12 @@ import { currentRole, searchPathOf } from './search-path.ts'
 import type { SessionCommands } from './session-commands.ts'
 import type { SessionParts } from './session-parts.ts'
 import { checkNotFailed } from './statement-guards.ts'
-import type { ParsedStatement, PlannedStatement, PlanningWorld } from './statement-planner.ts'
+import type {
+  CachedPlan,
+  ParsedStatement,
+  PlannedStatement,
+  PlanningWorld,
+} from './statement-planner.ts'
 import { UnseenReadsGuard } from './unseen-reads-guard.ts'
 
 /** Where a statement goes as it is: to one connection. */
@@ -42,6 +49,9 @@ export class StatementRunner {
   readonly #commands: SessionCommands
   readonly #unseenReads: UnseenReadsGuard
   readonly #keys = new StatementKeys()
+  /** Those that #lastSearchPath was made from. */
+  #searchPathSettings: Settings | undefined
+  #lastSearchPath: readonly string[] = []
 
   constructor(parts: SessionParts, commands: SessionCommands) {
     this.#parts = parts
@@ -64,6 +74,14 @@ export class StatementRunner {
     return this.#parts.planner.fromCache(text, this.#world())
   }
 
+  /** As planFromCache, for a text that isn't ours. */
+  lookup(text: Buffer, start: number, end: number, into: LexResult): CachedPlan | undefined {
+    const { catalogs, temporaryNames, planner } = this.#parts
+    if (temporaryNames.size > 0 || !catalogs.isShared) return undefined
+    const searchPath = this.#searchPath()
+    return planner.lookup(text, start, end, into, catalogs.current(), searchPath)
+  }
+
   #world(): PlanningWorld {
     const { catalogs, temporaryNames } = this.#parts
     const { isShared } = catalogs
@@ -82,7 +100,10 @@ export class StatementRunner {
   #searchPath(): readonly string[] {
     const { settings, user } = this.#parts
     const { effective } = settings
-    return searchPathOf(effective.get('search_path'), currentRole(effective, user))
+    if (this.#searchPathSettings === effective) return this.#lastSearchPath
+    this.#searchPathSettings = effective
+    this.#lastSearchPath = searchPathOf(effective.get('search_path'), currentRole(effective, user))
+    return this.#lastSearchPath
   }
 
   /** In the simple protocol: everything up to CommandComplete. Throws the statement's error. */
@@ -251,13 +272,19 @@ export class StatementRunner {
     await this.prepareLocal(planned)
     const connection = await this.connectionTo(target)
     this.pinLocal(planned, connection)
+    const { output } = this.#parts
+    const beganAtMs = performance.now()
+    const bytesBefore = output.bytesWritten
     await this.relay(connection, planned, (out, positions) => {
       const mark = out.begin(Frontend.query)
       this.writeText(out, planned, target, positions)
       out.byte(0)
       out.end(mark)
     })
-    this.#parts.clock.done(tierOf(target))
+    const nowMs = performance.now()
+    const time = planned.times.of(target.shardIndex)
+    time.note(nowMs - beganAtMs, output.bytesWritten - bytesBefore, nowMs, true)
+    this.#parts.clock.done(tierOf(target), 1, nowMs)
     this.noteLocal(planned)
   }
 
