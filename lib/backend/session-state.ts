@@ -179,6 +179,17 @@ export class ConnectionSettings {
     this.#local = wanted
   }
 
+  /** Set on the connection by other means than syncText(). */
+  adopted(name: string, value: string, isInTransaction: boolean): void {
+    if (isInTransaction) {
+      this.#touched.add(name)
+      if (this.#local !== undefined) this.#local = withSetting(this.#local, name, value)
+      return
+    }
+    this.#session = withSetting(this.#session, name, value)
+    this.#local = this.#session
+  }
+
   /** After a ROLLBACK TO on this connection. */
   savepointRolledBack(): void {
     if (this.#touched.size > 0) this.#local = undefined

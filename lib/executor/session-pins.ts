@@ -12,6 +12,12 @@ export type SessionPinsOptions = {
   readonly released: (connection: BackendConnection) => void
   /** Temporary relations as the connection's server sees them now. */
   readonly temporaryNames: (connection: BackendConnection, names: readonly string[]) => void
+  /** What was set on the connection, in the transaction at hand or for good. */
+  readonly settings: (
+    connection: BackendConnection,
+    settings: ReadonlyMap<string, string>,
+    isInTransaction: boolean,
+  ) => void
   /** Asking has failed the transaction on that node. */
   readonly failedInside: (error: RouterError) => void
   readonly log: Log
@@ -24,6 +30,9 @@ type Kept = {
   readonly connection: BackendConnection
   /** Something has run on it since the server was last asked what it holds. inside: asked in the transaction at hand. */
   suspicion: 'none' | 'inside' | 'suspect'
+  /** Since it was last asked outside a transaction. */
+  readonly settings: Set<string>
+  hasRunCode: boolean
 }
 
 /**
@@ -67,11 +76,32 @@ export class SessionPins {
     )
   }
 
-  /** `reason` undefined: it may hold anything or nothing. */
-  add(connection: BackendConnection, reason: PinReason | undefined): void {
+  /** Code of the user's runs on it: it may hold anything or nothing. */
+  addCode(connection: BackendConnection): void {
+    this.#keep(connection).hasRunCode = true
+  }
+
+  /** These settings are being set on it. */
+  addSettings(connection: BackendConnection, names: readonly string[]): void {
+    const { settings } = this.#keep(connection)
+    for (const name of names) settings.add(name)
+  }
+
+  #keep(connection: BackendConnection): Kept {
     const { nodeId } = connection.node
-    this.#kept.set(nodeId, { connection, suspicion: 'suspect' })
-    if (reason === undefined) return
+    const known = this.#kept.get(nodeId)
+    const kept: Kept =
+      known?.connection === connection
+        ? known
+        : { connection, suspicion: 'suspect', settings: new Set(), hasRunCode: false }
+    kept.suspicion = 'suspect'
+    this.#kept.set(nodeId, kept)
+    return kept
+  }
+
+  add(connection: BackendConnection, reason: PinReason): void {
+    const { nodeId } = connection.node
+    this.#keep(connection)
     if (this.#pins.some((pin) => pin.nodeId === nodeId && pin.reason === reason)) return
     this.#pins = [...this.#pins, { nodeId, reason, since: new Date() }]
   }
@@ -99,7 +129,7 @@ export class SessionPins {
     while (this.#asking !== undefined) await this.#asking
   }
 
-  /** Asks those that are suspect. In a transaction the answer only tells of temporary names. */
+  /** Asks those that are suspect. In a transaction the answer only tells of temporary names and of settings. */
   prove(isInTransaction: boolean): void {
     for (const kept of this.#kept.values()) {
       if (kept.connection.state !== 'ready') continue
@@ -120,8 +150,14 @@ export class SessionPins {
   async #ask(kept: Kept, isInTransaction: boolean): Promise<void> {
     const { connection } = kept
     try {
-      const held = await heldState(connection)
+      const question = { settings: new Set(kept.settings), hasRunCode: kept.hasRunCode }
+      if (!isInTransaction) {
+        kept.settings.clear()
+        kept.hasRunCode = false
+      }
+      const held = await heldState(connection, question)
       this.#options.temporaryNames(connection, held.temporaryNames)
+      this.#options.settings(connection, held.settings, isInTransaction)
       if (!isInTransaction) this.#conclude(kept, held)
     } catch (error) {
       kept.suspicion = 'suspect'

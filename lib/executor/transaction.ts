@@ -5,6 +5,7 @@ import { SqlState } from '../base/sqlstate.ts'
 import type { PinReason } from '../planner/plan.ts'
 import { writeQuery } from '../wire/frontend-messages.ts'
 import { TransactionStatus } from '../wire/message-codes.ts'
+import { adoptSettings } from './adopted-settings.ts'
 import { ConnectionLender, discard, type LenderOptions } from './connection-lender.ts'
 import { query } from './node-client.ts'
 import { commitOne, onEach, SpreadCommit } from './participant-commit.ts'
@@ -80,6 +81,8 @@ export class SessionTransaction {
       failedInside: (error) => {
         this.#slippedError ??= error
       },
+      settings: (connection, found, isInTransaction) =>
+        adoptSettings(options.settings, connection, found, isInTransaction),
       temporaryNames: (connection, names) => this.#setTemporaryNames(connection, names),
       log: options.log,
     })
@@ -320,7 +323,12 @@ export class SessionTransaction {
   /** Code of the user's is about to run on it: what it leaves behind is the session's; else it is cleaned for others. */
   taint(connection: BackendConnection): void {
     this.#lender.taint(connection)
-    this.#pinned.add(connection, undefined)
+    this.#pinned.addCode(connection)
+  }
+
+  /** These settings are being set by the statement at hand: the session learns from the server to what. */
+  watchSettings(connection: BackendConnection, names: readonly string[]): void {
+    this.#pinned.addSettings(connection, names)
   }
 
   /** A statement has succeeded that may have given up what a pin is for. */

@@ -3,7 +3,7 @@ import { resultShape, SIZE_FUNCTIONS } from './cluster-results.ts'
 import type { FunctionPlan, SessionPlan } from './plan.ts'
 import { type PlanInput, printExpression } from './plan-input.ts'
 import { refuse } from './refusals.ts'
-import { quoteLiteral } from './session-commands.ts'
+import { isListSetting, quoteLiteral } from './setting-values.ts'
 import {
   builtinName,
   type FuncCall,
@@ -129,6 +129,8 @@ export function planSetConfig(select: SelectStmt): SessionPlan | undefined {
   if (name?.sval?.sval === undefined || value?.sval === undefined || local === undefined) {
     return undefined
   }
+  // Postgres' own answer is not what SET takes
+  if (isListSetting(name.sval.sval)) return undefined
   return {
     kind: 'session',
     command: {

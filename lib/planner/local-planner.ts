@@ -59,6 +59,7 @@ export function planLocal(input: PlanInput, kind: string, tables: StatementTable
     refreshesSizes: refreshesSizes(statement, tables),
     changesCatalog: changesCatalog(kind, statement),
     pin: pinReason(kind, statement),
+    setsSettings: setSettings(statement).filter((name) => name !== undefined),
     cursor: localCursor(statement),
     isReadOnly: kind === 'SelectStmt' && isReadOnly(statement),
     runsCode: runsCode(kind, statement),
@@ -153,10 +154,12 @@ function readsClusterSetting(call: FuncCall): boolean {
   )
 }
 
+const SETTING_FUNCTIONS: ReadonlySet<string> = new Set(['current_setting', 'set_config'])
+
 function mentionsSetting(statement: Tree): boolean {
   let found = false
   walkTree(statement, (kind, node) => {
-    if (kind === 'FuncCall' && builtinName(node) === 'current_setting') found = true
+    if (kind === 'FuncCall' && SETTING_FUNCTIONS.has(builtinName(node) ?? '')) found = true
     return !found
   })
   return found
@@ -175,12 +178,24 @@ function pinReason(kind: string, statement: Tree): PinReason | undefined {
     if (nodeKind === 'FuncCall' && SESSION_LOCK_FUNCTIONS.has(builtinName(node) ?? '')) {
       reason ??= 'advisory lock'
     }
-    if (nodeKind === 'FuncCall' && builtinName(node) === 'set_config') reason ??= 'session setting'
     if (nodeKind === 'FuncCall' && builtinName(node) === 'setseed') reason ??= 'random seed'
     return undefined
   })
+  if (setSettings(statement).includes(undefined)) reason ??= 'session setting'
   if (!QUERY_KINDS.has(kind) && namesTemporarySchema(statement)) reason = 'temporary table'
   return createsTemporary(statement) ? 'temporary table' : reason
+}
+
+/** Names of the settings that set_config() is called with; undefined: one that only Postgres knows. */
+function setSettings(statement: Tree): readonly (string | undefined)[] {
+  const names: (string | undefined)[] = []
+  walkTree(statement, (kind, node) => {
+    if (kind !== 'FuncCall' || builtinName(node) !== 'set_config') return undefined
+    const [name] = (node as FuncCall).args ?? []
+    names.push((name?.A_Const ?? name?.TypeCast?.arg?.A_Const)?.sval?.sval)
+    return undefined
+  })
+  return names
 }
 
 /** Such as CREATE FUNCTION pg_temp.f(). */

@@ -83,6 +83,8 @@ export type LocalPlan = {
   readonly changesCatalog: boolean
   /** May run on any connection in autocommit: no session state is left behind. Else the reason of the pin. */
   readonly pin: PinReason | undefined
+  /** Set by set_config(); the coordinator knows to what. */
+  readonly setsSettings: readonly string[]
   /** DECLARE, FETCH, MOVE or CLOSE: the last three run where the cursor lives. */
   readonly cursor: LocalCursor | undefined
   /** Provably writes nothing (plain SELECT without row locks or unknown functions). */
@@ -376,7 +378,12 @@ export type SessionCommand =
     }
   | { readonly kind: 'reset'; readonly name: string }
   | { readonly kind: 'reset-all' }
-  | { readonly kind: 'set-transaction'; readonly isSession: boolean }
+  | { readonly kind: 'set-transaction' }
+  /** SET SESSION CHARACTERISTICS: default_transaction_isolation and its kin. */
+  | {
+      readonly kind: 'set-several'
+      readonly settings: readonly { readonly name: string; readonly value: string }[]
+    }
   | { readonly kind: 'show'; readonly name: string }
   | { readonly kind: 'discard'; readonly what: 'all' | 'plans' | 'sequences' | 'temp' }
   | {

@@ -1,5 +1,6 @@
 import type { SessionCommand, SessionPlan, TextRange } from './plan.ts'
 import { refuse } from './refusals.ts'
+import { quoteLiteral } from './setting-values.ts'
 import { strings, type Tree, type TypeName } from './tree.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -117,7 +118,9 @@ function setCommand(body: Fields): SessionCommand {
     case 'VAR_RESET':
       return { kind: 'reset', name }
     case 'VAR_SET_MULTI':
-      return { kind: 'set-transaction', isSession: name === 'SESSION CHARACTERISTICS' }
+      return name === 'SESSION CHARACTERISTICS'
+        ? { kind: 'set-several', settings: transactionDefaults(treeList(body, 'args')) }
+        : { kind: 'set-transaction' }
     case 'VAR_SET_CURRENT':
       return refuse('set-from-current')
     case 'VAR_SET_DEFAULT':
@@ -130,6 +133,19 @@ function setCommand(body: Fields): SessionCommand {
         value: treeList(body, 'args').map(settingValue).join(', '),
       }
   }
+}
+
+function transactionDefaults(options: readonly Tree[]) {
+  return options.map(({ DefElem }) => {
+    const value = DefElem?.arg?.A_Const
+    return {
+      name: `default_${DefElem?.defname ?? ''}`,
+      value:
+        value?.sval === undefined
+          ? String((value?.ival?.ival ?? 0) !== 0)
+          : quoteLiteral(value.sval.sval ?? ''),
+    }
+  })
 }
 
 function settingValue(argument: Tree): string {
@@ -149,11 +165,6 @@ function posixZone(interval: string): string | undefined {
   const [, sign, hours = '', minutes = ''] = match
   const offset = `${hours.padStart(2, '0')}${minutes === '00' ? '' : `:${minutes}`}`
   return sign === '-' ? `<-${offset}>+${offset}` : `<+${offset}>-${offset}`
-}
-
-export function quoteLiteral(value: string): string {
-  const quoted = `'${value.replaceAll("'", "''")}'`
-  return value.includes('\\') ? ` E${quoted.replaceAll('\\', '\\\\')}` : quoted
 }
 
 function discardTarget(target: string): 'all' | 'plans' | 'sequences' | 'temp' {

@@ -62,7 +62,10 @@ export class SessionCommands {
       case 'show':
         return this.#show(planned, command.name, describes)
       case 'set-transaction':
-        return this.#setTransaction(planned, command.isSession, describes)
+        return this.#setTransaction(planned, describes)
+      case 'set-several':
+        for (const { name, value } of command.settings) await this.settings.set(name, value, false)
+        return 'SET'
       case 'discard':
         return this.#discard(planned, command.what, describes)
       case 'prepare':
@@ -81,20 +84,12 @@ export class SessionCommands {
     }
   }
 
-  /** SESSION CHARACTERISTICS are settings of the session; the rest is replayed on every node of the transaction. */
+  /** Replayed on every node of the transaction. */
   async #setTransaction(
     planned: PlannedStatement,
-    isSession: boolean,
     describes: boolean,
   ): Promise<string | undefined> {
     const { transaction, catalogs } = this.#parts
-    if (isSession) {
-      throw new RouterError(
-        SqlState.featureNotSupported,
-        'SET SESSION CHARACTERISTICS is not supported',
-        { hint: 'Use SET default_transaction_isolation and its kin.' },
-      )
-    }
     await this.#prepared?.relayOnCoordinator(planned, describes)
     if (transaction.status === TransactionStatus.idle) return undefined
     const { nodeId } = coordinatorOf(catalogs.current())

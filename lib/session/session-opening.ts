@@ -8,7 +8,7 @@ import { checkClusterSetting, clusterSettingName } from '../catalog/cluster-sett
 import { LaneLender } from '../executor/lane-lender.ts'
 import { SessionStatementContext } from '../executor/statement-context.ts'
 import { SessionTransaction } from '../executor/transaction.ts'
-import { quoteLiteral } from '../planner/session-commands.ts'
+import { quoteLiteral } from '../planner/setting-values.ts'
 import { ShapeCache } from '../sql/shape-cache.ts'
 import { TransactionStatus } from '../wire/message-codes.ts'
 import type { Login } from './client-handshake.ts'

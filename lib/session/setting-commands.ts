@@ -9,7 +9,7 @@ import {
 } from '../catalog/cluster-settings.ts'
 import { Answer } from '../executor/answer-script.ts'
 import { query } from '../executor/node-client.ts'
-import { quoteLiteral } from '../planner/session-commands.ts'
+import { quoteLiteral } from '../planner/setting-values.ts'
 import { writeDataRow } from '../wire/backend-messages.ts'
 import { writeNotice } from '../wire/error-messages.ts'
 import { writeQuery } from '../wire/frontend-messages.ts'

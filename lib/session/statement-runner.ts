@@ -220,7 +220,11 @@ export class StatementRunner {
 
   /** Before it is sent on the connection that is to be kept. */
   pinLocal({ plan, temporaryNames }: PlannedStatement, connection: BackendConnection): void {
-    if (plan.kind !== 'local' || plan.pin === undefined) return
+    if (plan.kind !== 'local') return
+    if (plan.setsSettings.length > 0) {
+      this.#parts.transaction.watchSettings(connection, plan.setsSettings)
+    }
+    if (plan.pin === undefined) return
     this.#parts.transaction.pin(connection.node.nodeId, plan.pin)
     for (const name of temporaryNames) this.#parts.temporaryNames.add(name)
   }

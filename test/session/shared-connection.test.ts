@@ -3,6 +3,8 @@ import { localProxy } from '../support/local-proxy.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { stockPostgres, type Teardown } from '../support/stock-postgres.ts'
 
+t.setTimeout(120_000)
+
 /** Two clients that take turns on one server connection, or more. */
 async function twoClients(t: Teardown, connections = 1) {
   const url = new URL(await stockPostgres(t))
