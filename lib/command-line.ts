@@ -13,14 +13,18 @@ export type DevArguments = {
   readonly postgresBin: string | undefined
 }
 
+export type ServeArguments = {
+  readonly kind: 'serve'
+  readonly configFile: string
+  /** undefined: as the configuration says. */
+  readonly processes: number | undefined
+  /** Of the process that serves the same port now. */
+  readonly takesOver: boolean
+}
+
 export type Command =
   | DevArguments
-  | {
-      readonly kind: 'serve'
-      readonly configFile: string
-      /** undefined: as the configuration says. */
-      readonly processes: number | undefined
-    }
+  | ServeArguments
   | { readonly kind: 'check'; readonly configFile: string }
   | { readonly kind: 'help' | 'version' }
 
@@ -45,6 +49,7 @@ Options of dev:
 
 Options of serve:
   --processes N        processes that share the port (default: one for each core)
+  --takeover           take the port over from the pgloom that serves it now; no client is refused meanwhile
 
   --help, --version
 
@@ -58,10 +63,21 @@ const OPTIONS = {
   check: ['config'],
 } as const
 
+const FLAGS: Readonly<Record<keyof typeof OPTIONS, readonly string[]>> = {
+  dev: [],
+  serve: ['takeover'],
+  check: [],
+}
+
+const FLAG = { type: 'boolean' } as const
 const STRING = { type: 'string' } as const
 
 type Values = Readonly<Record<string, string | undefined>>
-type Options = { readonly values: Values; readonly positionals: readonly string[] }
+type Options = {
+  readonly values: Values
+  readonly flags: ReadonlySet<string>
+  readonly positionals: readonly string[]
+}
 
 /** Node ids of workers fit the ranges of their sequences. */
 const MAX_WORKERS = 30
@@ -83,7 +99,8 @@ export function readCommandLine(args: readonly string[]): Command {
     case 'serve': {
       const options = readOptions(name, rest)
       const configFile = readConfigFile(name, options)
-      return { kind: name, configFile, processes: processesOf(options.values) }
+      const processes = processesOf(options.values)
+      return { kind: name, configFile, processes, takesOver: options.flags.has('takeover') }
     }
     case 'check':
       return { kind: name, configFile: readConfigFile(name, readOptions(name, rest)) }
@@ -93,14 +110,28 @@ export function readCommandLine(args: readonly string[]): Command {
 }
 
 function readOptions(command: keyof typeof OPTIONS, args: readonly string[]): Options {
-  const options = Object.fromEntries(OPTIONS[command].map((name) => [name, STRING] as const))
+  const options = {
+    ...Object.fromEntries(OPTIONS[command].map((name) => [name, STRING] as const)),
+    ...Object.fromEntries(FLAGS[command].map((name) => [name, FLAG] as const)),
+  }
   try {
     const allowPositionals = command !== 'dev'
-    return parseArgs({ args: [...args], options, strict: true, allowPositionals })
+    const read = parseArgs({ args: [...args], options, strict: true, allowPositionals })
+    return { ...sorted(read.values), positionals: read.positionals }
   } catch (cause) {
     const said = cause instanceof Error ? (cause.message.split('. ')[0] ?? '') : String(cause)
     throw new UsageError(`${said} (see pgloom --help)`, { cause })
   }
+}
+
+function sorted(read: Readonly<Record<string, string | boolean | undefined>>) {
+  const values: Record<string, string> = {}
+  const flags = new Set<string>()
+  for (const [name, value] of Object.entries(read)) {
+    if (typeof value === 'string') values[name] = value
+    else if (value === true) flags.add(name)
+  }
+  return { values, flags }
 }
 
 function readDev(values: Values): DevArguments {

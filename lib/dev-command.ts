@@ -9,17 +9,23 @@ import { registerDevNodes } from './dev-registration.ts'
 import { type EmbeddedCluster, startEmbeddedCluster } from './embedded/embedded-cluster.ts'
 import { isPortFree } from './embedded/free-port.ts'
 import { clientUrl } from './listening-config.ts'
-import { type RunningProxy, type StopMode, startProxy } from './proxy.ts'
+import { type StopMode, SupervisorPost } from './processes/supervisor.ts'
+import { type ProxyOptions, type RunningProxy, startProxy } from './proxy.ts'
 
 const HOST = '127.0.0.1'
 /** Often: a development proxy is killed more often than it sleeps. */
 const RECOVERY_INTERVAL_MS = 3000
+const NOTHING_TO_RELOAD = 'pgloom dev has no configuration file to read again'
 const MAX_CLIENTS = 10_000
 
 export type Running = {
   readonly url: string
   /** Never resolves; rejects when it can't go on. */
   readonly failed: Promise<never>
+  /** Resolves when an administrator, or a process that took over, wants it to end. */
+  readonly stopAsked: Promise<StopMode>
+  /** Reads the configuration again. */
+  reload(): Promise<void>
   stop(how: StopMode): Promise<void>
 }
 
@@ -32,14 +38,24 @@ export async function startDev(args: DevArguments, log: Log): Promise<Running> {
   const cluster = await startEmbeddedCluster({ dataDirectory, workers, database, postgresBin, log })
   try {
     const config = devConfig(args, cluster)
-    const proxy = await startBefore(cluster, args, config, log)
+    const supervisor = new SupervisorPost(() => Promise.reject(new Error(NOTHING_TO_RELOAD)))
+    const { processes } = args
+    const proxy = await startBefore(cluster, args, {
+      config,
+      log,
+      processes,
+      supervisor,
+      foreignKey: () => undefined,
+    })
     const elapsedMs = Math.round(performance.now() - startedAtMs)
     log.info('the embedded cluster is up', { servers: cluster.nodes.length, elapsedMs })
     const stop = async (how: StopMode) => {
       await proxy.stop(how)
       await cluster.stop()
     }
-    return { url: clientUrl(config, proxy.port, database), failed: proxy.failed, stop }
+    const url = clientUrl(config, proxy.port, database)
+    const { stopAsked } = supervisor
+    return { url, failed: proxy.failed, stopAsked, reload: () => supervisor.reload(), stop }
   } catch (error) {
     await cluster.stop()
     throw error
@@ -49,17 +65,17 @@ export async function startDev(args: DevArguments, log: Log): Promise<Running> {
 async function startBefore(
   cluster: EmbeddedCluster,
   args: DevArguments,
-  config: Config,
-  log: Log,
+  options: ProxyOptions,
 ): Promise<RunningProxy> {
-  const { database, processes } = args
+  const { database } = args
+  const { config, log } = options
   const file = join(args.dataDirectory, 'registration.json')
   const { nodes } = cluster
   for (const { dataDirectory, host, port } of nodes) {
     log.info('a Postgres server is up', { dataDirectory, host, port })
   }
   const missing = await registerDevNodes({ database, nodes, file })
-  const proxy = await startProxy({ config, log, processes })
+  const proxy = await startProxy(options)
   try {
     await addWorkers(clientUrl(config, proxy.port, database), missing)
     return proxy

@@ -1,16 +1,17 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { Log } from './base/log.ts'
 import { probeServers } from './check-command.ts'
 import { type Command, readCommandLine, USAGE } from './command-line.ts'
-import type { Config } from './config/config.ts'
 import { loadConfig } from './config/config-loader.ts'
 import { UsageError } from './config/usage-error.ts'
 import { type Running, startDev } from './dev-command.ts'
-import { clientUrl } from './listening-config.ts'
-import { exitOnCrash, stopRequested } from './process-signals.ts'
-import { startProxy } from './proxy.ts'
+import { exitOnCrash, reloadOnSignal, stopRequested } from './process-signals.ts'
+import { tellServiceManager } from './processes/service-manager.ts'
+import type { StopMode } from './processes/supervisor.ts'
+import { startServe } from './serve-command.ts'
+
+const NEVER = new Promise<never>(() => undefined)
 
 const ExitCode = { ok: 0, failure: 1, usage: 2 } as const
 
@@ -31,8 +32,7 @@ async function run(command: Command): Promise<void> {
       const { config, warnings } = loadConfig(command.configFile)
       const log = new Log(config.log.level)
       for (const warning of warnings) log.warn(warning)
-      const processes = command.processes ?? processesOf(config)
-      await serve(log, () => startServe(config, processes, log))
+      await serve(log, () => startServe(command, config, log))
       break
     }
     case 'dev': {
@@ -45,34 +45,31 @@ async function run(command: Command): Promise<void> {
 
 /** Until a signal. One that comes during the start is heeded as soon as everything is up and can be stopped. */
 async function serve(log: Log, start: () => Promise<Running>): Promise<void> {
-  const stopping = stopRequested()
+  const signalled = stopRequested()
   exitOnCrash(log)
   const running = await start()
   process.stdout.write(`pgloom is ready at ${running.url}\n`)
-  const { failed } = running
+  tellServiceManager('ready')
+  reloadOnSignal(() => void running.reload().catch((error) => log.error('not reloaded', { error })))
+  // SIGINT is for those who sit and wait
+  const stopping = signalled.then((signal): StopMode => (signal === 'SIGINT' ? 'fast' : 'gentle'))
   try {
-    const reason = await Promise.race([stopping, failed])
-    log.info('stopping', { reason })
-    // SIGINT is for those who sit and wait
-    await running.stop(reason === 'SIGINT' ? 'fast' : 'gentle')
+    const how = await Promise.race([stopping, running.stopAsked, running.failed])
+    log.info('stopping', { how })
+    tellServiceManager('stopping')
+    // a signal hurries those who have time
+    await Promise.race([
+      running.stop(how),
+      stopping.then((hurry) => stopAgain(running, hurry, how)),
+    ])
   } catch (error) {
     await running.stop('fast')
     throw error
   }
 }
 
-async function startServe(config: Config, processes: number, log: Log): Promise<Running> {
-  const proxy = await startProxy({ config, log, processes })
-  const [database] = config.databases
-  return {
-    url: clientUrl(config, proxy.port, database?.name ?? ''),
-    failed: proxy.failed,
-    stop: (how) => proxy.stop(how),
-  }
-}
-
-function processesOf({ processes }: Config): number {
-  return processes === 'auto' ? availableParallelism() : processes
+async function stopAgain(running: Running, hurry: StopMode, how: StopMode): Promise<void> {
+  await (how === 'handed over' || how === 'when clients left' ? running.stop(hurry) : NEVER)
 }
 
 function version(): string {

@@ -28,6 +28,10 @@ export function stopRequested(): Promise<StopReason> {
   })
 }
 
+export function reloadOnSignal(reload: () => void): void {
+  process.on('SIGHUP', reload)
+}
+
 /** A terminal or systemd signals the workers, too, but what is to be done their primary says. */
 export function ignoreStopSignals(): void {
   for (const signal of [...STOP_SIGNALS, 'SIGHUP'] as const) process.on(signal, () => undefined)

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { LocalSlots } from './backend/local-slots.ts'
 import type { Json } from './base/across-processes.ts'
 import type { Log } from './base/log.ts'
 import type { Config } from './config/config.ts'
@@ -6,24 +7,26 @@ import { listeningOptions } from './listening-config.ts'
 import { HttpServer, type HttpSources } from './ops/http-server.ts'
 import { METRICS_TOPIC } from './ops/metrics.ts'
 import { METRICS_CONTENT_TYPE, summedMetrics } from './ops/summed-metrics.ts'
+import { slotLimits } from './pool-settings.ts'
 import { Primary } from './processes/primary.ts'
 import { AloneHost } from './processes/process-host.ts'
+import type { StopMode, Supervisor } from './processes/supervisor.ts'
 import { Router } from './router.ts'
 import { type CancelKey, CancelKeys } from './session/cancel-keys.ts'
 import { AT_ONCE, type DrainOptions } from './session/listener.ts'
-import type { HeldSocket, TakenSockets } from './session/listening-ports.ts'
+import { type HeldSocket, TakenSockets } from './session/listening-ports.ts'
 
 /** A proxy that serves clients, of one process or of many. */
 export interface RunningProxy {
   readonly port: number
   /** Never resolves; rejects when the proxy can't go on. */
   readonly failed: Promise<never>
-  /** Takes cancel keys that this proxy didn't give out. */
-  onForeignKey: ((key: CancelKey) => void) | undefined
   /** What a client of another proxy sent there. */
   cancel(key: CancelKey): void
   /** The listening sockets, for a process that takes over. */
   held(): HeldSocket[]
+  /** Nobody is dropped. */
+  reload(config: Config): Promise<void>
   stop(how: StopMode): Promise<void>
 }
 
@@ -31,63 +34,82 @@ export type ProxyOptions = {
   readonly config: Config
   readonly log: Log
   readonly processes: number
+  readonly supervisor: Supervisor
+  /** Takes cancel keys that this proxy didn't give out. */
+  readonly foreignKey: (key: CancelKey) => void
   /** Asked when everything else is ready; what another process hands over. */
   readonly takeSockets?: () => Promise<TakenSockets>
 }
-
-/** gentle: open transactions get their time; fast: hardly any; handed over: clients go when they are idle for a while. */
-export type StopMode = 'gentle' | 'fast' | 'handed over'
 
 const FAST_GRACE_MS = 500
 /** Clients of a proxy that was taken over leave within this, unless they are never quiet. */
 const PATIENCE_MS = 60_000
 const QUIET_MS = 1000
+/** The longest that timers can. */
+const FOR_EVER_MS = 2 ** 31 - 1
 
 const WORKER_ENTRY = fileURLToPath(new URL('./worker-main.js', import.meta.url))
 const ANSWER_LIMIT_MS = 2000
-const NO_SOCKETS: TakenSockets = new Map<string, object>()
 
 /** Rejects with nothing left running. */
-export function startProxy(options: ProxyOptions): Promise<RunningProxy> {
-  return options.processes === 1 ? startAlone(options) : startMany(options)
+export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
+  const slots = new LocalSlots(slotLimits(options.config))
+  slots.start()
+  try {
+    return await (options.processes === 1 ? startAlone(options, slots) : startMany(options, slots))
+  } catch (error) {
+    slots.stop()
+    throw error
+  }
 }
 
-async function startAlone({ config, log, takeSockets }: ProxyOptions): Promise<RunningProxy> {
-  const cancelKeys = new CancelKeys({
-    processNumber: 1,
-    forward: (key) => proxy.onForeignKey?.(key),
-  })
+async function startAlone(options: ProxyOptions, slots: LocalSlots): Promise<RunningProxy> {
+  const { config, log, takeSockets, supervisor, foreignKey } = options
+  const cancelKeys = new CancelKeys({ processNumber: 1, forward: foreignKey })
   const host = new AloneHost({
     listening: listeningOptions(config),
     maxClients: config.listen.max_client_conn,
     cancelKeys,
+    connectionSlots: slots,
+    supervisor,
     ...(takeSockets === undefined ? {} : { takeSockets }),
   })
   const router = await Router.start(config, log, host)
-  const proxy: RunningProxy = {
+  return {
     port: router.port,
     failed: new Promise(() => undefined),
-    onForeignKey: undefined,
     cancel: (key) => void cancelKeys.cancelOwn(key),
     held: () => router.held(),
-    stop: (how) => router.stop(drainOptions(how, config)),
+    reload: async (newer) => {
+      host.clientSlots.limit = newer.listen.max_client_conn
+      slots.reload(slotLimits(newer))
+      router.reload(newer)
+    },
+    stop: async (how) => {
+      // the one that took over answers there, too
+      if (how === 'handed over') await router.stopHttp()
+      await router.stop(drainOptions(how, config))
+      slots.stop()
+    },
   }
-  return proxy
 }
 
-async function startMany(options: ProxyOptions): Promise<RunningProxy> {
-  const { config, log, processes, takeSockets } = options
+async function startMany(options: ProxyOptions, slots: LocalSlots): Promise<RunningProxy> {
+  const { config, log, processes, takeSockets, supervisor, foreignKey } = options
   const primary = await Primary.start({
     processes,
     entry: WORKER_ENTRY,
     config: config as unknown as Json,
     maxClients: config.listen.max_client_conn,
     listening: listeningOptions(config),
+    supervisor,
+    connectionSlots: slots,
+    foreignKey,
     log,
   })
   let isStopping = false
   try {
-    const taken = (await takeSockets?.()) ?? NO_SOCKETS
+    const taken = (await takeSockets?.()) ?? new TakenSockets()
     const ports = await primary.listen(taken)
     const sources = primarySources(primary, () => isStopping)
     const http = config.http.enabled
@@ -99,18 +121,19 @@ async function startMany(options: ProxyOptions): Promise<RunningProxy> {
     return {
       port: ports.port,
       failed: primary.failed,
-      get onForeignKey() {
-        return primary.onForeignKey
-      },
-      set onForeignKey(take) {
-        primary.onForeignKey = take
-      },
       cancel: (key) => primary.cancel(key),
       held: () => [...ports.held(), ...(http?.held() ?? [])],
+      reload: async (newer) => {
+        slots.reload(slotLimits(newer))
+        await primary.reload(newer as unknown as Json, newer.listen.max_client_conn)
+      },
       stop: async (how) => {
         isStopping = true
+        // the one that took over answers there, too
+        if (how === 'handed over') await http?.stop()
         await primary.stop(drainOptions(how, config))
-        await http?.stop()
+        if (how !== 'handed over') await http?.stop()
+        slots.stop()
       },
     }
   } catch (error) {
@@ -145,6 +168,8 @@ function drainOptions(how: StopMode, { shutdown_timeout_ms }: Config): DrainOpti
       return { ...AT_ONCE, graceMs: shutdown_timeout_ms }
     case 'fast':
       return { ...AT_ONCE, graceMs: Math.min(FAST_GRACE_MS, shutdown_timeout_ms) }
+    case 'when clients left':
+      return { patienceMs: FOR_EVER_MS, quietMs: FOR_EVER_MS, graceMs: shutdown_timeout_ms }
     case 'handed over':
       return { patienceMs: PATIENCE_MS, quietMs: QUIET_MS, graceMs: shutdown_timeout_ms }
   }

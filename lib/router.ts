@@ -1,5 +1,4 @@
 import { Access } from './access.ts'
-import { LocalSlots } from './backend/local-slots.ts'
 import { Pools } from './backend/pools.ts'
 import { TrafficTable } from './backend/traffic-counters.ts'
 import type { Log } from './base/log.ts'
@@ -7,7 +6,7 @@ import type { Config } from './config/config.ts'
 import { Databases } from './databases.ts'
 import { HttpServer } from './ops/http-server.ts'
 import { METRICS_TOPIC, Metrics } from './ops/metrics.ts'
-import { poolsOptions, slotLimits } from './pool-settings.ts'
+import { poolsOptions } from './pool-settings.ts'
 import type { ProcessHost } from './processes/process-host.ts'
 import { AT_ONCE, type DrainOptions, type Listener } from './session/listener.ts'
 import type { HeldSocket } from './session/listening-ports.ts'
@@ -17,9 +16,8 @@ import { DEFAULT_FRAME_LIMITS } from './wire/frame-reader.ts'
 
 /** The composition root: builds all parts of a proxy, wires them, and takes them down in the opposite order. */
 export class Router {
-  readonly #config: Config
+  #config: Config
   readonly #access: Access
-  readonly #slots: LocalSlots
   readonly #pools: Pools
   readonly #databases: Databases
   readonly #metrics: Metrics
@@ -35,9 +33,8 @@ export class Router {
     this.#host = host
     this.#log = log
     this.#access = new Access(config, log)
-    this.#slots = new LocalSlots(slotLimits(config))
-    this.#slots.start()
-    this.#pools = new Pools({ ...poolsOptions(config, this.#access), slots: this.#slots })
+    const slots = host.connectionSlots
+    this.#pools = new Pools({ ...poolsOptions(config, this.#access), slots })
     this.#databases = new Databases({
       config,
       pools: this.#pools,
@@ -76,6 +73,8 @@ export class Router {
   /** Takes new rules, users and certificates; whoever is connected stays. Throws UsageError, and goes on as before. */
   reload(config: Config): void {
     this.#access.reload(config)
+    this.#pools.reload(poolsOptions(config, this.#access))
+    this.#config = config
     this.#log.info('reloaded the configuration')
   }
 
@@ -86,8 +85,12 @@ export class Router {
     await this.#databases.stop()
     this.#pools.closeAll()
     this.#access.close()
-    this.#slots.stop()
+    await this.stopHttp()
+  }
+
+  async stopHttp(): Promise<void> {
     await this.#http?.stop()
+    this.#http = undefined
   }
 
   async #open(): Promise<void> {

@@ -42,6 +42,8 @@ export type Config = {
   readonly ignore_startup_parameters: readonly string[]
   readonly application_name_add_host: boolean
   readonly shutdown_timeout_ms: number
+  /** undefined: as the system has it. */
+  readonly runtime_dir?: string
   readonly metadata_user: string
   readonly metadata_poll_interval_ms: number
   readonly recover_2pc_interval_ms: number

@@ -63,7 +63,7 @@ export class HttpServer {
   ): Promise<HttpServer> {
     const name = `${SOCKET_NAME} ${host} ${port}`
     const http = new HttpServer(sources, name)
-    const handle = taken?.get(name)
+    const handle = taken?.take(name)
     await new Promise<void>((resolve, reject) => {
       http.#server.once('error', reject)
       http.#server.once('listening', () => {

@@ -1,6 +1,8 @@
+import type { SlotNeed, SlotPool } from '../backend/connection-slots.ts'
 import type { Json } from '../base/across-processes.ts'
 import type { CancelKey } from '../session/cancel-keys.ts'
 import type { DrainOptions } from '../session/listener.ts'
+import type { StopMode } from './supervisor.ts'
 
 /** What the primary says to a worker. */
 export type ToWorker = {
@@ -22,6 +24,12 @@ export type ToWorker = {
   readonly drain: DrainOptions
   readonly ask: { readonly topic: string; readonly argument: Json }
   readonly cancel: SentKey
+  /** `pool` is the worker's number for one of its pools; see backend/connection-slots.ts. */
+  readonly slotsGranted: { readonly pool: number; readonly count: number }
+  /** A request. */
+  readonly surrenderSlot: { readonly pool: number; readonly isFair: boolean }
+  /** A request. */
+  readonly areSlotsBlocked: { readonly pool: number }
 }
 
 /** What a worker says to the primary. */
@@ -41,6 +49,13 @@ export type ToPrimary = {
     readonly timeoutMs: number | undefined
   }
   readonly cancel: SentKey
+  readonly stop: StopMode
+  /** A request. */
+  readonly reload: null
+  readonly joinSlots: { readonly pool: number; readonly key: SlotPool }
+  readonly needSlots: { readonly pool: number; readonly need: SlotNeed }
+  readonly giveSlotsBack: { readonly pool: number; readonly count: number }
+  readonly leaveSlots: { readonly pool: number }
 }
 
 export type SentKey = { readonly processId: number; readonly secretKey: string }

@@ -1,3 +1,4 @@
+import type { ConnectionSlots } from '../backend/connection-slots.ts'
 import type { Json, ProcessAnswer } from '../base/across-processes.ts'
 import type { Log } from '../base/log.ts'
 import { type CancelKey, processNumberOf } from '../session/cancel-keys.ts'
@@ -11,6 +12,8 @@ import {
 import { ClientDispatch } from './client-dispatch.ts'
 import { ChannelClosed } from './message-channel.ts'
 import { receivedKey, sentKey } from './messages.ts'
+import { WorkerSlots } from './remote-slots.ts'
+import type { Supervisor } from './supervisor.ts'
 import type { WorkerProcess, WorkerStart } from './worker-process.ts'
 import { WorkerTeam } from './worker-team.ts'
 
@@ -20,7 +23,12 @@ export type PrimaryOptions = {
   readonly entry: string
   readonly config: Json
   readonly maxClients: number
+  /** Bounds of server connections over all workers. */
+  readonly connectionSlots: ConnectionSlots
   readonly listening: ListeningOptions
+  readonly supervisor: Supervisor
+  /** Takes keys that may be those of another proxy. */
+  readonly foreignKey: (key: CancelKey) => void
   readonly log: Log
 }
 
@@ -33,10 +41,9 @@ export class Primary {
   readonly #team: WorkerTeam
   readonly #dispatch: ClientDispatch
   readonly #clientSlots: CountedClientSlots
+  readonly #workerSlots = new Map<WorkerProcess, WorkerSlots>()
   #config: Json
   #ports: ListeningPorts | undefined
-  /** Takes keys that no worker of ours gave out. */
-  onForeignKey: ((key: CancelKey) => void) | undefined
 
   private constructor(options: PrimaryOptions) {
     const { processes, entry, log } = options
@@ -142,6 +149,7 @@ export class Primary {
 
   #attach(worker: WorkerProcess): void {
     const { channel } = worker
+    this.#workerSlots.set(worker, new WorkerSlots(channel, this.#options.connectionSlots))
     channel.on('left', (count) => {
       worker.sockets -= count
     })
@@ -155,16 +163,20 @@ export class Primary {
       this.#clientSlots.give()
     })
     channel.on('ask', ({ topic, argument, timeoutMs }) => this.ask(topic, argument, timeoutMs))
+    channel.on('stop', (how) => this.#options.supervisor.stop(how))
+    channel.on('reload', () => this.#options.supervisor.reload())
     channel.on('cancel', (key) => this.#passOn(receivedKey(key)))
   }
 
   #passOn(key: CancelKey): void {
     this.cancel(key)
-    this.onForeignKey?.(key)
+    this.#options.foreignKey(key)
   }
 
   #detach(worker: WorkerProcess): void {
     for (; worker.clientSlots > 0; worker.clientSlots--) this.#clientSlots.give()
+    this.#workerSlots.get(worker)?.release()
+    this.#workerSlots.delete(worker)
   }
 }
 

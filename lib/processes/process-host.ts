@@ -1,15 +1,20 @@
+import type { ConnectionSlots } from '../backend/connection-slots.ts'
 import { type AcrossProcesses, AloneInProcess } from '../base/across-processes.ts'
 import type { CancelKeys } from '../session/cancel-keys.ts'
 import { type ClientSlots, CountedClientSlots } from '../session/client-slots.ts'
 import { Listener } from '../session/listener.ts'
-import type { ListeningOptions, TakenSockets } from '../session/listening-ports.ts'
+import { type ListeningOptions, TakenSockets } from '../session/listening-ports.ts'
 import type { SessionServices } from '../session/session-services.ts'
+import type { Supervisor } from './supervisor.ts'
 
 /** What a router has from the process it runs in. */
 export interface ProcessHost {
   readonly across: AcrossProcesses
+  readonly supervisor: Supervisor
   readonly cancelKeys: CancelKeys
   readonly clientSlots: ClientSlots
+  /** Bounds of server connections, over all processes. */
+  readonly connectionSlots: ConnectionSlots
   /** Whether this process serves HTTP; else one that speaks for all does. */
   readonly servesHttp: boolean
   /** Listening sockets of a process that this one takes over. */
@@ -26,6 +31,8 @@ export type AloneOptions = {
   readonly listening: ListeningOptions
   readonly maxClients: number
   readonly cancelKeys: CancelKeys
+  readonly connectionSlots: ConnectionSlots
+  readonly supervisor: Supervisor
   /** Asked when everything else is ready; what another process hands over. */
   readonly takeSockets?: () => Promise<TakenSockets>
 }
@@ -33,17 +40,21 @@ export type AloneOptions = {
 /** A proxy of one process. */
 export class AloneHost implements ProcessHost {
   readonly across = new AloneInProcess()
+  readonly supervisor: Supervisor
   readonly cancelKeys: CancelKeys
   readonly clientSlots: CountedClientSlots
+  readonly connectionSlots: ConnectionSlots
   readonly servesHttp = true
   readonly isLeader = true
   onLead: (() => void) | undefined
   readonly #options: AloneOptions
-  #taken: TakenSockets = new Map<string, object>()
+  #taken = new TakenSockets()
 
   constructor(options: AloneOptions) {
     this.#options = options
     this.cancelKeys = options.cancelKeys
+    this.supervisor = options.supervisor
+    this.connectionSlots = options.connectionSlots
     this.clientSlots = new CountedClientSlots(options.maxClients)
   }
 

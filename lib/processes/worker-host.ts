@@ -10,11 +10,13 @@ import {
 import { CancelKeys } from '../session/cancel-keys.ts'
 import type { ClientSlots } from '../session/client-slots.ts'
 import { AT_ONCE, Listener } from '../session/listener.ts'
-import type { TakenSockets } from '../session/listening-ports.ts'
+import { TakenSockets } from '../session/listening-ports.ts'
 import type { SessionServices } from '../session/session-services.ts'
 import { MessageChannel, type MessagePort } from './message-channel.ts'
 import { receivedKey, sentKey, type ToPrimary, type ToWorker } from './messages.ts'
 import type { ProcessHost } from './process-host.ts'
+import { RemoteSlots } from './remote-slots.ts'
+import type { Supervisor } from './supervisor.ts'
 
 type ToPrimaryChannel = MessageChannel<ToPrimary, ToWorker>
 type Start = ToWorker['start']
@@ -22,10 +24,12 @@ type Start = ToWorker['start']
 /** What a worker has from its primary: clients, slots, and the way to the other workers. */
 export class WorkerHost implements ProcessHost {
   readonly across: AcrossProcesses
+  readonly supervisor: Supervisor
   readonly cancelKeys: CancelKeys
   readonly clientSlots: RemoteClientSlots
+  readonly connectionSlots: RemoteSlots
   readonly servesHttp = false
-  readonly taken: TakenSockets = new Map<string, object>()
+  readonly taken = new TakenSockets()
   readonly isLeader: boolean
   onLead: (() => void) | undefined
   readonly #left: LeftClients
@@ -35,6 +39,13 @@ export class WorkerHost implements ProcessHost {
     this.isLeader = isLeader
     this.across = new WorkerAcross(channel, processNumber)
     this.clientSlots = new RemoteClientSlots(channel, maxClients)
+    this.supervisor = {
+      stop: (how) => channel.post('stop', how),
+      reload: async () => {
+        await channel.request('reload', null)
+      },
+    }
+    this.connectionSlots = new RemoteSlots(channel)
     this.cancelKeys = new CancelKeys({
       processNumber,
       forward: (key) => channel.post('cancel', sentKey(key)),
@@ -137,10 +148,8 @@ const ORPHAN_GRACE_MS = 2000
 export function runWorker(port: MessagePort, callbacks: WorkerCallbacks): void {
   const channel: ToPrimaryChannel = new MessageChannel(port)
   let host: WorkerHost | undefined
-  let isEnding = false
+  // a second order to drain hurries the first
   const end = async (drain: ToWorker['drain'], exitCode: number) => {
-    if (isEnding) return
-    isEnding = true
     await callbacks.drain(drain).catch(() => undefined)
     process.exit(exitCode)
   }

@@ -22,6 +22,7 @@ export type TeamListener = {
 
 /** A worker that doesn't end by itself gets so much longer than its clients. */
 const EXIT_LIMIT_MS = 10_000
+const MAX_TIMER_MS = 2 ** 31 - 1
 
 /**
  * Keeps the workers running: one that dies is started again under its number, and the rest don't notice. The one with the
@@ -79,7 +80,8 @@ export class WorkerTeam {
     for (const timer of this.#restarts.values()) clearTimeout(timer)
     const workers = this.workers
     for (const { channel } of workers) channel.post('drain', drain)
-    const timer = setTimeout(() => this.killAll(), drain.patienceMs + drain.graceMs + EXIT_LIMIT_MS)
+    const limitMs = drain.patienceMs + drain.graceMs + EXIT_LIMIT_MS
+    const timer = setTimeout(() => this.killAll(), Math.min(limitMs, MAX_TIMER_MS))
     await Promise.all(workers.map((worker) => worker.exited))
     clearTimeout(timer)
   }

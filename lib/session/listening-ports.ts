@@ -1,4 +1,4 @@
-import { chmodSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, renameSync, rmSync, statSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { Log } from '../base/log.ts'
@@ -22,13 +22,31 @@ export const DEFAULT_LISTENING_OPTIONS: ListeningOptions = {
   keepAliveIdleMs: 60_000,
 }
 
-/** Listening sockets that another process has given us, by `host port`. */
-export type TakenSockets = ReadonlyMap<string, object>
+/** Listening sockets that another process has given us, by their names there. */
+export class TakenSockets {
+  readonly #handles: Map<string, object>
+
+  constructor(handles: ReadonlyMap<string, object> = new Map<string, object>()) {
+    this.#handles = new Map(handles)
+  }
+
+  /** Something to listen on; it belongs to the caller. */
+  take(name: string): object | undefined {
+    const handle = this.#handles.get(name)
+    this.#handles.delete(name)
+    return handle
+  }
+
+  /** Those that nobody took: clients would wait there for ever. */
+  closeRest(): void {
+    for (const handle of this.#handles.values()) (handle as { close(): void }).close()
+    this.#handles.clear()
+  }
+}
 
 /** A listening socket as another process may inherit it. */
 export type HeldSocket = { readonly name: string; readonly descriptor: number }
 
-const NO_SOCKETS: TakenSockets = new Map()
 const ERROR_LOG_INTERVAL_MS = 1000
 
 /** The sockets that clients connect to. Accepted ones are handed out paused, nothing of them read. */
@@ -38,7 +56,7 @@ export class ListeningPorts {
   readonly #log: Log
   readonly #servers: Server[] = []
   readonly #tcpNames = new Map<Server, string>()
-  #unixPath: string | undefined
+  #unixSocket: { readonly path: string; readonly inode: number } | undefined
   #port: number
   #lastErrorMs = 0
 
@@ -54,7 +72,7 @@ export class ListeningPorts {
     options: ListeningOptions,
     accept: (socket: Socket) => void,
     log: Log,
-    taken: TakenSockets = NO_SOCKETS,
+    taken = new TakenSockets(),
   ): Promise<ListeningPorts> {
     const ports = new ListeningPorts(options, accept, log)
     try {
@@ -78,12 +96,7 @@ export class ListeningPorts {
 
   /** No more clients are accepted when this returns; resolves when the sockets are closed. */
   async close(): Promise<void> {
-    if (this.#unixPath !== undefined) rmSync(this.#unixPath, { force: true })
-    await this.stopAccepting()
-  }
-
-  /** As close(), but leaves the Unix socket's path, which is another process' by now. */
-  async stopAccepting(): Promise<void> {
+    this.#removePath()
     const servers = this.#servers.splice(0)
     await Promise.all(
       servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
@@ -93,7 +106,7 @@ export class ListeningPorts {
   async #listenOn(host: string, taken: TakenSockets): Promise<void> {
     const server = this.#newServer()
     const { backlog, port } = this.#options
-    const handle = taken.get(socketName(host, port))
+    const handle = taken.take(socketName(host, port))
     await opened(server, `${host}:${this.#port}`, () => {
       if (handle === undefined) server.listen({ host, port: this.#port, backlog })
       else server.listen(handle, backlog)
@@ -116,9 +129,16 @@ export class ListeningPorts {
     rmSync(temporary, { force: true })
     await opened(server, path, () => server.listen({ path: temporary, backlog }))
     chmodSync(temporary, unixSocket.mode)
+    this.#unixSocket = { path, inode: statSync(temporary).ino }
     renameSync(temporary, path)
-    this.#unixPath = path
     this.#keep(server)
+  }
+
+  /** Unless another process has put its own socket there. */
+  #removePath(): void {
+    if (this.#unixSocket === undefined) return
+    const { path, inode } = this.#unixSocket
+    if (statSync(path, { throwIfNoEntry: false })?.ino === inode) rmSync(path, { force: true })
   }
 
   #newServer(): Server {

@@ -28,9 +28,16 @@ t.test('the command line', async (t) => {
   })
 
   t.test('of serve takes a file with and without --config', async (t) => {
-    const expected = { kind: 'serve', configFile: 'pgbouncer.ini' }
+    const expected = {
+      kind: 'serve',
+      configFile: 'pgbouncer.ini',
+      processes: undefined,
+      takesOver: false,
+    }
     t.same(readCommandLine(['serve', 'pgbouncer.ini']), expected)
     t.same(readCommandLine(['serve', '--config', 'pgbouncer.ini']), expected)
+    const many = readCommandLine(['serve', 'x', '--processes', '4', '--takeover'])
+    t.match(many, { processes: 4, takesOver: true })
   })
 
   const wrong: readonly (readonly [args: readonly string[], message: RegExp])[] = [
