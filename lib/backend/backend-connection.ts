@@ -110,6 +110,14 @@ export class BackendConnection {
     return this.#processId
   }
 
+  get localAddress(): string | undefined {
+    return this.#socket.localAddress
+  }
+
+  get localPort(): number | undefined {
+    return this.#socket.localPort
+  }
+
   get state(): ConnectionState {
     return this.#state
   }

@@ -87,6 +87,14 @@ export class BackendSocket {
     return this.#socket.writableNeedDrain
   }
 
+  get localAddress(): string | undefined {
+    return this.#socket.localAddress
+  }
+
+  get localPort(): number | undefined {
+    return this.#socket.localPort
+  }
+
   get pendingBytes(): number {
     return this.#socket.writableLength
   }

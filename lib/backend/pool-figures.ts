@@ -27,4 +27,6 @@ export type PoolFigures = {
 export type ConnectionUse = {
   readonly connection: BackendConnection
   readonly use: 'active' | 'idle' | 'used' | 'tested'
+  /** It is closed when it is next free. */
+  readonly isCloseNeeded: boolean
 }

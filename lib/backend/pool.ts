@@ -454,7 +454,7 @@ export class Pool implements LendingPool, SlotHolder {
   }
 
   connections(): ConnectionUse[] {
-    return [
+    const uses = [
       ...[...this.#busy.keys()].map((connection) => ({ connection, use: 'active' as const })),
       ...this.#idle.map((entry) => ({
         connection: entry.connection,
@@ -462,6 +462,7 @@ export class Pool implements LendingPool, SlotHolder {
       })),
       ...[...this.#inCare].map((connection) => ({ connection, use: 'tested' as const })),
     ]
+    return uses.map((one) => ({ ...one, isCloseNeeded: this.#isOld(one.connection) }))
   }
 }
 

@@ -42,7 +42,6 @@ export type ClientReport = SocketReport & {
 
 export type ServerReport = SocketReport & {
   readonly nodeId: number
-  readonly name: string
 }
 
 export type PinReport = {
