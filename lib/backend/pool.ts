@@ -192,6 +192,7 @@ export class Pool implements LendingPool, SlotHolder {
 
   #offer(connection: BackendConnection): void {
     this.#idle.push({ connection, sinceMs: Date.now() })
+    if (this.#isPaused) connection.close()
     this.#serve()
   }
 
@@ -248,7 +249,8 @@ export class Pool implements LendingPool, SlotHolder {
   // -- connecting -----------------------------------------------------------------------------------------------
 
   #need(): SlotNeed {
-    if (this.#isClosed || this.#isPaused || this.#failures.error !== undefined) return NO_NEED
+    if (this.#isClosed || this.#failures.error !== undefined) return NO_NEED
+    if (this.#isPaused) return this.#needOfHolder()
     const { maxParallelConnects, minConnections } = this.#options
     const demand = this.#waiters.length - this.#connecting - this.#checks
     const isInUse = Date.now() - this.#usedAtMs < this.#options.idleTimeoutMs
@@ -260,6 +262,12 @@ export class Pool implements LendingPool, SlotHolder {
       isLate: this.#isLate,
       isUrgent: this.#waiters.firstHolder() !== undefined,
     }
+  }
+
+  /** A pause waits for transactions, so they must not wait for its end. */
+  #needOfHolder(): SlotNeed {
+    if (this.#connecting > 0 || this.#waiters.firstHolder() === undefined) return NO_NEED
+    return { wanted: 1, isLate: false, isUrgent: true }
   }
 
   get #isLate(): boolean {
@@ -288,7 +296,7 @@ export class Pool implements LendingPool, SlotHolder {
   #logIn(): void {
     const { maxConnections, reserveConnections } = this.#options
     const isBeyond = maxConnections > 0 && this.#size >= maxConnections + reserveConnections
-    const promised = isBeyond ? this.#waiters.firstHolder() : undefined
+    const promised = isBeyond || this.#isPaused ? this.#waiters.firstHolder() : undefined
     if (promised !== undefined) {
       promised.isPromised = true
       promised.borrower?.stopsWaiting()
@@ -397,7 +405,7 @@ export class Pool implements LendingPool, SlotHolder {
     this.#say()
   }
 
-  /** Lends nothing more until resume(); what is idle is closed, what comes back too. */
+  /** Lends nothing more, but to those who hold connections already, until resume(); what is idle is closed, what comes back too. */
   pause(): void {
     this.#isPaused = true
     for (const { connection } of [...this.#idle]) connection.close()
@@ -412,6 +420,10 @@ export class Pool implements LendingPool, SlotHolder {
 
   get isPaused(): boolean {
     return this.#isPaused
+  }
+
+  get hasNoConnection(): boolean {
+    return this.#size === 0
   }
 
   /** Replaces all connections, each when it is next free. */

@@ -56,6 +56,8 @@ export class Pools {
   readonly #listeners = new Map<string, SharedListener>()
   readonly #ticker: NodeJS.Timeout
   #ticks = 0
+  #isPausedAll = false
+  readonly #pausedDatabases = new Set<string>()
 
   constructor(options: PoolsOptions) {
     this.#options = options
@@ -80,6 +82,7 @@ export class Pools {
       () => this.#connectInTurn(key),
       (holder) => this.#slots.join({ host, port, database, user }, holder),
     )
+    if (this.#isPaused(database)) pool.pause()
     this.#pools.set(text, { key, pool })
     return pool
   }
@@ -116,6 +119,26 @@ export class Pools {
     this.#options = options
     this.#ownSlots?.reload(ownLimits(options))
     for (const { key, pool } of this.#pools.values()) pool.reload(this.#poolOptions(key))
+  }
+
+  /** See Pool.pause. Pools that are made later are paused, too. undefined: all databases. */
+  pause(database: string | undefined): void {
+    if (database === undefined) this.#isPausedAll = true
+    else this.#pausedDatabases.add(database)
+    for (const { key, pool } of this.#pools.values()) if (this.#isPaused(key.database)) pool.pause()
+  }
+
+  /** One that was paused by its own name stays so when all are resumed. */
+  resume(database: string | undefined): void {
+    if (database === undefined) this.#isPausedAll = false
+    else this.#pausedDatabases.delete(database)
+    for (const { key, pool } of this.#pools.values()) {
+      if (pool.isPaused && !this.#isPaused(key.database)) pool.resume()
+    }
+  }
+
+  #isPaused(database: string): boolean {
+    return this.#isPausedAll || this.#pausedDatabases.has(database)
   }
 
   closeAll(): void {

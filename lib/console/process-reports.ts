@@ -92,8 +92,16 @@ export class ProcessReports {
     return isAlone ? id : id * PROCESS_NUMBERS + processNumber
   }
 
+  /** undefined: another process'. */
+  ownId(shownId: number): number | undefined {
+    const { isAlone, processNumber } = this.#identity
+    if (isAlone) return shownId
+    if (shownId % PROCESS_NUMBERS !== processNumber) return undefined
+    return Math.floor(shownId / PROCESS_NUMBERS)
+  }
+
   #client(session: SessionReport, nodes: ReadonlyMap<number, string>): ClientReport {
-    const { connections, pins, waitMs, isEncrypted, ...rest } = session
+    const { connections, pins, waitMs, isEncrypted, isBusy: _, ...rest } = session
     const [only, ...others] = connections
     return {
       ...rest,

@@ -23,6 +23,8 @@ export class ClientSocket {
   #isClosed = false
   /** The plain socket belongs to the handshake. */
   #isSecuring = false
+  #isPaused = false
+  #isSuspended = false
 
   readonly #onData = (chunk: Buffer) => this.#owner?.received(chunk, chunk.length)
   readonly #onEnd = () => this.#owner?.ended()
@@ -103,11 +105,25 @@ export class ClientSocket {
   }
 
   pause(): void {
+    this.#isPaused = true
     if (!this.#isSecuring) this.#stream.pause()
   }
 
   resume(): void {
-    if (!this.#isSecuring && this.#stream.isPaused()) this.#stream.resume()
+    this.#isPaused = false
+    if (this.#isSuspended || this.#isSecuring) return
+    if (this.#stream.isPaused()) this.#stream.resume()
+  }
+
+  /** Nothing is read, whatever pause() and resume() say, until unsuspend(). */
+  suspend(): void {
+    this.#isSuspended = true
+    if (!this.#isSecuring) this.#stream.pause()
+  }
+
+  unsuspend(): void {
+    this.#isSuspended = false
+    if (!this.#isPaused) this.resume()
   }
 
   /** Sends what is waiting, then closes our side. */

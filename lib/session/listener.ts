@@ -79,6 +79,15 @@ export class Listener {
     return [...this.#sessions.keys()].flatMap((session) => session.pins)
   }
 
+  /** Nothing more is read of the chosen clients until resume(); what was read is carried out. */
+  suspend(isChosen: (session: ClientSession) => boolean): void {
+    for (const [session, { socket }] of this.#sessions) if (isChosen(session)) socket.suspend()
+  }
+
+  resume(): void {
+    for (const { socket } of this.#sessions.values()) socket.unsuspend()
+  }
+
   /** A paused socket of which nothing has been read. `left` is called when its session has ended. */
   accept(socket: Socket, left?: () => void): void {
     const client = new ClientSocket(socket, this.#reads)

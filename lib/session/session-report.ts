@@ -15,6 +15,8 @@ export type SessionReport = {
   readonly user: string
   readonly database: string
   readonly state: SessionState
+  /** A statement is under way, or the login. */
+  readonly isBusy: boolean
   readonly address: string
   readonly port: number
   readonly localAddress: string
@@ -42,7 +44,7 @@ export type SessionFacts = {
 }
 
 export function reportSession(facts: SessionFacts): SessionReport {
-  const { id, socket, isEncrypted, connectedAtMs, login, parts } = facts
+  const { id, socket, isEncrypted, isBusy, connectedAtMs, login, parts } = facts
   const waitingSinceMs = parts?.transaction.waitingSinceMs ?? 0
   const startedMs = parts?.clock.startedMs ?? 0
   return {
@@ -50,6 +52,7 @@ export function reportSession(facts: SessionFacts): SessionReport {
     user: login?.user ?? '',
     database: login?.database ?? '',
     state: stateOf(facts, waitingSinceMs),
+    isBusy,
     address: socket.remoteAddress ?? 'unix',
     port: socket.remotePort ?? 0,
     localAddress: socket.localAddress ?? 'unix',
