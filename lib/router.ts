@@ -1,8 +1,12 @@
 import { Access } from './access.ts'
 import { Pools } from './backend/pools.ts'
 import { TrafficTable } from './backend/traffic-counters.ts'
+import { RouterError } from './base/errors.ts'
 import type { Log } from './base/log.ts'
+import { SqlState } from './base/sqlstate.ts'
 import type { Config } from './config/config.ts'
+import type { ProxyManager } from './console/all-processes.ts'
+import { type ConsoleParts, makeConsole } from './console-wiring.ts'
 import { Databases } from './databases.ts'
 import { HttpServer } from './ops/http-server.ts'
 import { METRICS_TOPIC, Metrics } from './ops/metrics.ts'
@@ -24,6 +28,7 @@ export class Router {
   readonly #host: ProcessHost
   readonly #traffic = new TrafficTable()
   readonly #log: Log
+  readonly #console: ConsoleParts
   #listener: Listener | undefined
   #http: HttpServer | undefined
   #isStopping = false
@@ -45,6 +50,21 @@ export class Router {
       pools: this.#pools,
       clients: () => this.#listener?.clientCount ?? 0,
       pins: () => this.#listener?.pins().map(({ reason }) => reason) ?? [],
+    })
+    this.#console = this.#makeConsole()
+  }
+
+  /** What the console shows and does of this process. */
+  #makeConsole(): ConsoleParts {
+    return makeConsole({
+      config: () => this.#config,
+      log: this.#log,
+      across: this.#host.across,
+      isAlone: this.#host.servesHttp,
+      manager: NO_MANAGER,
+      pools: this.#pools,
+      traffic: this.#traffic,
+      listener: () => this.#listener,
     })
   }
 
@@ -82,6 +102,7 @@ export class Router {
   async stop(drain: DrainOptions = AT_ONCE): Promise<void> {
     this.#isStopping = true
     await this.#listener?.drain(drain)
+    this.#console.process.stop()
     await this.#databases.stop()
     this.#pools.closeAll()
     this.#access.close()
@@ -101,6 +122,7 @@ export class Router {
     else host.onLead = () => this.#databases.recover()
     const services = await this.#sessionServices()
     host.across.answer(METRICS_TOPIC, () => this.#metrics.values())
+    await this.#console.process.adopt()
     this.#listener = await host.openListener(services)
     if (host.servesHttp && this.#config.http.enabled) await this.#serveHttp()
   }
@@ -130,8 +152,21 @@ export class Router {
       loginTimeoutMs: listen.client_login_timeout_ms,
       observer: this.#metrics,
       traffic: this.#traffic,
-      console: undefined,
-      database: (name) => this.#databases.find(name),
+      console: this.#console.console,
+      database: (name) => {
+        this.#console.gates.checkEnabled(name)
+        return this.#databases.find(name)
+      },
     }
   }
+}
+
+const NO_MANAGER: ProxyManager = {
+  reload: () => Promise.reject(notYet('RELOAD')),
+  set: () => Promise.reject(notYet('SET')),
+  shutdown: () => Promise.reject(notYet('SHUTDOWN')),
+}
+
+function notYet(command: string): RouterError {
+  return new RouterError(SqlState.featureNotSupported, `${command} is not supported yet`)
 }

@@ -59,7 +59,7 @@ export type LoginReport = {
 
 export type DatabaseReport = {
   readonly name: string
-  readonly host: string
+  readonly host: string | null
   readonly port: number
   readonly serverDatabase: string
   readonly forcedUser: string | null
