@@ -7,7 +7,8 @@ export const BENCH_USAGE = `Compares pgloom with PgBouncer and with Postgres alo
   --scenario LIST      of: ${SCENARIOS.map(({ name }) => name).join(', ')} (default all)
   --protocol LIST      of: simple, extended, prepared (default: what the scenario is about)
   --clients LIST       for instance 16,64 (default: what the scenario is about)
-  --systems LIST       of: direct, pgbouncer, pgloom, and pgloom@DIST/lib/main.js for another build (default the first three)
+  --systems LIST       of: direct, pgbouncer, pgloom (default all), and variants: pgloom+pooled (a database that is pooled
+                       only), pgloom+unpipelined (no sharing of server connections), pgloom@DIST/lib/main.js (another build)
   --rounds N           turns of each system, interleaved (default 5)
   --seconds N          of each turn (default 5)
   --scale N            pgbench's scale: 100,000 accounts each (default 10)
@@ -15,10 +16,11 @@ export const BENCH_USAGE = `Compares pgloom with PgBouncer and with Postgres alo
   --pgbench PATH       (default pgbench)
   --postgres-bin DIR   a directory with initdb and postgres, instead of the packaged ones
   --out DIR            where results are saved (default bench/results)
+  --profile DIR        pgloom's CPU profiles are kept there; where it spent its time is printed. Disturbs figures a little
   --publish FILE.json  runs nothing: writes docs/benchmarks.md and its charts from a saved result
 `
 
-export type SystemName = 'direct' | 'pgbouncer' | 'pgloom' | `pgloom@${string}`
+export type SystemName = 'direct' | 'pgbouncer' | `pgloom${string}`
 
 export type BenchArguments = {
   readonly scenarios: readonly Scenario[]
@@ -33,6 +35,7 @@ export type BenchArguments = {
   readonly pgbench: string
   readonly postgresBin: string | undefined
   readonly out: string
+  readonly profile: string | undefined
   /** A saved result to make the documentation of, instead of a run. */
   readonly publish: string | undefined
 }
@@ -55,6 +58,7 @@ const OPTIONS = {
   pgbench: { ...STRING, default: 'pgbench' },
   'postgres-bin': STRING,
   out: { ...STRING, default: 'bench/results' },
+  profile: STRING,
   publish: STRING,
 } as const
 
@@ -75,6 +79,7 @@ export function readArguments(args: readonly string[]): BenchArguments {
     pgbench: values.pgbench,
     postgresBin: values['postgres-bin'],
     out: values.out,
+    profile: values.profile,
     publish: values.publish,
   }
 }
@@ -110,11 +115,11 @@ function protocol(text: string): Protocol {
 }
 
 function system(text: string): SystemName {
-  if (text === 'direct' || text === 'pgbouncer' || text === 'pgloom') return text
-  if (text.startsWith('pgloom@')) return `pgloom@${text.slice('pgloom@'.length)}`
-  throw new BenchUsageError(
-    `unknown system ${text}: direct, pgbouncer, pgloom or pgloom@PATH of another main.js`,
-  )
+  if (text === 'direct' || text === 'pgbouncer') return text
+  if (/^pgloom(\+pooled|\+unpipelined)*(@.+)?$/.test(text)) {
+    return `pgloom${text.slice('pgloom'.length)}`
+  }
+  throw new BenchUsageError(`unknown system ${text}: direct, pgbouncer or pgloom (see --help)`)
 }
 
 function wholeNumber(name: string, text: string): number {

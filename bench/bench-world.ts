@@ -1,13 +1,13 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { BenchArguments, SystemName } from './arguments.ts'
 import { loadCluster, loadStock } from './bench-data.ts'
 import { closeWatchdogs, killChildren } from './child-processes.ts'
 import type { Target } from './cpu-meter.ts'
 import { HOW_TO_GET_PGBOUNCER, pgbouncerVersion, startPgbouncer } from './pgbouncer.ts'
-import { type PgloomBuild, startPgloom } from './pgloom.ts'
+import { readBuild, startPgloom } from './pgloom.ts'
 import { PostgresServers } from './postgres-servers.ts'
 import type { Setting } from './scenarios.ts'
 import { directSystem, type System } from './system.ts'
@@ -83,8 +83,13 @@ export class BenchWorld {
       case 'pgbouncer':
         return await this.#pgbouncer(servers)
       default:
-        return await startPgloom(buildOf(name), servers.first, this.directory)
+        return await this.#pgloom(name, servers)
     }
+  }
+
+  #pgloom(name: SystemName, servers: PostgresServers): Promise<System> {
+    const build = readBuild(name, OWN_MAIN)
+    return startPgloom(build, servers.first, this.directory, this.#args.profile)
   }
 
   async #pgbouncer(servers: PostgresServers): Promise<System | undefined> {
@@ -97,10 +102,11 @@ export class BenchWorld {
     return undefined
   }
 
-  async #clusterTarget(name: SystemName): Promise<Target> {
+  async #clusterTarget(name: SystemName): Promise<Target | undefined> {
+    if (readBuild(name, OWN_MAIN).isPooledOnly) return undefined
     const { pgbench, scale } = this.#args
     const servers = await this.#clusterServers()
-    const system = await startPgloom(buildOf(name), servers.first, this.directory)
+    const system = await this.#pgloom(name, servers)
     this.#closers.push(() => system.stop())
     if (!this.#isClusterLoaded) {
       this.#say(`loading the cluster: ${servers.nodes.length} servers`)
@@ -134,11 +140,4 @@ export class BenchWorld {
     this.#closers.push(() => servers.stop())
     return servers
   }
-}
-
-function buildOf(name: SystemName): PgloomBuild {
-  const [, path] = name.split('@')
-  const node = `Node ${process.version}`
-  if (path === undefined) return { name, main: OWN_MAIN, version: `this build, ${node}` }
-  return { name, main: resolve(path), version: `${resolve(path)}, ${node}` }
 }

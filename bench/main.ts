@@ -5,6 +5,7 @@ import { BenchWorld } from './bench-world.ts'
 import type { CaseResult } from './figures.ts'
 import type { BenchCase } from './measure.ts'
 import { HOW_TO_GET_PGBENCH, pgbenchVersion } from './pgbench.ts'
+import { profileReport } from './profile-report.ts'
 import { publish } from './publish.ts'
 import { caseTitle, renderTable } from './report.ts'
 import { type BenchResult, readResult, renderGoals, saveResult } from './result-file.ts'
@@ -41,6 +42,7 @@ async function run(args: BenchArguments, signal: AbortSignal): Promise<void> {
   } finally {
     await world.close()
   }
+  if (args.profile !== undefined) say(`\n${profileReport(args.profile)}`)
   say(`\n${renderGoals(result)}\n\nsaved as ${base}.json and .md`)
 }
 

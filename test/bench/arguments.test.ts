@@ -16,7 +16,8 @@ t.test('lists choose', async (t) => {
     ['stream', 'idle'],
   )
   t.match(args, { clients: [1, 64], rounds: 3 })
-  t.same(readArguments(['--systems', 'pgloom@x/main.js']).systems, ['pgloom@x/main.js'])
+  const variants = ['pgloom+pooled', 'pgloom+unpipelined@x/main.js']
+  t.same(readArguments(['--systems', variants.join(',')]).systems, variants)
 })
 
 t.test('what is not understood is refused', async (t) => {
@@ -25,6 +26,7 @@ t.test('what is not understood is refused', async (t) => {
     ['--protocol', 'quantum'],
     ['--clients', '0'],
     ['--systems', 'mysql'],
+    ['--systems', 'pgloom+fast'],
     ['--rounds', '1.5'],
     ['--unknown'],
     ['word'],
