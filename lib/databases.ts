@@ -1,167 +1,176 @@
-import { connectBackend } from './backend/backend-handshake.ts'
-import type { Pools } from './backend/pools.ts'
-import type { ServerTls } from './backend/server-tls.ts'
-import type { Log } from './base/log.ts'
-import type { Catalog, CatalogSource } from './catalog/catalog.ts'
+import { LruMap } from './base/lru-map.ts'
+import type { CatalogSource } from './catalog/catalog.ts'
 import type { Config, ConfigDatabase } from './config/config.ts'
-import { CatalogWatcher } from './control/catalog-watcher.ts'
-import { ControlCommands } from './control/cluster-commands.ts'
-import { TransactionRecovery } from './control/transaction-recovery.ts'
-import { Executor } from './executor/executor.ts'
+import type { CatalogWatcher } from './control/catalog-watcher.ts'
+import type { TransactionRecovery } from './control/transaction-recovery.ts'
+import {
+  type DatabasesOptions,
+  databaseServices,
+  localCatalog,
+  makeRecovery,
+  makeWatcher,
+} from './database-services.ts'
 import { ensureMetadata, ownConnection } from './own-connection.ts'
-import { serverCredentials } from './server-credentials.ts'
 import type { DatabaseServices } from './session/session-services.ts'
 
-export type DatabasesOptions = {
-  readonly config: Config
-  readonly pools: Pools
-  readonly serverTls: ServerTls
-  readonly log: Log
+/** Names that only `*` stands for, and that are remembered. */
+const MAX_AUTOMATIC = 1000
+
+/** Makes or upgrades metadata, and finishes what proxies left behind: once a host is enough. */
+type Duties = { readonly installs: boolean; readonly recovers: boolean }
+
+export type PreparedDatabases = { commit(): void; abandon(): Promise<void> }
+
+class ShardedDatabase {
+  readonly #options: DatabasesOptions
+  readonly #database: ConfigDatabase
+  readonly watcher: CatalogWatcher
+  readonly #recovery: TransactionRecovery
+
+  constructor(options: DatabasesOptions, database: ConfigDatabase) {
+    const { config, pools, log } = options
+    this.#options = options
+    this.#database = database
+    this.watcher = makeWatcher(options, database)
+    this.#recovery = makeRecovery(config, database, { pools, watcher: this.watcher, log })
+  }
+
+  /** Returns when the metadata are known. */
+  async start({ installs, recovers }: Duties): Promise<void> {
+    const { config, log } = this.#options
+    const { name } = this.#database
+    if (installs) await ensureMetadata(config, this.#database, log.with({ database: name }))
+    await this.watcher.start()
+    if (recovers) this.recover()
+  }
+
+  recover(): void {
+    this.#recovery.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.#recovery.stop()
+    await this.watcher.stop()
+  }
 }
 
-type Sharded = {
+type Entry = {
   readonly database: ConfigDatabase
-  readonly watcher: CatalogWatcher
-  readonly recovery: TransactionRecovery
+  readonly services: DatabaseServices
+  readonly sharded: ShardedDatabase | undefined
 }
 
 /** The databases that clients may ask for: sharded ones, whose metadata we watch, and those that are pooled only. */
 export class Databases {
-  readonly #options: DatabasesOptions
-  readonly #log: Log
-  readonly #sharded: readonly Sharded[]
-  readonly #services: ReadonlyMap<string, DatabaseServices>
-  readonly #fallback: ConfigDatabase | undefined
+  #options: DatabasesOptions
+  #entries: ReadonlyMap<string, Entry>
+  #automatic = new LruMap<string, DatabaseServices>(MAX_AUTOMATIC)
+  /** Sessions that came before a reload may still use them. */
+  readonly #retired: ShardedDatabase[] = []
+  #recovers = false
   #isStopped = false
 
   constructor(options: DatabasesOptions) {
-    const { config, pools, log } = options
     this.#options = options
-    this.#log = log
-    const services = new Map<string, DatabaseServices>()
-    const sharded: Sharded[] = []
-    for (const database of config.databases) {
-      if (database.name === '*') continue
-      let catalogs: CatalogSource = localCatalog(database, database.name)
-      if (database.sharded) {
-        const watcher = makeWatcher(options, database)
-        const recovery = makeRecovery(config, database, { pools, watcher, log })
-        sharded.push({ database, watcher, recovery })
-        catalogs = watcher
-      }
-      services.set(database.name, databaseServices(options, database.name, catalogs))
-    }
-    this.#services = services
-    this.#sharded = sharded
-    this.#fallback = config.databases.find(({ name }) => name === '*')
-  }
-
-  /** Makes or upgrades the metadata: once a host is enough. */
-  async install(): Promise<void> {
-    await Promise.all(
-      this.#sharded.map(({ database }) => {
-        return ensureMetadata(
-          this.#options.config,
-          database,
-          this.#log.with({ database: database.name }),
-        )
-      }),
-    )
+    this.#entries = makeEntries(options, { config: options.config, entries: new Map() })
   }
 
   /** Returns when the metadata of all are known. */
-  async start(): Promise<void> {
-    await Promise.all(this.#sharded.map(({ watcher }) => watcher.start()))
+  async start(duties: Duties): Promise<void> {
+    this.#recovers = duties.recovers
+    await Promise.all(this.#sharded().map((sharded) => sharded.start(duties)))
   }
 
-  /** Finishes what proxies left behind, from now on: once a host is enough. */
+  /** From now on this process is the one that recovers. */
   recover(): void {
-    if (this.#isStopped) return
-    for (const { recovery } of this.#sharded) recovery.start()
+    if (this.#isStopped || this.#recovers) return
+    this.#recovers = true
+    for (const sharded of this.#sharded()) sharded.recover()
+  }
+
+  /**
+   * Gets the databases of a new configuration ready, for clients that come after commit(). Rejects where new ones can't be
+   * used; nothing has changed then.
+   */
+  async prepare(config: Config): Promise<PreparedDatabases> {
+    const options = { ...this.#options, config }
+    const entries = makeEntries(options, { config: this.#options.config, entries: this.#entries })
+    const known = new Set(this.#sharded())
+    const added = shardedOf(entries).filter((sharded) => !known.has(sharded))
+    const duties = { installs: this.#recovers, recovers: this.#recovers }
+    const abandon = async () => {
+      await Promise.all(added.map((sharded) => sharded.stop()))
+    }
+    try {
+      await Promise.all(added.map((sharded) => sharded.start(duties)))
+    } catch (error) {
+      await abandon()
+      throw error
+    }
+    return { commit: () => this.#replace(options, entries), abandon }
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true
-    await Promise.all(this.#sharded.map(({ recovery }) => recovery.stop()))
-    await Promise.all(this.#sharded.map(({ watcher }) => watcher.stop()))
+    const all = [...this.#sharded(), ...this.#retired]
+    await Promise.all(all.map((sharded) => sharded.stop()))
   }
 
   /** Whether one that only `*` stands for exists is its server's to say. */
   find(name: string): DatabaseServices | undefined {
-    const known = this.#services.get(name)
-    if (known !== undefined || this.#fallback === undefined) return known
-    return databaseServices(this.#options, name, localCatalog(this.#fallback, name))
+    const known = this.#entries.get(name)?.services ?? this.#automatic.get(name)
+    const fallback = this.#entries.get('*')
+    if (name !== '*' && known !== undefined) return known
+    if (fallback === undefined) return undefined
+    const { database } = fallback
+    const made = databaseServices(this.#options, database, name, localCatalog(database, name))
+    this.#automatic.set(name, made)
+    return made
+  }
+
+  #sharded(): ShardedDatabase[] {
+    return shardedOf(this.#entries)
+  }
+
+  #replace(options: DatabasesOptions, entries: ReadonlyMap<string, Entry>): void {
+    const kept = new Set(shardedOf(entries))
+    this.#retired.push(...this.#sharded().filter((sharded) => !kept.has(sharded)))
+    this.#options = options
+    this.#entries = entries
+    this.#automatic = new LruMap(MAX_AUTOMATIC)
   }
 }
 
-function databaseServices(
-  { config, serverTls }: DatabasesOptions,
-  database: string,
-  catalogs: CatalogSource,
-): DatabaseServices {
-  const { metadata_user: user, pool } = config
-  const commands = new ControlCommands({
-    connectNode: (node) =>
-      connectBackend({
-        node,
-        database,
-        user,
-        tls: serverTls,
-        credential: serverCredentials(config).get(user),
-        parameters: { application_name: 'pgloom' },
-        connectTimeoutMs: pool.server_connect_timeout_ms,
-        allowsCleartextPassword: false,
-      }),
-  })
-  return { catalogs, commands, executor: new Executor(commands) }
+/** Those that are where they were stay the same. */
+function makeEntries(
+  options: DatabasesOptions,
+  former: { readonly config: Config; readonly entries: ReadonlyMap<string, Entry> },
+): ReadonlyMap<string, Entry> {
+  const { config } = options
+  return new Map(
+    config.databases.map((database) => {
+      const known = former.entries.get(database.name)
+      const place = placeOf(config, database)
+      const isSame = known !== undefined && placeOf(former.config, known.database) === place
+      return [database.name, isSame ? { ...known, database } : makeEntry(options, database)]
+    }),
+  )
 }
 
-/** Of a database we keep no metadata of: one node, where everything is. */
-function localCatalog({ hosts, port }: ConfigDatabase, database: string): CatalogSource {
-  const [host] = hosts
-  const catalog: Catalog = {
-    database,
-    version: 0,
-    isInstalled: false,
-    nodes: [{ nodeId: 0, groupId: 0, host, port, isActive: true, shouldHaveShards: true }],
-    tables: new Map(),
-    shadowingRelations: new Set(),
-    shellOids: new Map(),
-  }
-  return {
-    current: () => catalog,
-    refresh: () => Promise.resolve(catalog),
-    readThrough: () => Promise.resolve(catalog),
-  }
+function makeEntry(options: DatabasesOptions, database: ConfigDatabase): Entry {
+  const { name } = database
+  const sharded = database.sharded ? new ShardedDatabase(options, database) : undefined
+  const catalogs: CatalogSource = sharded?.watcher ?? localCatalog(database, name)
+  return { database, sharded, services: databaseServices(options, database, name, catalogs) }
 }
 
-function makeWatcher(
-  { config, serverTls, log }: DatabasesOptions,
-  database: ConfigDatabase,
-): CatalogWatcher {
-  const { user, password } = ownConnection(config, database)
-  const { name, hosts, port } = database
-  return new CatalogWatcher({
-    database: name,
-    coordinator: { host: hosts[0], port },
-    connection: { user, password },
-    sslOf: (host) => serverTls.requiredOptions(host),
-    log: log.with({ database: name }),
-    pollIntervalMs: config.metadata_poll_interval_ms,
-  })
+function shardedOf(entries: ReadonlyMap<string, Entry>): ShardedDatabase[] {
+  return [...entries.values()].flatMap(({ sharded }) => sharded ?? [])
 }
 
-function makeRecovery(
-  config: Config,
-  { name }: ConfigDatabase,
-  { pools, watcher, log }: { pools: Pools; watcher: CatalogWatcher; log: Log },
-): TransactionRecovery {
-  return new TransactionRecovery({
-    pools,
-    catalog: watcher,
-    database: name,
-    user: config.metadata_user,
-    intervalMs: config.recover_2pc_interval_ms,
-    log: log.with({ database: name }),
-  })
+/** What a session can't exchange under way. */
+function placeOf(config: Config, database: ConfigDatabase): string {
+  const { sharded, hosts, port, dbname, user } = database
+  const own = sharded ? ownConnection(config, database) : undefined
+  return JSON.stringify([sharded, hosts, port, dbname, user, own])
 }

@@ -50,7 +50,7 @@ async function serve(log: Log, start: () => Promise<Running>): Promise<void> {
   const running = await start()
   process.stdout.write(`pgloom is ready at ${running.url}\n`)
   tellServiceManager('ready')
-  reloadOnSignal(() => void running.reload().catch((error) => log.error('not reloaded', { error })))
+  reloadOnSignal(() => void running.reload().catch(() => undefined))
   // SIGINT is for those who sit and wait
   const stopping = signalled.then((signal): StopMode => (signal === 'SIGINT' ? 'fast' : 'gentle'))
   try {

@@ -25,7 +25,7 @@ export interface RunningProxy {
   cancel(key: CancelKey): void
   /** The listening sockets, for a process that takes over. */
   held(): HeldSocket[]
-  /** Nobody is dropped. */
+  /** Whoever is connected stays. Rejects, and goes on as before, where it can't be used. */
   reload(config: Config): Promise<void>
   stop(how: StopMode): Promise<void>
 }
@@ -80,10 +80,10 @@ async function startAlone(options: ProxyOptions, slots: LocalSlots): Promise<Run
     failed: new Promise(() => undefined),
     cancel: (key) => void cancelKeys.cancelOwn(key),
     held: () => router.held(),
-    reload: async (newer) => {
-      host.clientSlots.limit = newer.listen.max_client_conn
-      slots.reload(slotLimits(newer))
-      router.reload(newer)
+    reload: async (next) => {
+      await router.reload(next)
+      slots.reload(slotLimits(next))
+      host.clientSlots.limit = next.listen.max_client_conn
     },
     stop: async (how) => {
       // the one that took over answers there, too
@@ -123,9 +123,9 @@ async function startMany(options: ProxyOptions, slots: LocalSlots): Promise<Runn
       failed: primary.failed,
       cancel: (key) => primary.cancel(key),
       held: () => [...ports.held(), ...(http?.held() ?? [])],
-      reload: async (newer) => {
-        slots.reload(slotLimits(newer))
-        await primary.reload(newer as unknown as Json, newer.listen.max_client_conn)
+      reload: async (next) => {
+        await primary.reload(next as unknown as Json, next.listen.max_client_conn)
+        slots.reload(slotLimits(next))
       },
       stop: async (how) => {
         isStopping = true

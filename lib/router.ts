@@ -1,10 +1,11 @@
 import { Access } from './access.ts'
-import { Pools } from './backend/pools.ts'
+import { type PoolKey, Pools, type PoolsOptions } from './backend/pools.ts'
 import { TrafficTable } from './backend/traffic-counters.ts'
 import { RouterError } from './base/errors.ts'
 import type { Log } from './base/log.ts'
 import { SqlState } from './base/sqlstate.ts'
 import type { Config } from './config/config.ts'
+import { databasesToReconnect } from './config/config-changes.ts'
 import type { ProxyManager } from './console/all-processes.ts'
 import { type ConsoleParts, makeConsole } from './console-wiring.ts'
 import { Databases } from './databases.ts'
@@ -12,6 +13,7 @@ import { HttpServer } from './ops/http-server.ts'
 import { METRICS_TOPIC, Metrics } from './ops/metrics.ts'
 import { poolsOptions } from './pool-settings.ts'
 import type { ProcessHost } from './processes/process-host.ts'
+import { ServerTargets } from './server-targets.ts'
 import { AT_ONCE, type DrainOptions, type Listener } from './session/listener.ts'
 import type { HeldSocket } from './session/listening-ports.ts'
 import type { SessionServices } from './session/session-services.ts'
@@ -22,6 +24,7 @@ import { DEFAULT_FRAME_LIMITS } from './wire/frame-reader.ts'
 export class Router {
   #config: Config
   readonly #access: Access
+  readonly #targets: ServerTargets
   readonly #pools: Pools
   readonly #databases: Databases
   readonly #metrics: Metrics
@@ -39,7 +42,8 @@ export class Router {
     this.#log = log
     this.#access = new Access(config, log)
     const slots = host.connectionSlots
-    this.#pools = new Pools({ ...poolsOptions(config, this.#access), slots })
+    this.#targets = new ServerTargets(config)
+    this.#pools = new Pools({ ...this.#poolsOptions(), slots })
     this.#databases = new Databases({
       config,
       pools: this.#pools,
@@ -90,12 +94,23 @@ export class Router {
     return [...(this.#listener?.ports?.held() ?? []), ...(this.#http?.held() ?? [])]
   }
 
-  /** Takes new rules, users and certificates; whoever is connected stays. Throws UsageError, and goes on as before. */
-  reload(config: Config): void {
-    this.#access.reload(config)
-    this.#pools.reload(poolsOptions(config, this.#access))
+  /** Whoever is connected stays. Rejects, and goes on as before, where any of it can't be used. */
+  async reload(config: Config): Promise<void> {
+    const databases = await this.#databases.prepare(config)
+    try {
+      this.#access.reload(config)
+    } catch (error) {
+      await databases.abandon()
+      throw error
+    }
+    const isReconnected = databasesToReconnect(this.#config, config)
     this.#config = config
-    this.#log.info('reloaded the configuration')
+    databases.commit()
+    this.#targets.reload(config)
+    this.#pools.reload(this.#poolsOptions())
+    for (const { database, pool } of this.#pools.list()) {
+      if (isReconnected(database)) pool.reconnect()
+    }
   }
 
   /** Sends clients away and ends connections. Safe to call after a start that failed half-way. */
@@ -116,15 +131,18 @@ export class Router {
 
   async #open(): Promise<void> {
     const host = this.#host
-    if (host.isLeader) await this.#databases.install()
-    await this.#databases.start()
-    if (host.isLeader) this.#databases.recover()
-    else host.onLead = () => this.#databases.recover()
+    await this.#databases.start({ installs: host.isLeader, recovers: host.isLeader })
+    if (!host.isLeader) host.onLead = () => this.#databases.recover()
     const services = await this.#sessionServices()
     host.across.answer(METRICS_TOPIC, () => this.#metrics.values())
     await this.#console.process.adopt()
     this.#listener = await host.openListener(services)
     if (host.servesHttp && this.#config.http.enabled) await this.#serveHttp()
+  }
+
+  #poolsOptions(): Omit<PoolsOptions, 'slots'> {
+    const targetOf = (key: PoolKey) => this.#targets.of(key)
+    return { ...poolsOptions(this.#config, this.#access), targetOf }
   }
 
   async #serveHttp(): Promise<void> {
@@ -138,7 +156,7 @@ export class Router {
   }
 
   async #sessionServices(): Promise<SessionServices> {
-    const { listen } = this.#config
+    const listen = () => this.#config.listen
     return {
       authenticator: this.#access.authenticator,
       credentials: this.#access.credentials,
@@ -148,8 +166,12 @@ export class Router {
       parser: await ParserHost.create(),
       pools: this.#pools,
       log: this.#log,
-      limits: { ...DEFAULT_FRAME_LIMITS, messageBytes: listen.max_message_bytes },
-      loginTimeoutMs: listen.client_login_timeout_ms,
+      get limits() {
+        return { ...DEFAULT_FRAME_LIMITS, messageBytes: listen().max_message_bytes }
+      },
+      get loginTimeoutMs() {
+        return listen().client_login_timeout_ms
+      },
       observer: this.#metrics,
       traffic: this.#traffic,
       console: this.#console.console,

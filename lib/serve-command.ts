@@ -2,8 +2,8 @@ import { availableParallelism } from 'node:os'
 import type { Log } from './base/log.ts'
 import type { ServeArguments } from './command-line.ts'
 import type { Config } from './config/config.ts'
-import { loadConfig } from './config/config-loader.ts'
 import { UsageError } from './config/usage-error.ts'
+import { ConfigReloader } from './config-reloader.ts'
 import type { Running } from './dev-command.ts'
 import { clientUrl } from './listening-config.ts'
 import { ControlSocket } from './processes/control-socket.ts'
@@ -21,7 +21,8 @@ import { TakenSockets } from './session/listening-ports.ts'
 /** `pgloom serve`: the proxy, in one process or many, in the place of another one where that was asked for. */
 export async function startServe(args: ServeArguments, config: Config, log: Log): Promise<Running> {
   const predecessor = args.takesOver ? await findPredecessor(config, log) : undefined
-  const supervisor = new SupervisorPost(async () => proxy.reload(reread(args, log)))
+  const reloader = new ConfigReloader(args.configFile, config, log)
+  const supervisor = new SupervisorPost(() => reloader.reload())
   let taken: TakenSockets | undefined
   const takeSockets = async () => {
     taken = await predecessor?.sockets()
@@ -37,6 +38,7 @@ export async function startServe(args: ServeArguments, config: Config, log: Log)
     throw error
   }
   taken?.closeRest()
+  reloader.serve(proxy)
   const control = await openControlSocket(config, proxy, log)
   void control?.taken.then(() => supervisor.stop('handed over'))
   predecessor?.release()
@@ -51,14 +53,6 @@ export async function startServe(args: ServeArguments, config: Config, log: Log)
       await proxy.stop(how)
     },
   }
-}
-
-/** Throws what is wrong with the file. */
-function reread({ configFile }: ServeArguments, log: Log): Config {
-  const { config, warnings } = loadConfig(configFile)
-  for (const warning of warnings) log.warn(warning)
-  log.info('the configuration has been read again', { file: configFile })
-  return config
 }
 
 async function findPredecessor(config: Config, log: Log): Promise<Predecessor | undefined> {

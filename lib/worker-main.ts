@@ -16,6 +16,6 @@ runWorker(process, {
     exitOnCrash(log)
     router = await Router.start(config, log, host)
   },
-  reload: async (json) => router?.reload(json as unknown as Config),
+  reload: async (json) => await router?.reload(json as unknown as Config),
   drain: async (drain) => await router?.stop(drain),
 })

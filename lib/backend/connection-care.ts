@@ -22,6 +22,17 @@ export async function checkAlive(
   await withDeadline(connection, timeoutMs, () => ask(connection, text))
 }
 
+/** What the administrator wants done first. Rejects when the connection is lost; errors of the query itself are as good as success. */
+export async function runConnectQuery(
+  connection: BackendConnection,
+  query: string,
+  timeoutMs: number,
+): Promise<void> {
+  await withDeadline(connection, timeoutMs, () => ask(connection, query)).catch((error) => {
+    if (!connection.isReusable) throw error
+  })
+}
+
 /**
  * Makes a connection that was given back in any state (a query running, a block open, a COPY half-way) fit for others: its query
  * is cancelled, its answers are drained, its block is rolled back; then it is cleaned by `resetQuery`, if any. Rejects when that

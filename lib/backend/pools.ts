@@ -2,6 +2,7 @@ import type { BackendAddress } from './backend-address.ts'
 import type { BackendConnection } from './backend-connection.ts'
 import { connectBackend } from './backend-handshake.ts'
 import { ConnectGate } from './connect-gate.ts'
+import { runConnectQuery } from './connection-care.ts'
 import type { ConnectionSlots, SlotLimits, SlotPool } from './connection-slots.ts'
 import { LocalSlots } from './local-slots.ts'
 import { Pool } from './pool.ts'
@@ -19,10 +20,25 @@ export type PoolsOptions = PoolOptions & {
   readonly credentialOf: (key: PoolKey) => ServerCredential | undefined
   /** Sent at the start of each connection, for example application_name. */
   readonly parameters: Readonly<Record<string, string>>
+  /** Where its connections are made, and how; default: as the key says. Asked for each connection. */
+  readonly targetOf?: (key: PoolKey) => ConnectTarget
   /** What differs in this pool; default: nothing. */
   readonly differencesOf?: (key: PoolKey) => Partial<PoolOptions>
   /** undefined: bounds of each pool by itself, in this process. */
   readonly slots?: ConnectionSlots
+}
+
+/** What stands behind the names of a pool. */
+export type ConnectTarget = {
+  readonly node: BackendAddress
+  readonly database: string
+  /** Goes before what credentialOf says. */
+  readonly credential: ServerCredential | undefined
+  readonly parameters: Readonly<Record<string, string>>
+  /** Run on each new connection; what comes of it is not looked at. */
+  readonly connectQuery: string | undefined
+  /** A connection could not be made. */
+  failed(): void
 }
 
 export const DEFAULT_POOLS_OPTIONS: PoolsOptions = {
@@ -161,17 +177,28 @@ export class Pools {
     return gate.run(() => this.#connect(key))
   }
 
-  #connect(key: PoolKey): Promise<BackendConnection> {
+  async #connect(key: PoolKey): Promise<BackendConnection> {
     const { connectTimeoutMs, allowsCleartextPassword, credentialOf, parameters, tls } =
       this.#options
-    return connectBackend({
-      ...key,
-      tls,
-      credential: credentialOf(key),
-      parameters,
-      connectTimeoutMs,
-      allowsCleartextPassword,
-    })
+    const target = this.#options.targetOf?.(key)
+    try {
+      const connection = await connectBackend({
+        user: key.user,
+        node: target?.node ?? key.node,
+        database: target?.database ?? key.database,
+        tls,
+        credential: target?.credential ?? credentialOf(key),
+        parameters: { ...parameters, ...target?.parameters },
+        connectTimeoutMs,
+        allowsCleartextPassword,
+      })
+      const query = target?.connectQuery
+      if (query !== undefined) await runConnectQuery(connection, query, connectTimeoutMs)
+      return connection
+    } catch (error) {
+      target?.failed()
+      throw error
+    }
   }
 
   #tick(): void {

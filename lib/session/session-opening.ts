@@ -67,12 +67,13 @@ export function makeParts(
 ): SessionParts {
   const { pools, log, parser, observer } = services
   const { catalogs: shared, commands, executor } = database
+  const user = database.serverUser ?? login.user
   const catalogs = new SessionCatalog(shared)
   const { sessionId, output, relay, counters, signal, track } = frame
   const settings = new SessionSettings()
   const temporaryNames = new Set<string>()
   const channels: SessionChannels = new SessionChannels(
-    () => pools.listener(coordinatorOf(shared.current()), login.database, login.user),
+    () => pools.listener(coordinatorOf(shared.current()), login.database, user),
     {
       get isIdle() {
         return frame.isIdle() && transaction.status === TransactionStatus.idle
@@ -81,8 +82,7 @@ export function makeParts(
       fail: (error) => frame.fail(error),
     },
   )
-  const { database: databaseName, user } = login
-  const lending = { pools, catalog: catalogs, database: databaseName, user, settings }
+  const lending = { pools, catalog: catalogs, database: login.database, user, settings }
   const transaction: SessionTransaction = new SessionTransaction({
     ...lending,
     counters,
@@ -99,7 +99,7 @@ export function makeParts(
   return {
     log: log.with({ session: sessionId }),
     sessionId,
-    user: login.user,
+    user,
     output,
     relay,
     transaction,

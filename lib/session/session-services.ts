@@ -31,6 +31,8 @@ export type DatabaseServices = {
   readonly catalogs: CatalogSource
   readonly commands: ClusterCommands
   readonly executor: PlanRunner
+  /** undefined: server connections are made as the client's own user. */
+  readonly serverUser?: string | undefined
 }
 
 /** Carries out the messages of one client, in order; errors that it throws are fatal. message-processor.ts is one. */

@@ -50,7 +50,7 @@ t.test('the command line', async (t) => {
     [['dev', '--workers', '1.5'], /--workers must be a whole number/],
     [['dev', '--port', '65536'], /--port must be a whole number/],
     [['dev', '--processes', '0'], /--processes must be a whole number/],
-    [['serve', '--processes', 'x'], /--processes must be a whole number/],
+    [['serve', 'a.yaml', '--processes', 'x'], /--processes must be a whole number/],
     [['dev', '--data', ''], /--data must not be empty/],
     [['dev', '--database', 'x'.repeat(64)], /--database must be a name/],
     [['serve'], /pgloom serve needs one FILE/],

@@ -1,0 +1,94 @@
+import { connectBackend } from './backend/backend-handshake.ts'
+import type { Pools } from './backend/pools.ts'
+import type { ServerTls } from './backend/server-tls.ts'
+import type { Log } from './base/log.ts'
+import type { Catalog, CatalogSource } from './catalog/catalog.ts'
+import type { Config, ConfigDatabase } from './config/config.ts'
+import { CatalogWatcher } from './control/catalog-watcher.ts'
+import { ControlCommands } from './control/cluster-commands.ts'
+import { TransactionRecovery } from './control/transaction-recovery.ts'
+import { Executor } from './executor/executor.ts'
+import { ownConnection } from './own-connection.ts'
+import { serverCredentials } from './server-credentials.ts'
+import type { DatabaseServices } from './session/session-services.ts'
+
+export type DatabasesOptions = {
+  readonly config: Config
+  readonly pools: Pools
+  readonly serverTls: ServerTls
+  readonly log: Log
+}
+
+/** `name`: what clients call it; `database` may be the entry of `*`. */
+export function databaseServices(
+  { config, serverTls }: DatabasesOptions,
+  database: ConfigDatabase,
+  name: string,
+  catalogs: CatalogSource,
+): DatabaseServices {
+  const { metadata_user: user, pool } = config
+  const commands = new ControlCommands({
+    connectNode: (node) =>
+      connectBackend({
+        node,
+        database: name,
+        user,
+        tls: serverTls,
+        credential: serverCredentials(config).get(user),
+        parameters: { application_name: 'pgloom' },
+        connectTimeoutMs: pool.server_connect_timeout_ms,
+        allowsCleartextPassword: false,
+      }),
+  })
+  return { catalogs, commands, executor: new Executor(commands), serverUser: database.user }
+}
+
+/** Of a database we keep no metadata of: one node, where everything is. */
+export function localCatalog({ hosts, port }: ConfigDatabase, database: string): CatalogSource {
+  const [host] = hosts
+  const catalog: Catalog = {
+    database,
+    version: 0,
+    isInstalled: false,
+    nodes: [{ nodeId: 0, groupId: 0, host, port, isActive: true, shouldHaveShards: true }],
+    tables: new Map(),
+    shadowingRelations: new Set(),
+    shellOids: new Map(),
+  }
+  return {
+    current: () => catalog,
+    refresh: () => Promise.resolve(catalog),
+    readThrough: () => Promise.resolve(catalog),
+  }
+}
+
+export function makeWatcher(
+  { config, serverTls, log }: DatabasesOptions,
+  database: ConfigDatabase,
+): CatalogWatcher {
+  const { user, password } = ownConnection(config, database)
+  const { name, hosts, port } = database
+  return new CatalogWatcher({
+    database: name,
+    coordinator: { host: hosts[0], port },
+    connection: { user, password },
+    sslOf: (host) => serverTls.requiredOptions(host),
+    log: log.with({ database: name }),
+    pollIntervalMs: config.metadata_poll_interval_ms,
+  })
+}
+
+export function makeRecovery(
+  config: Config,
+  { name }: ConfigDatabase,
+  { pools, watcher, log }: { pools: Pools; watcher: CatalogWatcher; log: Log },
+): TransactionRecovery {
+  return new TransactionRecovery({
+    pools,
+    catalog: watcher,
+    database: name,
+    user: config.metadata_user,
+    intervalMs: config.recover_2pc_interval_ms,
+    log: log.with({ database: name }),
+  })
+}
