@@ -10,6 +10,7 @@ import { type ColumnType, columnTypes } from './column-types.ts'
 import { moveToCursorTable } from './cursor-table.ts'
 import { GatheredRows, TEMPORARY_TABLE } from './gathered-rows.ts'
 import type { CommandTag, Execution, Parameters, StatementContext } from './ports.ts'
+import { runPulled } from './pulled.ts'
 import { relayedRows, waitFor } from './relayed-rows.ts'
 import type { KeyReader } from './route.ts'
 import { ScatterFlow, scatter } from './scatter.ts'
@@ -74,6 +75,10 @@ function isInexact({ inexactTypes }: CombineQuery, { fields }: GatheredRows): bo
 async function combineExactly(query: CombineQuery, combining: CombineRun): Promise<CommandTag> {
   const alternative = query.gathered?.()
   if (alternative?.kind === 'refusal') throw refusalError(alternative)
+  if (alternative?.kind === 'pulled') {
+    const { execution, context, cursor } = combining
+    return runPulled(alternative, { execution, context, declaresCursor: cursor !== undefined })
+  }
   if (alternative?.combine === undefined) {
     throw new RouterError(
       SqlState.featureNotSupported,

@@ -5,6 +5,7 @@ import { copyShards } from './copy-to.ts'
 import { keysOf } from './execution-keys.ts'
 import { inlineParameter } from './inline-parameter.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
+import { runPulled } from './pulled.ts'
 import { quoteLiteral } from './quoted-schema.ts'
 import { allowedShards, type KeyReader, resolveInsert, resolvePins } from './route.ts'
 import { routedShard, runRouted } from './routed.ts'
@@ -20,6 +21,8 @@ export async function runCopyQuery(
   context: StatementContext,
 ): Promise<CommandTag> {
   const { query } = plan
+  if (query.kind === 'pulled')
+    return runPulled(query, { execution, context, declaresCursor: false })
   const keys = keysOf(execution.text, execution.parameters)
   const route =
     query.kind === 'insert-rows' ? resolveInsert(query, keys) : resolvePins(query.routed.pins, keys)
@@ -28,6 +31,8 @@ export async function runCopyQuery(
   if (query.kind !== 'select') throw refusalError({ kind: 'refusal', id: 'copy-query' })
   const scatter = query.multi()
   if (scatter.kind === 'refusal') throw refusalError(scatter)
+  if (scatter.kind === 'pulled')
+    return runPulled(scatter, { execution, context, declaresCursor: false })
   return copyScatter(plan, scatter, execution, context, keys)
 }
 

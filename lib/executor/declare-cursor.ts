@@ -2,11 +2,18 @@ import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Shard } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
-import type { CombineQuery, DeclareCursorPlan, ModifyPlan, ScatterSelect } from '../planner/plan.ts'
+import type {
+  CombineQuery,
+  DeclareCursorPlan,
+  ModifyPlan,
+  PulledPlan,
+  ScatterSelect,
+} from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
 import { combine } from './combine.ts'
 import { keysOf } from './execution-keys.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
+import { runPulled } from './pulled.ts'
 import { quoteIdentifier } from './quoted-schema.ts'
 import { resolvePins } from './route.ts'
 import { routedShard, runRouted } from './routed.ts'
@@ -40,7 +47,9 @@ async function declare(
   execution: Execution,
   context: StatementContext,
 ): Promise<CommandTag> {
-  const { routed, multi } = plan.statement
+  const { statement } = plan
+  if (statement.kind === 'pulled') return declareOverPulled(plan, statement, execution, context)
+  const { routed, multi } = statement
   const keys = keysOf(execution.text, execution.parameters)
   const shard = routedShard(routed, resolvePins(routed.pins, keys))
   const own = { ...execution, sendsRowDescription: false }
@@ -53,11 +62,27 @@ async function declare(
   } else {
     const scatter = multi()
     if (scatter.kind === 'refusal') throw refusalError(scatter)
+    if (scatter.kind === 'pulled') return declareOverPulled(plan, scatter, execution, context)
     const query = scatter.combine ?? plainRows(scatter)
     tag = await combine(scatter, query, { execution: own, context, keys, cursor: plan })
   }
   if (plan.isHeld) context.pin(nodeId, 'cursor with hold')
   context.cursors.declare(plan.name, cursor)
+  return tag
+}
+
+async function declareOverPulled(
+  { name, isHeld }: DeclareCursorPlan,
+  pulled: PulledPlan,
+  execution: Execution,
+  context: StatementContext,
+): Promise<CommandTag> {
+  const own = { ...execution, sendsRowDescription: false }
+  const tag = await runPulled(pulled, { execution: own, context, declaresCursor: true })
+  const { nodeId } = coordinatorOf(context.catalog)
+  if (isHeld) context.pin(nodeId, 'cursor with hold')
+  const { isReadOnly } = pulled.local
+  context.cursors.declare(name, { nodeId, isHeld, isReadOnly, shard: undefined })
   return tag
 }
 

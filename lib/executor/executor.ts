@@ -14,6 +14,7 @@ import { lockTables } from './lock-tables.ts'
 import { runScatterModify } from './modify.ts'
 import type { ClusterCommands, CommandTag, Execution, StatementContext } from './ports.ts'
 import { PositionMap } from './position-map.ts'
+import { runPulled } from './pulled.ts'
 import { runReferenceWrite } from './reference-write.ts'
 import { relayOn, replacedText, unchangedPositions } from './relay-on.ts'
 import { resolveInsert, resolvePins } from './route.ts'
@@ -44,6 +45,8 @@ export class Executor {
         return this.#local(plan, execution, context)
       case 'select':
         return select(plan, execution, context)
+      case 'pulled':
+        return runPulled(plan, { execution, context, declaresCursor: false })
       case 'modify':
         return modify(plan, execution, context)
       case 'insert-rows':
@@ -111,6 +114,10 @@ async function select(
   if (shard !== undefined) return runRouted(routed, shard, execution, context)
   const scatter = multi()
   if (scatter.kind === 'refusal') throw refusalError(scatter)
+  if (scatter.kind === 'pulled') {
+    context.noteTier('pull')
+    return runPulled(scatter, { execution, context, declaresCursor: false })
+  }
   if (scatter.combine !== undefined) context.noteTier('combine')
   return runScatterSelect(scatter, execution, context, keys)
 }

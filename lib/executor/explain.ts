@@ -52,8 +52,11 @@ export async function runExplain(
       if (statement.kind === 'insert-rows') throw notExplained('an INSERT into several shards')
       const multi = statement.multi()
       if (multi.kind === 'refusal') throw refusalError(multi)
+      if (multi.kind === 'pulled') throw notExplained('rows that are brought together first')
       return explainScatter(plan, multi, execution, context, keys)
     }
+    case 'pulled':
+      throw notExplained('rows that are brought together first')
     case 'insert-through-scratch':
     case 'copy':
     case 'copy-query':

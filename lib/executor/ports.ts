@@ -125,4 +125,11 @@ export interface QueryObserver {
   queryFailed(sqlState: string): void
 }
 
-export type QueryTier = 'local' | 'router' | 'scatter' | 'combine' | 'reference' | 'command'
+export type QueryTier =
+  | 'local'
+  | 'router'
+  | 'scatter'
+  | 'combine'
+  | 'pull'
+  | 'reference'
+  | 'command'

@@ -22,6 +22,7 @@ const TIERS: readonly QueryTier[] = [
   'router',
   'scatter',
   'combine',
+  'pull',
   'reference',
   'command',
 ]

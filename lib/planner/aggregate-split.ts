@@ -55,7 +55,7 @@ export function splitAggregates(
   const split = new AggregateSplit(shape, keys)
   const { select, outputs, sorts } = shape
   const targetList = outputs.map(({ name, expression }) =>
-    target(split.transform(expression ?? refuse('unknown-columns')), name),
+    target(split.transform(expression ?? refuse('expression', 'unknown columns')), name),
   )
   const sortClause = sorts.map(({ sort, output, expression }) => ({
     SortBy: {
@@ -160,7 +160,7 @@ class AggregateSplit {
       return this.#keys.has(canonicalKey(block, reference))
     })
     if (owner !== block || primaryKey.length === 0 || !isGrouped) {
-      return refuse('unresolved-column', undefined, node.ColumnRef?.location)
+      return refuse('expression', 'unresolved column', node.ColumnRef?.location)
     }
     return this.#addKey(node)
   }

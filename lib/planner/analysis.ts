@@ -22,10 +22,16 @@ export type Analysis = {
 export function analyse(input: PlanInput, statement: Tree): Analysis {
   const tables = tableReferences(input, statement)
   checkColocation(tables.distributed)
+  const analysis = read(input, statement, tables)
+  checkStatement(input, analysis.root)
+  checkUpdates(analysis.root)
+  return analysis
+}
+
+/** Without checks, for a statement that the coordinator runs. Refuses what can't be read. */
+export function read(input: PlanInput, statement: Tree, tables: StatementTables): Analysis {
   const builder = new ModelBuilder(input)
   const root = builder.build(statement)
-  checkStatement(input, root)
-  checkUpdates(root)
   const flow = new ValueFlow(input, builder, root)
   // the statement's own INSERT is planned by its own rules
   for (const [block, insert] of builder.inserts) {

@@ -55,7 +55,7 @@ export function sortKeys(
 export function namedOutput(block: Block, item: Tree): Output | undefined {
   const named = namedOutputs(block, item)
   return named.length > 1
-    ? refuse('unresolved-column', 'ambiguous', item.ColumnRef?.location)
+    ? refuse('expression', 'ambiguous column', item.ColumnRef?.location)
     : named[0]
 }
 
@@ -112,7 +112,7 @@ export function collated(
     ({ columns }) => columns.some(({ collation }) => collation !== undefined),
   )
   visitLevel(expression, (node) => {
-    if (node.CollateClause !== undefined) refuse('collation')
+    if (node.CollateClause !== undefined) refuse('expression', 'collation')
     if (node.ColumnRef !== undefined && hasCollations) checkCollation(analysis, block, node)
     return true
   })
@@ -121,7 +121,7 @@ export function collated(
 
 function checkCollation(analysis: Analysis, block: Block, node: Tree): void {
   const type = analysis.flow.columnType(analysis.flow.keyOf(block, node))
-  if (type === undefined || type.collation !== undefined) refuse('collation')
+  if (type === undefined || type.collation !== undefined) refuse('expression', 'collation')
 }
 
 function withCollation(arg: Tree, collation: string): Tree {

@@ -57,6 +57,7 @@ function planCopyQuery(
   const query = planPart({ ...input, statement, part })
   switch (query.kind) {
     case 'select':
+    case 'pulled':
     case 'modify':
     case 'insert-rows':
       return { kind: 'copy-query', query, queryText: part, ...copyOptions(body) }

@@ -27,7 +27,8 @@ export function planDeclareCursor(
   if (tableReferences(input, query).distributed.length === 0) return undefined
   const statement = planStatement({ ...input, statement: query, part: 'somewhere' })
   if (statement.kind === 'refusal') return statement
-  if (statement.kind !== 'select') return refuse('utility', 'DeclareCursorStmt')
+  if (statement.kind !== 'select' && statement.kind !== 'pulled')
+    return refuse('utility', 'DeclareCursorStmt')
   const name = String(body['portalname'] ?? '')
   const options = Number(body['options'] ?? 0)
   const isHeld = (options & HOLD) !== 0

@@ -7,6 +7,7 @@ import type {
   ModifyPlan,
   Pin,
   Plan,
+  PulledPlan,
   RefusalPlan,
   RoutedStatement,
   ScatterModify,
@@ -34,6 +35,8 @@ export function describePlan(plan: Plan, text: Buffer): string {
         `${plan.kind} ${describeRouted(plan.routed)}${describeCurrentOf(plan)}`,
         ...describeMulti(plan.routed, plan.multi),
       ].join('\n')
+    case 'pulled':
+      return describePulled(plan).join('\n')
     case 'insert-rows': {
       const rows = plan.rows.map(
         ({ range, key }) => `${describeKey(key)}: ${text.toString('utf8', range.start, range.end)}`,
@@ -128,11 +131,12 @@ function describeRouted(routed: RoutedStatement): string {
 
 function describeMulti(
   routed: RoutedStatement,
-  multi: () => ScatterSelect | ScatterModify | RefusalPlan,
+  multi: () => ScatterSelect | PulledPlan | ScatterModify | RefusalPlan,
 ): readonly string[] {
   if (routed.isShapeStable) return []
   const plan = multi()
   if (plan.kind === 'refusal') return [`multi: ${describeRefusal(plan)}`]
+  if (plan.kind === 'pulled') return describePulled(plan).map((line) => `multi: ${line}`)
   const pins = plan.pins.map(describePin).join(' ')
   const parameters = plan.parameters.length === 0 ? '' : ` parameters ${plan.parameters.join()}`
   const time = plan.usesTransactionTime ? ' time' : ''
@@ -141,6 +145,14 @@ function describeMulti(
   if (plan.combine !== undefined) lines.push(describeCombine(plan.combine))
   if (plan.rowLimit !== undefined) lines.push(`row limit: ${plan.rowLimit}`)
   return lines
+}
+
+function describePulled({ pulls, places }: PulledPlan): readonly string[] {
+  const marks = places.map(({ start, end, pull, suffix }) => `${start}-${end} -> ${pull}${suffix}`)
+  const rows = pulls.map(({ pins, worker, needsPrimaryKey }) => {
+    return `pull [${pins.map(describePin).join(' ')}]${needsPrimaryKey ? ' with key' : ''}: ${shardText(worker)}`
+  })
+  return [`pulled at ${marks.join(', ')}`, ...rows]
 }
 
 function describeCombine(combine: CombineQuery): string {

@@ -24,7 +24,7 @@ export function gatherRows(shape: SelectShape): SplitQuery {
   const gather = new Gather(shape)
   const { select, outputs, sorts } = shape
   const targetList = outputs.map(({ name, expression }) =>
-    target(gather.transform(expression ?? refuse('unknown-columns')), name),
+    target(gather.transform(expression ?? refuse('expression', 'unknown columns')), name),
   )
   const groupClause = select.groupClause?.map((item) => gather.grouping(item))
   const having = select.havingClause
@@ -83,7 +83,8 @@ class Gather {
       const { block } = this.#shape
       if (block.visible.some((column) => column.name === name)) return this.#ship(node)
       const output = namedOutput(block, node)?.expression
-      if (output === undefined || !block.knowsColumns) return refuse('unresolved-column')
+      if (output === undefined || !block.knowsColumns)
+        return refuse('expression', 'unresolved column')
       return this.transform(output)
     })
   }

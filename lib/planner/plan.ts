@@ -8,6 +8,7 @@ import type { ResultShape } from './cluster-results.ts'
 export type Plan =
   | LocalPlan
   | SelectPlan
+  | PulledPlan
   | ModifyPlan
   | InsertRowsPlan
   | InsertThroughScratchPlan
@@ -145,29 +146,59 @@ export type SelectPlan = {
    * Built lazily by the planner: most statements never need it. Pure; may be called any number of times. It holds the
    * literals of the text that the plan was made from: for another text of the same shape, plan anew first.
    */
-  readonly multi: () => ScatterSelect | RefusalPlan
+  readonly multi: () => ScatterSelect | PulledPlan | RefusalPlan
 }
 
-export type ScatterSelect = {
+/**
+ * A statement that only Postgres itself can answer over all rows: those it may need of each distributed table come
+ * into temporary tables on the coordinator, where it runs with their names in place of the tables'.
+ */
+export type PulledPlan = {
+  readonly kind: 'pulled'
+  readonly pulls: readonly PulledRows[]
+  /** Where the names of distributed tables stand in the text, in text order. */
+  readonly places: readonly PulledPlace[]
+  /** The statement as the coordinator's own: other names to replace, whether it writes … */
+  readonly local: LocalPlan
+}
+
+export type PulledRows = WorkerQuery & {
+  readonly table: DistributedTable
+  readonly pins: readonly Pin[]
+  /** Of the table, in the order of the worker query; the others of the temporary table stay NULL. */
+  readonly columns: readonly string[]
+  /** GROUP BY may depend on it. */
+  readonly needsPrimaryKey: boolean
+}
+
+/** What one shard is asked. */
+export type WorkerQuery = {
+  readonly worker: ShardText
+  /** Parameters of the original statement that it uses, in the order of its own $1… */
+  readonly parameters: readonly number[]
+  /**
+   * now() and its kin were replaced by the placeholder `$n::timestamptz` with n = parameters.length + 1: the executor
+   * supplies one value (StatementContext.transactionTime) for all shards.
+   */
+  readonly usesTransactionTime: boolean
+}
+
+export type PulledPlace = TextRange & {
+  /** Index in `pulls`. */
+  readonly pull: number
+  /** What follows the temporary table's name, e.g. ` AS events`. */
+  readonly suffix: string
+}
+
+export type ScatterSelect = WorkerQuery & {
   readonly kind: 'scatter'
   /** The table whose shards are visited, and the pins that restrict them. */
   readonly table: DistributedTable
   readonly pins: readonly Pin[]
-  readonly worker: ShardText
   /** undefined: the shards' rows are the answer, in any order (no ORDER BY, LIMIT …). */
   readonly combine: CombineQuery | undefined
-  /**
-   * Parameters of the original statement that `worker` uses, in the order of its own $1…; likewise
-   * `combine.parameters`.
-   */
-  readonly parameters: readonly number[]
   /** At most this many rows are wanted of all together; the executor may stop the shards then. */
   readonly rowLimit: number | undefined
-  /**
-   * now() and its kin were replaced by the placeholder `$n::timestamptz` with n = parameters.length + 1: the
-   * executor supplies one value (StatementContext.transactionTime) for all shards.
-   */
-  readonly usesTransactionTime: boolean
 }
 
 /**
@@ -191,7 +222,7 @@ export type CombineQuery = {
     readonly typeOids: readonly number[]
   }[]
   /** The exact alternative for that case: ships plain rows and aggregates them on the coordinator. */
-  readonly gathered: (() => ScatterSelect | RefusalPlan) | undefined
+  readonly gathered: (() => ScatterSelect | PulledPlan | RefusalPlan) | undefined
 }
 
 /** UPDATE, DELETE, and INSERT … SELECT between colocated tables. */
@@ -204,14 +235,10 @@ export type ModifyPlan = {
   readonly currentOf: string | undefined
 }
 
-export type ScatterModify = {
+export type ScatterModify = WorkerQuery & {
   readonly kind: 'scatter-modify'
   readonly table: DistributedTable
   readonly pins: readonly Pin[]
-  readonly worker: ShardText
-  readonly parameters: readonly number[]
-  /** As in ScatterSelect. */
-  readonly usesTransactionTime: boolean
 }
 
 /** INSERT … VALUES with constant or parameter keys. One row or many on one shard: `routed`. */
@@ -261,7 +288,7 @@ export type CopyPlan = {
 export type CopyQueryPlan = {
   readonly kind: 'copy-query'
   /** Its places and literal ordinals count from the start of the whole text, COPY included. */
-  readonly query: SelectPlan | ModifyPlan | InsertRowsPlan
+  readonly query: SelectPlan | PulledPlan | ModifyPlan | InsertRowsPlan
   /** What stands between the parentheses. */
   readonly queryText: TextRange
   readonly format: CopyPlan['format']
@@ -352,7 +379,7 @@ export type DeclareCursorPlan = {
   /** `DECLARE … FOR ` with all options, for a query of our own. */
   readonly head: string
   /** The cursor's query. Its places and literal ordinals count from the start of the whole text. */
-  readonly statement: SelectPlan
+  readonly statement: SelectPlan | PulledPlan
 }
 
 /** Statements about the session itself, carried out by session/. */

@@ -71,7 +71,7 @@ function checkBlocks({ builder }: Analysis, root: Block): void {
 
 function checkHolder(block: Block, isRoot: boolean): void {
   if (block.isRecursive) refuse('recursive-cte')
-  if (block.kind === 'set-operation' && isRoot) refuse('set-operation')
+  if (block.kind === 'set-operation' && isRoot) refuse('expression', 'set operation')
   if (block.select?.lockingClause !== undefined) refuse('row-locks')
   if (!isRoot && block.kind !== 'select' && block.kind !== 'set-operation') refuse('modifying-cte')
   if (block.relations.some(({ node }) => node.RangeTableSample !== undefined)) {

@@ -6,6 +6,7 @@ import { planScatterModify } from './modify-planner.ts'
 import { orRefusal } from './or-refusal.ts'
 import type { Pin, Plan } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
+import { orPulled, planPulled } from './pull-planner.ts'
 import { planReferenceWrite } from './reference-writes.ts'
 import { refuse } from './refusals.ts'
 import { pinsOf, routedStatement } from './router.ts'
@@ -30,8 +31,21 @@ export function planQuery(input: PlanInput, kind: string, tables: StatementTable
     return refuse(kind === 'InsertStmt' ? 'insert-into-local' : 'local-and-distributed')
   }
   if (input.statement.InsertStmt !== undefined) return planInsert(input, input.statement.InsertStmt)
+  if (kind === 'SelectStmt') return planSelect(input, tables)
   if (tables.hasLocal) return refuse('local-and-distributed')
-  return planPinned(input, kind)
+  return planPinned(input)
+}
+
+/** Routed, scattered, or, where neither is proven right, over rows pulled to the coordinator. */
+function planSelect(input: PlanInput, tables: StatementTables): Plan {
+  if (tables.hasLocal) return planPulled(input, 'SelectStmt', tables)
+  return orPulled(input, tables, () => {
+    const analysis = analyse(input, input.statement)
+    const pins = pinsOf(analysis.root, analysis.flow.constants())
+    const routed = routedStatement(input, analysis.tables, pins)
+    const multi = () => orRefusal(() => orPulled(input, tables, () => planScatterSelect(analysis)))
+    return { kind: 'select', routed, multi }
+  })
 }
 
 function statementTarget({ statement }: PlanInput): object | undefined {
@@ -39,13 +53,11 @@ function statementTarget({ statement }: PlanInput): object | undefined {
   return (InsertStmt ?? UpdateStmt ?? DeleteStmt ?? MergeStmt)?.relation
 }
 
-function planPinned(input: PlanInput, kind: string): Plan {
+/** UPDATE, DELETE, MERGE. */
+function planPinned(input: PlanInput): Plan {
   const analysis = analyse(input, input.statement)
   const pins = pinsOf(analysis.root, analysis.flow.constants())
   const routed = routedStatement(input, analysis.tables, pins)
-  if (kind === 'SelectStmt') {
-    return { kind: 'select', routed, multi: () => orRefusal(() => planScatterSelect(analysis)) }
-  }
   const merge = input.statement.MergeStmt
   if (merge !== undefined) return planMerge(analysis, merge, pins)
   const cursor = currentOf(input.statement)?.cursor_name

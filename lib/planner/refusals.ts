@@ -51,40 +51,34 @@ export const REFUSALS = {
     sqlState: NOT_SUPPORTED,
     message: 'direct joins between distributed and local tables are not supported',
     hint: 'Make the local table a reference table with create_reference_table().',
-    example: 'SELECT * FROM events e, system_settings s',
+    example: 'DELETE FROM events USING system_settings s WHERE event_type = s.key',
   },
   'not-joined-on-key': {
     sqlState: NOT_SUPPORTED,
     message:
       'complex joins are only supported when all distributed tables are co-located and joined on their distribution columns',
     hint: COLOCATE_HINT,
-    example: 'SELECT * FROM events e JOIN users u ON u.user_id = e.event_id',
+    example: 'DELETE FROM events e USING users u WHERE u.user_id = e.event_id',
   },
   'not-colocated': {
     sqlState: NOT_SUPPORTED,
     message: 'the statement uses distributed tables that are not colocated',
     hint: 'Distribute the tables with colocate_with so that they share one colocation group.',
-    example: 'SELECT * FROM events e JOIN metrics m ON m.device_id = e.event_id',
+    example: 'DELETE FROM events e USING metrics m WHERE m.device_id = e.event_id',
   },
   'outer-join-of-reference': {
     sqlState: NOT_SUPPORTED,
     message:
       'cannot perform an outer join that keeps every row of a reference table, a function or VALUES beside a distributed table',
     hint: 'Put the distributed table on the side whose rows are all kept, or use an inner join.',
-    example: 'SELECT * FROM countries c LEFT JOIN events e ON e.event_type = c.code',
+    example:
+      'INSERT INTO users (tenant_id, email) SELECT e.tenant_id, c.name FROM countries c LEFT JOIN events e ON e.event_type = c.code',
   },
   'subquery-not-pushable': {
     sqlState: NOT_SUPPORTED,
     message: 'cannot push down this subquery',
     hint: 'Correlate it with the outer query on the distribution column, or group it by the distribution column.',
-    example: 'SELECT * FROM (SELECT event_id FROM events LIMIT 3) s',
-  },
-  'set-operation': {
-    sqlState: NOT_SUPPORTED,
-    message:
-      'UNION, INTERSECT and EXCEPT are only supported when all distributed tables are filtered to one value of the distribution column',
-    hint: PIN_HINT,
-    example: 'SELECT tenant_id FROM events UNION SELECT tenant_id FROM users',
+    example: 'DELETE FROM events WHERE event_id IN (SELECT user_id FROM users)',
   },
   'recursive-cte': {
     sqlState: NOT_SUPPORTED,
@@ -92,7 +86,7 @@ export const REFUSALS = {
       'recursive CTEs are only supported when they contain a filter on the distribution column',
     hint: PIN_HINT,
     example:
-      'WITH RECURSIVE r AS (SELECT event_id FROM events UNION ALL SELECT r.event_id FROM r) SELECT * FROM r',
+      'WITH RECURSIVE r AS (SELECT event_id FROM events UNION ALL SELECT r.event_id FROM r) DELETE FROM users WHERE user_id IN (SELECT event_id FROM r)',
   },
   'row-locks': {
     sqlState: NOT_SUPPORTED,
@@ -111,7 +105,7 @@ export const REFUSALS = {
     message: 'volatile functions are not supported here in a statement over several shards',
     detail: 'function %s()',
     hint: 'Compute the value beforehand and pass it as a constant or parameter.',
-    example: 'SELECT count(*) FROM events WHERE random() < 0.5',
+    example: 'DELETE FROM events WHERE random() < 0.5',
   },
   'node-dependent-function': {
     sqlState: NOT_SUPPORTED,
@@ -126,13 +120,13 @@ export const REFUSALS = {
     message: 'sequence functions cannot be called in a statement on distributed tables',
     detail: 'function %s()',
     hint: 'Call nextval() in a statement of its own, or let the column default do it.',
-    example: "SELECT nextval('s'), event_id FROM events WHERE tenant_id = 1",
+    example: "UPDATE events SET event_id = nextval('s') WHERE tenant_id = 1",
   },
   'regclass-constant': {
     sqlState: NOT_SUPPORTED,
     message: 'object identifiers cannot be looked up in a statement on distributed tables',
     hint: 'Look the object up in a statement of its own.',
-    example: "SELECT 'events'::regclass, count(*) FROM events WHERE tenant_id = 1",
+    example: "DELETE FROM events WHERE tenant_id = 1 AND event_type = 'events'::regclass::text",
   },
   'whole-row': {
     sqlState: NOT_SUPPORTED,
@@ -152,29 +146,11 @@ export const REFUSALS = {
     hint: 'Write the name plainly or in double quotes.',
     example: 'SELECT * FROM U&"events" WHERE tenant_id = 1',
   },
-  'unknown-columns': {
-    sqlState: NOT_SUPPORTED,
-    message: 'cannot tell the columns of this statement over several shards',
-    hint: 'Name the columns instead of writing *.',
-    example: 'SELECT * FROM events e, unnest(ARRAY[1], ARRAY[2]) u ORDER BY 1',
-  },
-  'unresolved-column': {
-    sqlState: NOT_SUPPORTED,
-    message: 'cannot tell which table a column of this statement over several shards belongs to',
-    hint: 'Qualify the column with its table.',
-    example: 'SELECT event_type, event_id FROM events GROUP BY event_type',
-  },
-  collation: {
-    sqlState: NOT_SUPPORTED,
-    message: 'cannot carry the collation of this expression over several shards',
-    hint: 'Add COLLATE to the ORDER BY expression over plain columns, or filter on the distribution column.',
-    example: 'SELECT max(note || $$x$$) FROM notes',
-  },
   expression: {
     sqlState: NOT_SUPPORTED,
     message: 'this expression is not supported in a statement over several shards',
     hint: PIN_HINT,
-    example: 'SELECT count(*), (SELECT count(*) FROM countries) FROM events',
+    example: 'SELECT count(public.events.event_id) FROM events, metrics',
   },
   'update-distribution-column': {
     sqlState: NOT_SUPPORTED,

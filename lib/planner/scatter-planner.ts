@@ -6,6 +6,7 @@ import { gatherRows } from './gather.ts'
 import { orRefusal } from './or-refusal.ts'
 import { orderRows } from './ordered-rows.ts'
 import type { CombineQuery, Pin, ScatterSelect } from './plan.ts'
+import { orPulled } from './pull-planner.ts'
 import { type CoreShape, coreShape, type Pushdown, provePushable } from './pushdown.ts'
 import type { Block } from './query-model.ts'
 import { distributionKey } from './query-model.ts'
@@ -19,7 +20,7 @@ import { groupKeys } from './value-flow.ts'
 export function planScatterSelect(analysis: Analysis): ScatterSelect {
   const { root } = analysis
   const { select } = root
-  if (root.kind === 'set-operation') return refuse('set-operation')
+  if (root.kind === 'set-operation') return refuse('expression', 'set operation')
   if (root.kind !== 'select' || select === undefined) return refuse('subquery-not-pushable')
   const pushdown = provePushable(analysis, root)
   const core = coreShape(analysis, root, select, pushdown)
@@ -55,7 +56,7 @@ function planCombined(
   core: CoreShape,
 ): ScatterSelect {
   const { outputs } = block
-  if (outputs === undefined) return refuse('unknown-columns')
+  if (outputs === undefined) return refuse('expression', 'unknown columns')
   // a row without a type of its own can't be shipped
   if (outputs.some(({ expression }) => expression?.RowExpr !== undefined))
     refuse('expression', 'ROW')
@@ -63,7 +64,9 @@ function planCombined(
   const shape: SelectShape = { analysis, block, select, outputs, pushdown, core, sorts }
   const finish = (query: SplitQuery) => combined(shape, query)
   if (core.groupsByKey && core.windowsByKey) return finish(orderRows(shape))
-  const gathered: CombineQuery['gathered'] = () => orRefusal(() => finish(gatherRows(shape)))
+  const { input, tables } = analysis
+  const gathered: CombineQuery['gathered'] = () =>
+    orRefusal(() => orPulled(input, tables, () => finish(gatherRows(shape))))
   const keys = groupExpressions(shape)
   if (core.hasWindows || keys === undefined || !isAllSplittable(shape))
     return finish(gatherRows(shape))
@@ -120,7 +123,7 @@ function groupExpressions({ block, select, outputs }: SelectShape): readonly Tre
     if (fields?.length !== 1 || block.visible.some((column) => column.name === name)) return item
     const output = namedOutput(block, item)?.expression
     if (output === undefined) return item
-    return block.knowsColumns ? output : refuse('unresolved-column')
+    return block.knowsColumns ? output : refuse('expression', 'unresolved column')
   })
 }
 

@@ -1,17 +1,11 @@
 import type { DistributedTable } from '../catalog/catalog.ts'
 import type { Analysis } from './analysis.ts'
 import { renumberParameters } from './expressions.ts'
-import type { ShardText } from './plan.ts'
+import type { WorkerQuery } from './plan.ts'
 import { printStatement } from './plan-input.ts'
 import { refuse } from './refusals.ts'
 import { qualifyingTable, spliceRanges } from './router.ts'
 import { isRecord, mapTree, type RangeVar, type Tree, walkTree } from './tree.ts'
-
-export type WorkerQuery = {
-  readonly worker: ShardText
-  readonly parameters: readonly number[]
-  readonly usesTransactionTime: boolean
-}
 
 /** The statement's own bytes with holes, if the text is all its own. */
 export function workerFromText(analysis: Analysis): WorkerQuery {
@@ -41,7 +35,10 @@ export function workerFromText(analysis: Analysis): WorkerQuery {
 const HOLE = 'pgloom_hole_'
 
 /** A statement of our own making, whose RangeVars are the original's own nodes. */
-export function workerFromTree({ input, tables }: Analysis, statement: Tree): WorkerQuery {
+export function workerFromTree(
+  { input, tables }: Pick<Analysis, 'input' | 'tables'>,
+  statement: Tree,
+): WorkerQuery {
   if (input.text.includes(HOLE)) refuse('expression')
   const byNode = new Map(tables.references.map(({ node, table }) => [node, table]))
   const holeOf: DistributedTable[] = []

@@ -76,7 +76,7 @@ const ROW_FUNCTIONS: ReadonlySet<string> = new Set([
   'num_nonnulls',
 ])
 
-function checkWholeRows(block: Block): void {
+export function checkWholeRows(block: Block): void {
   for (const value of ownExpressions(block)) visitRows(block, value, false)
 }
 

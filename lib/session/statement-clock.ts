@@ -76,6 +76,8 @@ export function usualTier(kind: Plan['kind']): QueryTier {
     case 'copy':
     case 'copy-query':
       return 'scatter'
+    case 'pulled':
+      return 'pull'
     case 'insert-through-scratch':
     case 'declare-cursor':
       return 'combine'

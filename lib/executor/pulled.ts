@@ -1,0 +1,191 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
+import { RouterError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import { coordinatorOf } from '../catalog/catalog-lookup.ts'
+import type { PulledPlan, PulledRows } from '../planner/plan.ts'
+import { keysOf } from './execution-keys.ts'
+import { query } from './node-client.ts'
+import type { CommandTag, Execution, StatementContext } from './ports.ts'
+import { PositionMap } from './position-map.ts'
+import {
+  type ByteAllowance,
+  createPulledTable,
+  type PulledTable,
+  PulledTableFilling,
+} from './pulled-table.ts'
+import { quoteLiteral } from './quoted-schema.ts'
+import { replacedText } from './relay-on.ts'
+import { relayedRows, waitFor } from './relayed-rows.ts'
+import type { KeyReader } from './route.ts'
+import { ScatterFlow, scatter } from './scatter.ts'
+import { scatterRequest } from './scatter-request.ts'
+import { sendStatements } from './statement-request.ts'
+
+const BINARY = [1]
+/** Fewer rows are planned well enough without statistics. */
+const ANALYZED_ROWS = 1000
+const RESULT_SIZE = 'citus.max_intermediate_result_size'
+const DEFAULT_RESULT_KILOBYTES = 1_048_576
+
+export type PulledRun = {
+  readonly execution: Execution
+  readonly context: StatementContext
+  /** The statement is a DECLARE: the tables live as long as its cursor, that is, as the transaction. */
+  readonly declaresCursor: boolean
+}
+
+/**
+ * Copies the rows that the statement may need of distributed tables into temporary tables of the transaction, and runs
+ * the statement there. What the transaction wrote is seen, since its own connections are read.
+ */
+export function runPulled(plan: PulledPlan, run: PulledRun): Promise<CommandTag> {
+  const { context, declaresCursor } = run
+  const outlivesStatement = context.isInTransaction && !declaresCursor
+  return context.atomically(async () => {
+    const access = plan.local.isReadOnly ? 'read' : 'write'
+    const { nodeId } = coordinatorOf(context.catalog)
+    const connection = await context.connection(nodeId, access)
+    const { snapshot, allowance } = await readSettings(connection)
+    if (snapshot !== undefined) return runBeside(plan, snapshot, allowance, run)
+    const tables = await pull(plan.pulls, connection, allowance, run)
+    const tag = await runOver(plan, tables, connection, run)
+    if (outlivesStatement) await drop(tables, connection)
+    return tag
+  })
+}
+
+type RunSettings = {
+  /** Temporary tables can't be made in a read-only transaction: then its snapshot, to be used elsewhere; '' if any will do. */
+  readonly snapshot: string | undefined
+  readonly allowance: ByteAllowance
+}
+
+async function readSettings(connection: BackendConnection): Promise<RunSettings> {
+  const names = ['transaction_read_only', 'transaction_isolation', RESULT_SIZE]
+  const { rows } = await query(
+    connection,
+    `SELECT ${names.map((name) => `current_setting(${quoteLiteral(name)}, true)`).join(', ')}`,
+  )
+  const [isReadOnly, isolation, kilobytes = ''] = rows[0] ?? []
+  const allowance = allowanceOf(kilobytes === '' ? DEFAULT_RESULT_KILOBYTES : Number(kilobytes))
+  if (isReadOnly !== 'on') return { snapshot: undefined, allowance }
+  if (isolation === 'read committed' || isolation === 'read uncommitted') {
+    return { snapshot: '', allowance }
+  }
+  const exported = await query(connection, 'SELECT pg_catalog.pg_export_snapshot()')
+  return { snapshot: exported.rows[0]?.[0] ?? '', allowance }
+}
+
+function allowanceOf(limitKilobytes: number): ByteAllowance {
+  const left = limitKilobytes < 0 ? Number.POSITIVE_INFINITY : limitKilobytes * 1024
+  return { left, limitKilobytes }
+}
+
+/** A read-only transaction has written nothing that another connection could not see. */
+async function runBeside(
+  plan: PulledPlan,
+  snapshot: string,
+  allowance: ByteAllowance,
+  run: PulledRun,
+): Promise<CommandTag> {
+  const { context, declaresCursor } = run
+  if (declaresCursor) throw needsReadWrite()
+  const side = await context.sideConnection(coordinatorOf(context.catalog).nodeId)
+  try {
+    await query(side, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE')
+    if (snapshot !== '') await query(side, `SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot)}`)
+    const tables = await pull(plan.pulls, side, allowance, run)
+    return await runOver(plan, tables, side, run)
+  } finally {
+    if (side.state === 'ready') await query(side, 'ROLLBACK')
+  }
+}
+
+async function pull(
+  pulls: readonly PulledRows[],
+  connection: BackendConnection,
+  allowance: ByteAllowance,
+  { execution, context }: Pick<PulledRun, 'execution' | 'context'>,
+): Promise<readonly PulledTable[]> {
+  const keys = keysOf(execution.text, execution.parameters)
+  const tables: PulledTable[] = []
+  for (const rows of pulls) {
+    const table = await createPulledTable(connection, rows)
+    tables.push(table)
+    await fill(table, rows, connection, { execution, context, keys, allowance })
+  }
+  return tables
+}
+
+type Filling = Pick<PulledRun, 'execution' | 'context'> & {
+  readonly keys: KeyReader
+  readonly allowance: ByteAllowance
+}
+
+async function fill(
+  table: PulledTable,
+  rows: PulledRows,
+  connection: BackendConnection,
+  { execution, context, keys, allowance }: Filling,
+): Promise<void> {
+  const request = await scatterRequest(rows, execution, context, keys, {
+    resultFormats: BINARY,
+    maxRows: 0,
+    access: 'read',
+  })
+  const flow = new ScatterFlow()
+  const filling = new PulledTableFilling(connection, table, rows.columns, flow, allowance, context)
+  try {
+    await scatter(request, context, flow, filling.readerFor)
+    await filling.finish()
+  } catch (error) {
+    await filling.abort()
+    throw error
+  }
+  if (filling.rowCount >= ANALYZED_ROWS) await query(connection, `ANALYZE ${table.name}`)
+}
+
+async function runOver(
+  plan: PulledPlan,
+  tables: readonly PulledTable[],
+  connection: BackendConnection,
+  { execution, context }: PulledRun,
+): Promise<CommandTag> {
+  const named = plan.places.map(({ start, end, pull: index, suffix }) => {
+    return { start, end, text: `${tables[index]?.name}${suffix}` }
+  })
+  const replacements = [...named, ...plan.local.replacements].sort((a, b) => a.start - b.start)
+  const positions = new PositionMap()
+  const text = replacedText(execution, replacements, positions)
+  const { parameters, resultFormats, sendsRowDescription } = execution
+  const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
+  const mending = { positions }
+  const shown = { client: context.client, catalog: showing(plan, tables, context.catalog) }
+  const reader = relayedRows(connection, shown, sendsRowDescription, mending)
+  const answer = sendStatements(connection, [statement], reader, mending)
+  await waitFor(answer, connection, context.signal)
+  return answer.tag
+}
+
+/** Columns of the copies are the user's tables'. */
+function showing(plan: PulledPlan, tables: readonly PulledTable[], catalog: Catalog): Catalog {
+  const { nodeId } = coordinatorOf(catalog)
+  const oids = tables.map(({ oid }, index): [string, number] => [
+    `${nodeId}/${oid}`,
+    plan.pulls[index]?.table.oid ?? 0,
+  ])
+  return { ...catalog, shellOids: new Map(oids) }
+}
+
+async function drop(tables: readonly PulledTable[], connection: BackendConnection): Promise<void> {
+  await query(connection, `DROP TABLE ${tables.map(({ name }) => name).join(', ')}`)
+}
+
+function needsReadWrite(): RouterError {
+  return new RouterError(
+    SqlState.featureNotSupported,
+    'a cursor over rows of several shards that must be brought together needs a read-write transaction',
+    { hint: 'Use a READ WRITE transaction.' },
+  )
+}

@@ -1,0 +1,58 @@
+import type { Analysis } from './analysis.ts'
+import { checkVolatility, hasAggregate, hasSubLink } from './expressions.ts'
+import { keptRelations } from './kept-relations.ts'
+import { allBlocks, type Block, type Relation, resolveColumn } from './query-model.ts'
+import { Refusal } from './refusals.ts'
+import { conjuncts, isRecord, type Tree } from './tree.ts'
+
+/**
+ * Conditions of the statement that only concern the columns of one relation and that each of its rows must meet to
+ * matter: those of its block's WHERE and of inner joins, where no outer join fills it with nulls.
+ */
+export function rowFilters({ root }: Pick<Analysis, 'root'>, relation: Relation): readonly Tree[] {
+  const block = allBlocks(root).find(({ relations }) => relations.includes(relation))
+  const select = block?.select
+  if (block === undefined || select === undefined) return []
+  if (!keptRelations(block, false).has(relation.id)) return []
+  const joined = (select.fromClause ?? []).flatMap((item) => joinConditions(item, relation.node))
+  const conditions = [...conjuncts(select.whereClause), ...joined.flatMap(conjuncts)]
+  return conditions.filter((condition) => isOwn(block, relation, condition) && isSafe(condition))
+}
+
+/** ON of the inner joins that the relation is a side of. */
+function joinConditions(item: Tree, node: Tree): readonly Tree[] {
+  const join = item.JoinExpr
+  if (join === undefined || !holds(item, node)) return []
+  const own = join.jointype === 'JOIN_INNER' && join.quals !== undefined ? [join.quals] : []
+  const sides = [join.larg, join.rarg].flatMap((side) => (side === undefined ? [] : [side]))
+  return [...own, ...sides.flatMap((side) => joinConditions(side, node))]
+}
+
+function holds(item: Tree, node: Tree): boolean {
+  if (item === node) return true
+  const { larg, rarg } = item.JoinExpr ?? {}
+  return [larg, rarg].some((side) => side !== undefined && holds(side, node))
+}
+
+/** Every column in it is the relation's. */
+function isOwn(block: Block, relation: Relation, value: unknown): boolean {
+  if (Array.isArray(value)) return value.every((item) => isOwn(block, relation, item))
+  if (!isRecord(value)) return true
+  const reference = (value as Tree).ColumnRef
+  if (reference === undefined) {
+    return Object.values(value).every((item) => isOwn(block, relation, item))
+  }
+  const resolved = resolveColumn(block, reference)
+  return resolved?.block === block && resolved.relation === relation
+}
+
+/** The same on every node. */
+function isSafe(condition: Tree): boolean {
+  if (hasSubLink(condition) || hasAggregate(condition)) return false
+  try {
+    return !checkVolatility(condition, false)
+  } catch (error) {
+    if (error instanceof Refusal) return false
+    throw error
+  }
+}

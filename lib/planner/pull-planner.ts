@@ -1,0 +1,195 @@
+import type { DistributedTable } from '../catalog/catalog.ts'
+import { type Analysis, read } from './analysis.ts'
+import { METADATA_FUNCTIONS } from './cluster-objects.ts'
+import { planLocal } from './local-planner.ts'
+import type { Pin, PulledPlace, PulledPlan, PulledRows } from './plan.ts'
+import type { PlanInput } from './plan-input.ts'
+import { rowFilters } from './pull-filters.ts'
+import { relationRange, skipBlanks } from './qualifiers.ts'
+import { allRelations, distributionKey, type Relation } from './query-model.ts'
+import { Refusal, refuse } from './refusals.ts'
+import { qualifyingTable } from './router.ts'
+import { workerFromTree } from './shard-text.ts'
+import { checkWholeRows, SYSTEM_COLUMNS } from './statement-checks.ts'
+import type { StatementTables, TableReference } from './table-references.ts'
+import { builtinName, type RangeVar, type Tree, walkTree } from './tree.ts'
+import { usedColumns } from './used-columns.ts'
+
+type Reading = Pick<Analysis, 'flow' | 'builder' | 'root'> | undefined
+
+/** One mention of a distributed table that the statement reads. */
+type Occurrence = TableReference & { readonly table: DistributedTable }
+
+/**
+ * The plan that needs no proof of what may run where: the coordinator runs the statement over copies of the rows it reads. Right
+ * for whatever leaves the distributed tables alone.
+ */
+export function planPulled(input: PlanInput, kind: string, tables: StatementTables): PulledPlan {
+  const local = planLocal(input, kind, tables)
+  if (local.runsCode || local.pin !== undefined) refuse('volatile-function')
+  const reading = readOrNothing(input, tables)
+  checkPulled(input, reading)
+  const occurrences = tables.references.flatMap((reference): readonly Occurrence[] => {
+    const { table } = reference
+    if (table?.kind !== 'distributed') return []
+    return reference.role === 'source' ? [{ ...reference, table }] : refuse('expression')
+  })
+  const pulls: PulledRows[] = []
+  const places = occurrences.map((occurrence): PulledPlace => {
+    const rows = pulledRows(input, reading, occurrence)
+    const key = pullKey(rows)
+    const known = pulls.findIndex((other) => pullKey(other) === key)
+    const pull = known < 0 ? pulls.push(rows) - 1 : known
+    return {
+      ...relationRange(input.text, occurrence.node),
+      pull,
+      suffix: suffix(input, occurrence),
+    }
+  })
+  return { kind: 'pulled', pulls, places: places.sort((a, b) => a.start - b.start), local }
+}
+
+/** If both are refused, why the statement can't be pulled is what the user can't help otherwise. */
+export function orPulled<T>(
+  input: PlanInput,
+  tables: StatementTables,
+  plan: () => T,
+): T | PulledPlan {
+  try {
+    return plan()
+  } catch (error) {
+    const changesRows = tables.references.some(({ role }) => role === 'target')
+    if (!(error instanceof Refusal) || changesRows) throw error
+    return planPulled(input, 'SelectStmt', tables)
+  }
+}
+
+/** undefined: too odd to be read; then whole tables are pulled. */
+function readOrNothing(input: PlanInput, tables: StatementTables): Reading {
+  try {
+    return read(input, input.statement, tables)
+  } catch (error) {
+    if (error instanceof Refusal) return undefined
+    throw error
+  }
+}
+
+/** What would not be the user's own table's, even with all rows at hand. */
+function checkPulled(input: PlanInput, reading: Reading): void {
+  walkTree(input.statement, (kind, node) => {
+    if (kind === 'LockingClause') refuse('row-locks')
+    if (kind === 'RangeTableSample') refuse('table-sample')
+    if (kind === 'CurrentOfExpr') refuse('current-of')
+    if (kind === 'ColumnRef') checkColumn(input, node)
+    if (kind === 'FuncCall') checkFunction(node)
+    return undefined
+  })
+  for (const block of reading === undefined ? [] : blocksOf(reading)) checkWholeRows(block)
+}
+
+function blocksOf({ root }: NonNullable<Reading>) {
+  const blocks = new Set([root])
+  for (const block of blocks) {
+    for (const arm of block.arms) blocks.add(arm)
+    for (const child of block.children) blocks.add(child.block)
+  }
+  return blocks
+}
+
+function checkColumn(input: PlanInput, node: Readonly<Record<string, unknown>>): void {
+  const fields = (node['fields'] ?? []) as readonly Tree[]
+  if (SYSTEM_COLUMNS.has(fields.at(-1)?.String?.sval ?? '')) refuse('system-column')
+  if (qualifyingTable(input, fields) !== undefined) refuse('expression', 'schema.table.column')
+}
+
+function checkFunction(node: Readonly<Record<string, unknown>>): void {
+  const name = builtinName(node) ?? ''
+  if (METADATA_FUNCTIONS.has(name)) refuse('metadata-with-distributed', name)
+  // the shells are empty
+  if (/_size$/.test(name)) refuse('node-dependent-function', name)
+}
+
+function pulledRows(input: PlanInput, reading: Reading, occurrence: Occurrence): PulledRows {
+  const { node, table } = occurrence
+  const relation = reading === undefined ? undefined : relationOf(reading, node)
+  const used = usedColumns(input.statement, occurrence)
+  const isPlain = node.alias?.colnames === undefined
+  const filters =
+    reading !== undefined && relation !== undefined && isPlain ? rowFilters(reading, relation) : []
+  const columns = table.columns.filter(({ name }) => used === 'all' || used.has(name))
+  const asked = columns.length > 0 ? columns : [table.distributionColumn]
+  const { alias: _alias, ...bare } = node
+  const source: RangeVar = isPlain ? node : bare
+  const statement = {
+    SelectStmt: {
+      targetList: asked.map(({ name }) => ({ ResTarget: { val: columnOf(node, isPlain, name) } })),
+      fromClause: [{ RangeVar: source }],
+      ...(filters.length === 0 ? {} : { whereClause: all(filters) }),
+      limitOption: 'LIMIT_OPTION_DEFAULT',
+      op: 'SETOP_NONE',
+    },
+  }
+  const tables = {
+    references: [{ ...occurrence, node: source }],
+    distributed: [],
+    reference: [],
+    hasLocal: false,
+  }
+  return {
+    table,
+    pins: [pinOf(reading, relation, table)],
+    columns: asked.map(({ name }) => name),
+    needsPrimaryKey: table.primaryKey.length > 0 && groups(input.statement),
+    ...workerFromTree({ input, tables }, statement),
+  }
+}
+
+function columnOf({ alias, relname }: RangeVar, isPlain: boolean, name: string): Tree {
+  const qualifier = (isPlain ? alias?.aliasname : undefined) ?? relname ?? ''
+  return { ColumnRef: { fields: [{ String: { sval: qualifier } }, { String: { sval: name } }] } }
+}
+
+function all(conditions: readonly Tree[]): Tree {
+  const [only] = conditions
+  if (conditions.length === 1 && only !== undefined) return only
+  return { BoolExpr: { boolop: 'AND_EXPR', args: conditions } }
+}
+
+function relationOf({ root }: NonNullable<Reading>, node: RangeVar): Relation | undefined {
+  return allRelations(root).find((relation) => relation.node.RangeVar === node)
+}
+
+/** Only rows with these keys matter. Nothing is known where a CTE's rows are read in several places. */
+function pinOf(reading: Reading, relation: Relation | undefined, table: DistributedTable): Pin {
+  const isSharedCte = [...(reading?.builder.cteUses.entries() ?? [])].some(
+    ([block, uses]) => uses > 1 && relation !== undefined && allRelations(block).includes(relation),
+  )
+  const key = relation === undefined ? undefined : distributionKey(relation, table)
+  if (key === undefined || isSharedCte) return { table, values: undefined }
+  return { table, values: reading?.flow.constants().get(key) }
+}
+
+function groups(statement: Tree): boolean {
+  let found = false
+  walkTree(statement, (_kind, node) => {
+    if (node['groupClause'] !== undefined) found = true
+    return !found
+  })
+  return found
+}
+
+/** Two mentions that need the same rows share them. */
+function pullKey({ table, pins, worker, columns }: PulledRows): string {
+  const text = worker.pieces.map((piece) => piece.toString('latin1'))
+  return JSON.stringify([table.oid, pins.map(({ values }) => values), text, columns])
+}
+
+/** The temporary table takes the name of the table it stands for, unless the statement gives another. */
+function suffix({ text }: PlanInput, { node, table }: Occurrence): string {
+  const { start, end } = relationRange(text, node)
+  if (text[skipBlanks(text, end)] === 0x2a) refuse('expression', 'table *')
+  // TABLE name takes no alias, and nothing can be named by it but in ORDER BY
+  if (/\btable\s+(only\s+)?$/i.test(text.toString('latin1', Math.max(0, start - 64), start)))
+    return ''
+  return node.alias === undefined ? ` AS "${table.name.replaceAll('"', '""')}"` : ''
+}
