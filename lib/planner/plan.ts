@@ -110,6 +110,10 @@ export type UnseenReads = {
   readonly runsCode: boolean
   /** Relations that may be views, as quoted names. */
   readonly relations: readonly string[]
+  /** Those may have triggers. */
+  readonly writes: boolean
+  /** The code that stands in the statement itself: of DO. */
+  readonly code: string
 }
 
 export type Replacement = TextRange & { readonly text: string }
@@ -264,6 +268,8 @@ export type InsertThroughScratchPlan = {
   readonly target: TextRange
   /** What to put there besides the scratch table's name, e.g. ` AS events`. */
   readonly targetSuffix: string
+  /** As in LocalPlan. */
+  readonly unseenReads: UnseenReads | undefined
 }
 
 /** The same text on every node, in one order (coordinator first). */

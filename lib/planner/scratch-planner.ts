@@ -3,7 +3,9 @@ import type { InsertThroughScratchPlan } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { relationRange } from './qualifiers.ts'
 import { refuse } from './refusals.ts'
+import { tableReferences } from './table-references.ts'
 import { type InsertStmt, type Tree, walkTree } from './tree.ts'
+import { unseenReads } from './unseen-reads.ts'
 
 /**
  * An INSERT that the coordinator evaluates once, into a scratch table: its keys are known only to Postgres, or its
@@ -19,6 +21,11 @@ export function planThroughScratch(
   const { relation } = insert
   return {
     kind: 'insert-through-scratch',
+    unseenReads: unseenReads(
+      'InsertStmt',
+      input.statement,
+      tableReferences(input, input.statement),
+    ),
     table,
     target: relationRange(input.text, relation ?? {}),
     targetSuffix: relation?.alias === undefined ? ` AS ${quoteName(table.name)}` : '',

@@ -1,6 +1,6 @@
 import { classifyFunction } from './builtin-functions.ts'
 import { METADATA_FUNCTIONS } from './cluster-objects.ts'
-import type { UnseenReads } from './plan.ts'
+import type { Plan, UnseenReads } from './plan.ts'
 import type { StatementTables } from './table-references.ts'
 import { type FuncCall, strings, type Tree, walkTree } from './tree.ts'
 
@@ -29,7 +29,33 @@ export function unseenReads(
     if (table !== undefined || role === 'created' || OWN_SCHEMAS.has(schema ?? '')) return []
     return [schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`]
   })
-  return runs || relations.length > 0 ? { runsCode: runs, relations } : undefined
+  if (!runs && relations.length === 0) return undefined
+  return { runsCode: runs, relations, writes: WRITES.has(kind), code: ownCode(kind, statement) }
+}
+
+const WRITES: ReadonlySet<string> = new Set([
+  'InsertStmt',
+  'UpdateStmt',
+  'DeleteStmt',
+  'MergeStmt',
+  'CopyStmt',
+  'TruncateStmt',
+])
+
+/** What it runs besides functions that are in the catalogs: a DO block, queries given as text. */
+function ownCode(kind: string, statement: Tree): string {
+  if (kind === 'DoStmt') return JSON.stringify(statement)
+  let code = ''
+  walkTree(statement, (nodeKind, node) => {
+    if (
+      nodeKind === 'FuncCall' &&
+      READS_BY_NAME.test(strings((node as FuncCall).funcname).at(-1) ?? '')
+    ) {
+      code = 'EXECUTE'
+    }
+    return undefined
+  })
+  return code
 }
 
 /** Of functions that aren't Postgres' own, of DO and CALL: it may do anything to its session. */
@@ -57,4 +83,28 @@ function mayReadTables(call: FuncCall): boolean {
 
 function quote(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
+}
+
+const CODE_ONLY: UnseenReads = { runsCode: true, relations: [], writes: false, code: '' }
+
+/** Of a plan of any kind; what shards and cluster functions do is not meant, they run no code of the user's. */
+export function unseenReadsOf(plan: Plan): UnseenReads | undefined {
+  switch (plan.kind) {
+    case 'local':
+      return plan.unseenReads
+    case 'select':
+    case 'modify':
+    case 'insert-rows':
+      return plan.routed.runsCode ? CODE_ONLY : undefined
+    case 'insert-through-scratch':
+      return plan.unseenReads
+    case 'copy-query':
+      return unseenReadsOf(plan.query)
+    case 'explain':
+      return plan.analyzes ? unseenReadsOf(plan.statement) : undefined
+    case 'declare-cursor':
+      return unseenReadsOf(plan.statement)
+    default:
+      return undefined
+  }
 }

@@ -130,6 +130,7 @@ export class PortalRunner {
       sendsRowDescription: false,
       maxRows: 0,
     }
+    if (prepared.planned !== undefined) await this.#runner.prepareLocal(prepared.planned)
     const tag = await this.#parts.execute(plan, execution, context)
     if (plan.kind === 'ddl' || plan.kind.startsWith('function')) this.#runner.noteCatalogChange()
     return tag

@@ -144,6 +144,7 @@ export class PreparedCommands {
         sendsRowDescription: describes,
         maxRows: 0,
       }
+      await this.#runner.prepareLocal(planned)
       const tag = await execute(planned.plan, execution, context())
       writeCommandComplete(output.frames, tag)
       this.#runner.noteExecuted(planned)

@@ -11,6 +11,7 @@ import { routedShard } from '../executor/routed.ts'
 import { writeReplaced, writeSpliced } from '../executor/splice-writer.ts'
 import type { LocalPlan, RoutedStatement } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
+import { unseenReadsOf } from '../planner/unseen-reads.ts'
 import type { LexResult } from '../sql/lexer.ts'
 import { writeCommandComplete } from '../wire/backend-messages.ts'
 import type { FrameWriter } from '../wire/frame-writer.ts'
@@ -209,9 +210,8 @@ export class StatementRunner {
   /** Before a local statement runs; its connection has not been asked for yet. */
   async prepareLocal({ plan }: PlannedStatement): Promise<void> {
     const { commands, context, transaction } = this.#parts
-    if (plan.kind === 'local' && plan.unseenReads !== undefined) {
-      await this.#unseenReads.check(plan.unseenReads, () => this.coordinator())
-    }
+    const reads = unseenReadsOf(plan)
+    if (reads !== undefined) await this.#unseenReads.check(reads, () => this.coordinator())
     if (plan.kind === 'local' && plan.cursor?.action === 'declare') {
       checkCursorFree(transaction.cursors, plan.cursor.name)
     }
@@ -249,6 +249,7 @@ export class StatementRunner {
 
   /** After a statement has succeeded: what it created or dropped is seen from its commit on. */
   noteCatalogChange(): void {
+    this.#unseenReads.forget()
     this.#parts.catalogs.noteChange()
   }
 
@@ -315,6 +316,7 @@ export class StatementRunner {
       sendsRowDescription: true,
       maxRows: 0,
     }
+    await this.prepareLocal(planned)
     const tag = await execute(planned.plan, execution, context())
     writeCommandComplete(output.frames, tag)
     this.noteExecuted(planned)
