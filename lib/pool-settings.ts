@@ -3,6 +3,7 @@ import type { SlotLimits, SlotPool } from './backend/connection-slots.ts'
 import type { PoolOptions } from './backend/pool-options.ts'
 import { DEFAULT_POOLS_OPTIONS, type PoolKey, type PoolsOptions } from './backend/pools.ts'
 import type { Config, ConfigDatabase, ConfigPool, ConfigUser } from './config/config.ts'
+import type { TimeLimits } from './session/session-timers.ts'
 
 const APPLICATION_NAME = 'pgloom'
 /** What timers take. */
@@ -34,6 +35,24 @@ export function slotLimits(config: Config): SlotLimits {
     },
     maxUserConnections: ({ user }) => {
       return userOf(config, user)?.max_user_connections ?? pool.max_user_connections
+    },
+  }
+}
+
+/** Of sessions, by user. */
+export function timeLimits(config: Config): TimeLimits {
+  const { listen, pool } = config
+  return {
+    loginTimeoutMs: listen.client_login_timeout_ms,
+    of: (login) => {
+      const user = userOf(config, login.user)
+      return {
+        queryTimeoutMs: user?.query_timeout_ms ?? pool.query_timeout_ms,
+        transactionTimeoutMs: user?.transaction_timeout_ms ?? pool.transaction_timeout_ms,
+        idleTransactionTimeoutMs:
+          user?.idle_transaction_timeout_ms ?? pool.idle_transaction_timeout_ms,
+        clientIdleTimeoutMs: user?.client_idle_timeout_ms ?? pool.client_idle_timeout_ms,
+      }
     },
   }
 }

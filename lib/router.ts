@@ -11,12 +11,13 @@ import { type ConsoleParts, makeConsole } from './console-wiring.ts'
 import { Databases } from './databases.ts'
 import { HttpServer } from './ops/http-server.ts'
 import { METRICS_TOPIC, Metrics } from './ops/metrics.ts'
-import { poolsOptions } from './pool-settings.ts'
+import { poolsOptions, timeLimits } from './pool-settings.ts'
 import type { ProcessHost } from './processes/process-host.ts'
 import { ServerTargets } from './server-targets.ts'
 import { AT_ONCE, type DrainOptions, type Listener } from './session/listener.ts'
 import type { HeldSocket } from './session/listening-ports.ts'
 import type { SessionServices } from './session/session-services.ts'
+import { SessionTimers } from './session/session-timers.ts'
 import { ParserHost } from './sql/parser-host.ts'
 import { DEFAULT_FRAME_LIMITS } from './wire/frame-reader.ts'
 
@@ -26,6 +27,7 @@ export class Router {
   readonly #access: Access
   readonly #targets: ServerTargets
   readonly #pools: Pools
+  readonly #timers: SessionTimers
   readonly #databases: Databases
   readonly #metrics: Metrics
   readonly #host: ProcessHost
@@ -44,6 +46,7 @@ export class Router {
     const slots = host.connectionSlots
     this.#targets = new ServerTargets(config)
     this.#pools = new Pools({ ...this.#poolsOptions(), slots })
+    this.#timers = new SessionTimers(timeLimits(config))
     this.#databases = new Databases({
       config,
       pools: this.#pools,
@@ -108,6 +111,7 @@ export class Router {
     databases.commit()
     this.#targets.reload(config)
     this.#pools.reload(this.#poolsOptions())
+    this.#timers.reload(timeLimits(config))
     for (const { database, pool } of this.#pools.list()) {
       if (isReconnected(database)) pool.reconnect()
     }
@@ -169,9 +173,7 @@ export class Router {
       get limits() {
         return { ...DEFAULT_FRAME_LIMITS, messageBytes: listen().max_message_bytes }
       },
-      get loginTimeoutMs() {
-        return listen().client_login_timeout_ms
-      },
+      timers: this.#timers,
       observer: this.#metrics,
       traffic: this.#traffic,
       console: this.#console.console,

@@ -131,7 +131,7 @@ export class Pools {
   }
 
   /** New options (but for `slots`, which stay) hold from now on; nobody is dropped. */
-  reload(options: PoolsOptions): void {
+  reload(options: Omit<PoolsOptions, 'slots'>): void {
     this.#options = options
     this.#ownSlots?.reload(ownLimits(options))
     for (const { key, pool } of this.#pools.values()) pool.reload(this.#poolOptions(key))

@@ -12,6 +12,8 @@ export const SqlState = {
   activeSqlTransaction: '25001',
   noActiveSqlTransaction: '25P01',
   inFailedSqlTransaction: '25P02',
+  idleInTransactionSessionTimeout: '25P03',
+  transactionTimeout: '25P04',
   invalidSqlStatementName: '26000',
   invalidAuthorizationSpecification: '28000',
   invalidPassword: '28P01',
@@ -40,6 +42,7 @@ export const SqlState = {
   adminShutdown: '57P01',
   crashShutdown: '57P02',
   cannotConnectNow: '57P03',
+  idleSessionTimeout: '57P05',
   internalError: 'XX000',
 } as const
 

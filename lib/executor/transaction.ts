@@ -51,6 +51,8 @@ type Participant = {
  */
 export class SessionTransaction {
   readonly cursors = new SessionCursors()
+  /** Blocks opened so far. */
+  blocks = 0
   readonly #options: SessionTransactionOptions
   readonly #followers: TransactionFollowers
   readonly #lender: ConnectionLender
@@ -373,6 +375,7 @@ export class SessionTransaction {
   #open(block: 'implicit' | 'explicit', text: string): void {
     this.#releaseBorrowed()
     this.#block = block
+    this.blocks++
     this.#hasFailed = false
     this.#isLost = false
     this.#slippedError = undefined

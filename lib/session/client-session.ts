@@ -33,7 +33,8 @@ import { databaseOf, makeParts, openOnCoordinator } from './session-opening.ts'
 import type { SessionParts } from './session-parts.ts'
 import { reportSession, type SessionReport } from './session-report.ts'
 import type { ConsoleService, MessageRunner, SessionServices } from './session-services.ts'
-import { makeAbort } from './statement-abort.ts'
+import type { Activity, TimedSession } from './session-timers.ts'
+import { cancelled, StatementAbort, terminated } from './statement-abort.ts'
 import { asFatal, asRouterError } from './statement-guards.ts'
 import { StatementRelay } from './statement-relay.ts'
 
@@ -47,7 +48,7 @@ const KNOWN_MESSAGES: ReadonlySet<number> = new Set(Object.values(Frontend))
  * the socket closes. Statements are carried out by MessageProcessor, one at a time, in order.
  */
 export class ClientSession
-  implements Cancellable, HandshakeListener, ClientSocketOwner, FastPathOwner
+  implements Cancellable, HandshakeListener, ClientSocketOwner, FastPathOwner, TimedSession
 {
   readonly id: number
   readonly closed: Promise<void>
@@ -61,9 +62,10 @@ export class ClientSession
   readonly #copy: CopyRouting
   readonly #handshake: ClientHandshake
   readonly #encryption: ClientEncryption
-  readonly #loginTimer: NodeJS.Timeout
   readonly #contexts: SessionStatementContext[] = []
   readonly #connectedAtMs = Date.now()
+  statementNumber = 0
+  login: Login | undefined
   #phase: Phase = 'startup'
   /** Nobody's until the client has logged in. */
   #counters = new TrafficCounters()
@@ -79,7 +81,7 @@ export class ClientSession
   #hasEnded = false
   #processId = 0
   #hasSlot = false
-  #abort: AbortController | undefined
+  readonly #abort = new StatementAbort()
   /** Of what it has proved to know. */
   #letGo: (() => void) | undefined
   #resolveClosed: () => void = () => undefined
@@ -102,6 +104,7 @@ export class ClientSession
       parameterStatus: (name, value) => this.#reports?.note(name, value),
       notification: (chunk, start, end) => this.#output.write(chunk, start, end),
       copyInStarted: (connection) => this.#relayCopy(connection),
+      cancelReason: () => this.#abort.reason,
     })
     this.#copy = new CopyRouting(socket, copyInbox, this.#relay)
     this.#encryption = new ClientEncryption(socket, services.clientTls, this.#log)
@@ -109,7 +112,7 @@ export class ClientSession
     this.#reader = new FrameReader(services.limits, (type, chunk, start, end) =>
       this.#receive(type, chunk, start, end),
     )
-    this.#loginTimer = setTimeout(() => this.#loginTimedOut(), services.loginTimeoutMs)
+    services.timers.watch(this)
     socket.attach(this)
   }
 
@@ -138,12 +141,26 @@ export class ClientSession
 
   /** Aborts the statement at hand, if any. */
   cancel(): void {
-    if (this.#isBusy) this.#abortStatement('canceling statement due to user request')
+    if (this.#isBusy) this.#abortStatement(cancelled('canceling statement due to user request'))
   }
 
-  /** Refuses the client, whatever it was about to say. */
+  // -- time limits ----------------------------------------------------------------------------------------------
+
+  get activity(): Activity {
+    if (this.#phase !== 'ready') return 'logging in'
+    if (this.#isBusy) return 'running'
+    return this.blockNumber > 0 ? 'idle in transaction' : 'idle'
+  }
+
+  get blockNumber(): number {
+    const transaction = this.#parts?.transaction
+    return transaction?.isInBlock === true ? transaction.blocks : 0
+  }
+
+  /** Refuses the client, whatever it was about to say; an ERROR only what it says now. */
   refuse(error: RouterError): void {
-    this.#fatal(error)
+    if (error.severity === 'FATAL') this.#fatal(error)
+    else this.#abortStatement(error)
   }
 
   /** No new statement; the session ends when it stands outside a transaction, at the latest with end(). */
@@ -153,13 +170,7 @@ export class ClientSession
   }
 
   end(): void {
-    this.#fatal(
-      new RouterError(
-        SqlState.adminShutdown,
-        'terminating connection due to administrator command',
-        { severity: 'FATAL' },
-      ),
-    )
+    this.#fatal(terminated())
   }
 
   // -- socket ---------------------------------------------------------------------------------------------------
@@ -216,6 +227,7 @@ export class ClientSession
   /** true: it is under way, or already answered. */
   #takesFast(type: number, chunk: Buffer, start: number, end: number): boolean {
     if (this.#phase !== 'ready' || this.#inbox.length > 0) return false
+    this.statementNumber++
     this.#isBusy = this.#fast?.takes(type, chunk, start, end) ?? false
     return this.#isBusy
   }
@@ -288,13 +300,14 @@ export class ClientSession
     }
     this.#hasSlot = await services.clientSlots.take()
     if (!this.#hasSlot) throw tooManyClients()
+    this.login = login
     this.#countAs(login)
     const parts = makeParts(services, databaseOf(services, login.database), login, {
       sessionId: this.id,
       output: this.#output,
       relay: this.#relay,
       counters: this.#counters,
-      signal: () => this.#signal(),
+      signal: () => this.#abort.signal,
       isIdle: () => !this.#isBusy,
       fail: (error) => this.#fatal(error),
       track: (context) => this.#contexts.push(context),
@@ -317,13 +330,12 @@ export class ClientSession
       output: this.#output,
       inbox: this.#inbox,
       log: this.#log,
-      signal: () => this.#signal(),
+      signal: () => this.#abort.signal,
     })
     this.#welcome()
   }
 
   #welcome(): void {
-    clearTimeout(this.#loginTimer)
     const { frames } = this.#output
     const key = this.#services.cancelKeys.register(this)
     this.#processId = key.processId
@@ -339,14 +351,6 @@ export class ClientSession
     this.#counters.bytesReceived += bytesReceived
     this.#counters.bytesSent += bytesSent
     this.#output.counters = this.#counters
-  }
-
-  #loginTimedOut(): void {
-    this.#fatal(
-      new RouterError(SqlState.protocolViolation, 'canceling authentication due to timeout', {
-        severity: 'FATAL',
-      }),
-    )
   }
 
   // -- statements -----------------------------------------------------------------------------------------------
@@ -383,6 +387,7 @@ export class ClientSession
 
   #run(work: () => Promise<void>): void {
     this.#isBusy = true
+    this.statementNumber++
     work()
       .catch((error: unknown) => this.#failed(error))
       .finally(() => this.#idle())
@@ -395,7 +400,7 @@ export class ClientSession
 
   #idle(): void {
     this.#isBusy = false
-    this.#abort = undefined
+    this.#abort.reset()
     if (this.#contexts.length > 0) for (const context of this.#contexts.splice(0)) context.end()
     if (this.#isClosed) {
       this.#release()
@@ -412,15 +417,9 @@ export class ClientSession
     return this.#phase === 'closed'
   }
 
-  #signal(): AbortSignal {
-    this.#abort ??= makeAbort()
-    return this.#abort.signal
-  }
-
-  #abortStatement(message: string): void {
+  #abortStatement(reason: RouterError): void {
+    this.#abort.abort(reason)
     if (this.#fast?.cancel() === true) return
-    this.#abort ??= makeAbort()
-    this.#abort.abort(new RouterError(SqlState.queryCanceled, message))
     for (const connection of this.#parts?.transaction.cancellable ?? []) void connection.cancel()
   }
 
@@ -474,11 +473,11 @@ export class ClientSession
   #close(): void {
     if (this.#isClosed) return
     this.#phase = 'closed'
-    clearTimeout(this.#loginTimer)
+    this.#services.timers.unwatch(this)
     this.#services.cancelKeys.unregister(this.#processId)
     this.#inbox.clear()
     this.#copy.abort(new RouterError(SqlState.connectionFailure, 'the client is gone'))
-    if (this.#isBusy) this.#abortStatement('the client is gone')
+    if (this.#isBusy) this.#abortStatement(cancelled('the client is gone'))
     else this.#release()
   }
 

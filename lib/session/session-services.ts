@@ -20,6 +20,7 @@ import type { ClientOutput } from './client-output.ts'
 import type { ClientSlots } from './client-slots.ts'
 import type { ClientTls } from './client-tls.ts'
 import type { MessageInbox } from './message-inbox.ts'
+import type { SessionTimers } from './session-timers.ts'
 
 /** executor/executor.ts is one. */
 export interface PlanRunner {
@@ -71,7 +72,7 @@ export type SessionServices = {
   readonly pools: Pools
   readonly log: Log
   readonly limits: FrameLimits
-  readonly loginTimeoutMs: number
+  readonly timers: SessionTimers
   readonly observer: QueryObserver | undefined
   readonly traffic: TrafficTable
   readonly console: ConsoleService | undefined

@@ -1,5 +1,6 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { BackendLost, RouterError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { ClientPort } from '../executor/ports.ts'
 import { type RelayOwner, RelaySink } from '../executor/relay-sink.ts'
@@ -10,6 +11,8 @@ export interface RelayEvents {
   notification(chunk: Buffer, start: number, end: number): void
   /** The client's CopyData are for `connection` now, until the relay is done. */
   copyInStarted(connection: BackendConnection): void
+  /** Why the statement at hand was cancelled, if it was. */
+  cancelReason(): RouterError | undefined
 }
 
 /**
@@ -82,7 +85,9 @@ export class StatementRelay implements RelayOwner {
     const onDone = this.#onDone
     this.#connection = undefined
     this.#onDone = undefined
-    if (onDone === undefined) this.#earlyLoss = error
-    else onDone(error)
+    const isCancelled = error?.sqlState === SqlState.queryCanceled
+    const shown = isCancelled ? (this.#events.cancelReason() ?? error) : error
+    if (onDone === undefined) this.#earlyLoss = shown
+    else onDone(shown)
   }
 }

@@ -1,6 +1,7 @@
 import { Authenticator, type AuthenticatorOptions } from '../../lib/auth/authenticator.ts'
 import { ruleForAll } from '../../lib/auth/hba-rules.ts'
 import { HeldCredentials } from '../../lib/auth/held-credentials.ts'
+import type { PoolOptions } from '../../lib/backend/pool-options.ts'
 import { DEFAULT_POOLS_OPTIONS, Pools } from '../../lib/backend/pools.ts'
 import { TrafficTable } from '../../lib/backend/traffic-counters.ts'
 import { Log } from '../../lib/base/log.ts'
@@ -12,6 +13,7 @@ import { ClientTls } from '../../lib/session/client-tls.ts'
 import { Listener } from '../../lib/session/listener.ts'
 import { DEFAULT_LISTENING_OPTIONS } from '../../lib/session/listening-ports.ts'
 import type { DatabaseServices } from '../../lib/session/session-services.ts'
+import { NO_LIMITS, type SessionLimits, SessionTimers } from '../../lib/session/session-timers.ts'
 import { ParserHost } from '../../lib/sql/parser-host.ts'
 import { DEFAULT_FRAME_LIMITS } from '../../lib/wire/frame-reader.ts'
 import { NO_TLS, type TlsOptions } from '../../lib/wire/tls-options.ts'
@@ -30,6 +32,11 @@ export const TRUST: AuthenticatorOptions = {
   allowsPlainPassword: false,
 }
 
+export type LocalProxyOptions = {
+  readonly pool?: Partial<PoolOptions>
+  readonly limits?: Partial<SessionLimits>
+}
+
 /** A proxy in this process before one server without metadata: everything is local. Returns its port. */
 export async function localProxy(
   t: Teardown,
@@ -37,11 +44,13 @@ export async function localProxy(
   authentication: AuthenticatorOptions = TRUST,
   maxConnections = DEFAULT_POOLS_OPTIONS.maxConnections,
   clientTls: TlsOptions = NO_TLS,
+  { pool, limits }: LocalProxyOptions = {},
 ): Promise<number> {
   const credentials = new HeldCredentials()
   const pools = new Pools({
     ...DEFAULT_POOLS_OPTIONS,
     maxConnections,
+    ...pool,
     credentialOf: ({ database, user }) => credentials.of(database, user),
   })
   const databases = new Map<string, DatabaseServices>()
@@ -71,7 +80,7 @@ export async function localProxy(
     pools,
     log: new Log('error'),
     limits: DEFAULT_FRAME_LIMITS,
-    loginTimeoutMs: 10_000,
+    timers: new SessionTimers({ loginTimeoutMs: 10_000, of: () => ({ ...NO_LIMITS, ...limits }) }),
     observer: undefined,
     traffic: new TrafficTable(),
     console: undefined,

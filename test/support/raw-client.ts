@@ -107,6 +107,11 @@ export class RawClient {
     this.#socket.end(serialize.end())
   }
 
+  /** As a client that dies. */
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
   async #answer(format: 'text' | 'binary'): Promise<Answer> {
     const draft = new AnswerDraft(format === 'text' ? 'utf8' : 'hex')
     while (!draft.isComplete) draft.add(await this.#next())

@@ -1,0 +1,155 @@
+import { RouterError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
+
+/** 0: no limit. Names and meaning are PgBouncer's. */
+export type SessionLimits = {
+  readonly queryTimeoutMs: number
+  readonly transactionTimeoutMs: number
+  readonly idleTransactionTimeoutMs: number
+  readonly clientIdleTimeoutMs: number
+}
+
+export const NO_LIMITS: SessionLimits = {
+  queryTimeoutMs: 0,
+  transactionTimeoutMs: 0,
+  idleTransactionTimeoutMs: 0,
+  clientIdleTimeoutMs: 0,
+}
+
+export type Login = { readonly database: string; readonly user: string }
+
+export type TimeLimits = {
+  readonly loginTimeoutMs: number
+  readonly of: (login: Login) => SessionLimits
+}
+
+export type Activity = 'logging in' | 'idle' | 'running' | 'idle in transaction'
+
+/** What can be seen of a session from outside, at any time. */
+export interface TimedSession {
+  readonly activity: Activity
+  /** Changes with each statement. */
+  readonly statementNumber: number
+  /** Of the transaction block; 0: outside of any. */
+  readonly blockNumber: number
+  /** undefined: it has not logged in. */
+  readonly login: Login | undefined
+  /** FATAL: the session is to be ended with this error; else the statement at hand is to be cancelled with it. */
+  refuse(error: RouterError): void
+}
+
+type Watched = {
+  limits: SessionLimits | undefined
+  activity: Activity
+  statement: number
+  sinceMs: number
+  /** 0: outside of a block. */
+  block: number
+  blockSinceMs: number
+  isTimedOut: boolean
+}
+
+const SWEEP_MS = 100
+
+/**
+ * The time limits of all sessions. Nothing is done when a statement begins or ends: one sweep over all sessions, a few times a
+ * second, sees what has changed since the last. A limit is so kept to within a tenth of a second.
+ */
+export class SessionTimers {
+  #limits: TimeLimits
+  readonly #sessions = new Map<TimedSession, Watched>()
+  #ticker: NodeJS.Timeout | undefined
+
+  constructor(limits: TimeLimits) {
+    this.#limits = limits
+  }
+
+  /** New limits hold from now on, for those who are here too. */
+  reload(limits: TimeLimits): void {
+    this.#limits = limits
+    for (const watched of this.#sessions.values()) watched.limits = undefined
+  }
+
+  /** Until unwatch(). */
+  watch(session: TimedSession): void {
+    this.#sessions.set(session, {
+      limits: undefined,
+      activity: 'logging in',
+      statement: 0,
+      sinceMs: Date.now(),
+      block: 0,
+      blockSinceMs: 0,
+      isTimedOut: false,
+    })
+    this.#ticker ??= setInterval(() => this.sweep(Date.now()), SWEEP_MS).unref()
+  }
+
+  unwatch(session: TimedSession): void {
+    this.#sessions.delete(session)
+    if (this.#sessions.size > 0) return
+    clearInterval(this.#ticker)
+    this.#ticker = undefined
+  }
+
+  sweep(nowMs: number): void {
+    for (const [session, watched] of this.#sessions) {
+      observe(session, watched, nowMs)
+      if (watched.isTimedOut) continue
+      const error = this.#excess(session, watched, nowMs)
+      if (error === undefined) continue
+      watched.isTimedOut = true
+      session.refuse(error)
+    }
+  }
+
+  #excess(session: TimedSession, watched: Watched, nowMs: number): RouterError | undefined {
+    const { activity, block, blockSinceMs, sinceMs } = watched
+    const age = nowMs - sinceMs
+    const limits = this.#limitsOf(session, watched)
+    if (block !== 0 && isOver(nowMs - blockSinceMs, limits.transactionTimeoutMs)) {
+      return fatal(SqlState.transactionTimeout, 'transaction timeout')
+    }
+    switch (activity) {
+      case 'logging in':
+        if (!isOver(age, this.#limits.loginTimeoutMs)) return undefined
+        return fatal(SqlState.protocolViolation, 'client_login_timeout')
+      case 'running':
+        if (!isOver(age, limits.queryTimeoutMs)) return undefined
+        return new RouterError(SqlState.queryCanceled, 'canceling statement due to query_timeout')
+      case 'idle in transaction':
+        if (!isOver(age, limits.idleTransactionTimeoutMs)) return undefined
+        return fatal(SqlState.idleInTransactionSessionTimeout, 'idle transaction timeout')
+      case 'idle':
+        if (!isOver(age, limits.clientIdleTimeoutMs)) return undefined
+        return fatal(SqlState.idleSessionTimeout, 'client_idle_timeout')
+    }
+  }
+
+  #limitsOf({ login }: TimedSession, watched: Watched): SessionLimits {
+    if (login !== undefined) watched.limits ??= this.#limits.of(login)
+    return watched.limits ?? NO_LIMITS
+  }
+}
+
+function observe(session: TimedSession, watched: Watched, nowMs: number): void {
+  const { activity, statementNumber } = session
+  if (activity !== watched.activity || statementNumber !== watched.statement) {
+    watched.activity = activity
+    watched.statement = statementNumber
+    watched.sinceMs = nowMs
+    watched.isTimedOut = false
+  }
+  const { blockNumber } = session
+  if (blockNumber === watched.block) return
+  watched.block = blockNumber
+  watched.blockSinceMs = nowMs
+}
+
+function isOver(ageMs: number, limitMs: number): boolean {
+  return limitMs > 0 && ageMs >= limitMs
+}
+
+/** PgBouncer's words, Postgres' codes. */
+function fatal(sqlState: string, message: string): RouterError {
+  return new RouterError(sqlState, message, { severity: 'FATAL' })
+}
