@@ -3,7 +3,8 @@ import type { CaseResult, Figures, Turn } from './figures.ts'
 import { type BenchCase, type MeasureSettings, measure } from './measure.ts'
 import { isDurable, unitOf } from './scenarios.ts'
 
-const WARM_UP_SECONDS = 1
+/** Node compiles what it runs often: a proxy that has just started is slower. */
+const WARM_UP_PART = 1 / 3
 
 export type RunSettings = MeasureSettings & {
   readonly rounds: number
@@ -26,9 +27,10 @@ export async function runCase(
   for (const servers of new Set(targets.map((target) => target.servers))) {
     await servers.setDurable(isDurable(scenario))
   }
+  const warmUpSeconds = Math.ceil(settings.seconds * WARM_UP_PART)
   if (!isIdle) {
     for (const target of targets) {
-      await takeTurn(benchCase, target, 0, { ...settings, seconds: WARM_UP_SECONDS })
+      await takeTurn(benchCase, target, 0, { ...settings, seconds: warmUpSeconds })
     }
   }
   // Memory that a process has once used isn't given back: a second round would say less than the first.

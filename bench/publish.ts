@@ -20,6 +20,9 @@ to PgBouncer's throughput, *total ratio* the same for CPU of proxy, Postgres and
 connections are TCP over loopback with trust authentication. CPU is read from /proc before and after a turn, for each transaction (or MB); p50 and p99 come from
 pgbench's log of a sample of transactions. *others* is the part of the machine that anyone else used meanwhile: it disturbs throughput and
 latency much, ratios of CPU little. Figures of different machines or runs must not be compared.
+
+\`npm run bench -- --help\` lists the choices. \`--scenario select-only --clients 64 --rounds 3 --seconds 3\` is a quick look; \`--systems
+pgbouncer,pgloom,pgloom@OTHER/dist/lib/main.js\` compares two builds; \`--profile DIR\` tells where pgloom spent its time.
 `
 
 /** Returns the files it wrote. Charts of an earlier result are removed. */
