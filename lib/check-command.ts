@@ -1,8 +1,14 @@
+import { Access } from './access.ts'
+import { Log } from './base/log.ts'
 import type { Config, ConfigDatabase } from './config/config.ts'
 import { withOwnConnection } from './own-connection.ts'
 
-/** `pgloom check`: whether the coordinator lets the metadata user in, for each database. Rejects with the first that fails. */
+/**
+ * `pgloom check`: whether rules and certificates can be used, and the coordinator lets the metadata user in, for each database.
+ * Rejects with the first that fails.
+ */
 export async function probeServers(config: Config): Promise<readonly string[]> {
+  new Access(config, new Log('error')).close()
   const findings: string[] = []
   for (const database of config.databases.filter(({ sharded }) => sharded))
     findings.push(await probe(config, database))

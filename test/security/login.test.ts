@@ -1,7 +1,8 @@
 import t from 'tap'
 import { readHbaRules } from '../../lib/auth/hba-file.ts'
+import { Log } from '../../lib/base/log.ts'
 import { md5Secret } from '../../lib/wire/md5.ts'
-import { formatScramSecret, makeScramSecret } from '../../lib/wire/scram-secret.ts'
+import { formatScramSecret, makeScramKeys, makeScramSecret } from '../../lib/wire/scram-secret.ts'
 import { authenticationBy, NO_SERVER } from '../support/authentication.ts'
 import { localProxy } from '../support/local-proxy.ts'
 import {
@@ -146,4 +147,34 @@ t.test('CVE-2012-4575: no name that a client sends ends the process', async (t) 
     t.match(answer, 'SFATAL', JSON.stringify(name.slice(0, 10)))
   }
   t.equal((await logIn(port, { user: 'app' })).error, undefined, 'others are served')
+})
+
+t.test('CVE-2023-22332: no password, secret or key is logged', async (t) => {
+  const lines: string[] = []
+  const log = new Log('debug', {}, (line) => lines.push(line))
+  const password = 'correct horse'
+  const secret = await makeScramSecret(password)
+  const scram = formatScramSecret(secret)
+  const md5 = md5Secret('md5', password)
+  for (const method of ['scram-sha-256', 'md5', 'password'] as const) {
+    const options = authenticationBy(
+      method,
+      { plain: password, scram, md5 },
+      { allowsPlainPassword: true },
+    )
+    const port = await localProxy(t, NO_SERVER, options, undefined, undefined, { log })
+    for (const user of ['plain', 'scram', 'md5', 'nobody']) {
+      await logIn(port, { user, secret: password })
+      await logIn(port, { user, secret: 'battery staple' })
+    }
+  }
+  const text = lines.join('')
+  t.match(text, 'client refused')
+  const keys = await makeScramKeys(password, secret.salt, secret.iterations)
+  const base64 = [secret.storedKey, secret.serverKey, keys.clientKey].map((key) =>
+    key.toString('base64'),
+  )
+  for (const hidden of [password, 'battery staple', scram, md5, md5.slice(3), ...base64]) {
+    t.notOk(text.includes(hidden), hidden.slice(0, 8))
+  }
 })

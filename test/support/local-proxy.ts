@@ -35,6 +35,7 @@ export const TRUST: AuthenticatorOptions = {
 export type LocalProxyOptions = {
   readonly pool?: Partial<PoolOptions>
   readonly limits?: Partial<SessionLimits>
+  readonly log?: Log
 }
 
 /** A proxy in this process before one server without metadata: everything is local. Returns its port. */
@@ -44,7 +45,7 @@ export async function localProxy(
   authentication: AuthenticatorOptions = TRUST,
   maxConnections = DEFAULT_POOLS_OPTIONS.maxConnections,
   clientTls: TlsOptions = NO_TLS,
-  { pool, limits }: LocalProxyOptions = {},
+  { pool, limits, log = new Log('error') }: LocalProxyOptions = {},
 ): Promise<number> {
   const credentials = new HeldCredentials()
   const pools = new Pools({
@@ -78,7 +79,7 @@ export async function localProxy(
     clientSlots: new CountedClientSlots(100),
     parser: await ParserHost.create(),
     pools,
-    log: new Log('error'),
+    log,
     limits: DEFAULT_FRAME_LIMITS,
     timers: new SessionTimers({ loginTimeoutMs: 10_000, of: () => ({ ...NO_LIMITS, ...limits }) }),
     observer: undefined,
