@@ -72,3 +72,14 @@ export class Borrower {
     return nowMs - this.#movedAtMs >= STALL_MS
   }
 }
+
+/** One that keeps what it has for its own good time, and never makes others wait for what it waits for: lanes. */
+export class LastingBorrower extends Borrower {
+  override get holds(): number {
+    return 0
+  }
+
+  override isBlocked(): boolean {
+    return true
+  }
+}

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import type { BackendConnection } from './backend-connection.ts'
+import { LastingBorrower } from './borrower.ts'
 import { Lane } from './lane.ts'
 import type { Pool } from './pool.ts'
 import type { Settings } from './session-state.ts'
@@ -21,6 +22,7 @@ export type Synchronise = (connection: BackendConnection, settings: Settings) =>
 export class LaneGroup {
   readonly #pool: Pool
   readonly #synchronise: Synchronise
+  readonly #borrower = new LastingBorrower()
   #lanes: Lane[] = []
   #isOpening = false
   #retryAtMs = 0
@@ -30,6 +32,7 @@ export class LaneGroup {
   constructor(pool: Pool, synchronise: Synchronise) {
     this.#pool = pool
     this.#synchronise = synchronise
+    pool.onStarving = () => this.#makeRoom()
   }
 
   /** The pool may be gone: ask for its group anew. */
@@ -58,6 +61,12 @@ export class LaneGroup {
     if (lane.isRetired || !lane.isOpen || this.#isWanted) this.#giveBack(lane)
   }
 
+  #makeRoom(): void {
+    if (!this.#isWanted) return
+    const unused = this.#lanes.find((lane) => lane.count === 0)
+    if (unused !== undefined) this.#giveBack(unused)
+  }
+
   /** In a pool too small for lanes they only use what nobody waits for. */
   get #isWanted(): boolean {
     return this.#pool.capacity < POOL_SHARE && this.#pool.isAwaited
@@ -71,7 +80,7 @@ export class LaneGroup {
     if (this.#isOpening || nowMs < this.#retryAtMs) return undefined
     this.#prune()
     if (this.#lanes.length >= this.#mostLanes && !this.#giveUpOther(settings)) return undefined
-    const connection = this.#pool.acquireNow(settings)
+    const connection = this.#pool.acquireNow(settings, this.#borrower)
     if (connection?.settings.session === settings) return this.#add(connection, settings, nowMs)
     this.#isOpening = true
     void this.#openLater(connection, settings).finally(() => {
@@ -83,7 +92,7 @@ export class LaneGroup {
   async #openLater(idle: BackendConnection | undefined, settings: Settings): Promise<void> {
     let connection = idle
     try {
-      connection ??= await this.#pool.acquire(undefined, settings)
+      connection ??= await this.#pool.acquire(undefined, settings, this.#borrower)
       await this.#synchronise(connection, settings)
       this.#add(connection, settings, performance.now())
     } catch {

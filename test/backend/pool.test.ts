@@ -1,5 +1,7 @@
 import t from 'tap'
-import { testPool } from '../support/test-pool.ts'
+import { BackendLost, RouterError } from '../../lib/base/errors.ts'
+import { IdleConnection } from '../support/idle-connection.ts'
+import { testPool, ticking } from '../support/test-pool.ts'
 
 t.test('those who wait are served in order of arrival', async (t) => {
   const pool = testPool()
@@ -15,4 +17,92 @@ t.test('those who wait are served in order of arrival', async (t) => {
   await Promise.all(waiting)
   t.same(served, [1, 2, 3])
   t.same(pool.stats, { idle: 1, busy: 0, connecting: 0, waiting: 0 })
+})
+
+t.test(
+  'while the server is down everyone is refused at once, and logins become rare',
+  async (t) => {
+    let attempts = 0
+    const pool = testPool({
+      maxConnections: 5,
+      loginRetryMs: 400,
+      connect: async () => {
+        attempts++
+        throw new BackendLost('could not connect to server here:5432: ECONNREFUSED', false)
+      },
+    })
+    ticking(t, pool)
+    const refusal = { sqlState: '08006', message: /ECONNREFUSED/ }
+    const deadline = Date.now() + 500
+    while (Date.now() < deadline) {
+      await t.rejects(pool.acquire(), refusal)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    t.ok(attempts <= 4, `${attempts} logins`)
+  },
+)
+
+t.test('a server that takes no more lets its clients wait for what they have', async (t) => {
+  let isFull = false
+  const pool = testPool({
+    maxConnections: 5,
+    connect: async () => {
+      if (isFull) throw new RouterError('53300', 'sorry, too many clients already')
+      return IdleConnection.make()
+    },
+  })
+  const first = await pool.acquire()
+  isFull = true
+  const waiting = pool.acquire()
+  await new Promise((resolve) => setImmediate(resolve))
+  pool.release(first)
+  t.equal(await waiting, first)
+})
+
+t.test('a time limit of waiting, and none for those who gave up', async (t) => {
+  const pool = testPool({ acquireTimeoutMs: 50 })
+  ticking(t, pool)
+  const first = await pool.acquire()
+  await t.rejects(pool.acquire(), { sqlState: '53300', message: 'query_wait_timeout' })
+  const abort = new AbortController()
+  const gone = pool.acquire(abort.signal)
+  abort.abort(new RouterError('57014', 'canceling statement due to user request'))
+  await t.rejects(gone, { message: /user request/, sqlState: '57014' })
+  t.equal(pool.stats.waiting, 0)
+  pool.release(first)
+})
+
+t.test('connections end with their lifetime, but are kept warm', async (t) => {
+  let made = 0
+  const pool = testPool({
+    maxConnections: 4,
+    minConnections: 2,
+    maxLifetimeMs: 100,
+    connect: async () => {
+      made++
+      return IdleConnection.make()
+    },
+  })
+  pool.release(await pool.acquire())
+  pool.tick(Date.now())
+  await new Promise((resolve) => setImmediate(resolve))
+  t.equal(pool.stats.idle, 2, 'min_pool_size')
+  await new Promise((resolve) => setTimeout(resolve, 110))
+  pool.sweep(Date.now())
+  await new Promise((resolve) => setImmediate(resolve))
+  t.equal(pool.stats.idle, 2)
+  t.equal(made, 4, 'by new ones')
+})
+
+t.test('a paused pool lends nothing; afterwards all is new', async (t) => {
+  const pool = testPool()
+  const first = await pool.acquire()
+  pool.pause()
+  const waiting = pool.acquire()
+  pool.release(first)
+  t.equal(first.state, 'closed')
+  t.equal(pool.stats.waiting, 1)
+  pool.resume()
+  t.not(await waiting, first)
+  t.match(pool.figures(), { sv_active: 1, sv_idle: 0, cl_waiting: 0, pool_mode: 'transaction' })
 })
