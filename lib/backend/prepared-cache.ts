@@ -50,6 +50,16 @@ export class PreparedCache {
     const key = preparedKey(text, types, settings)
     const known = this.#names.get(key)
     if (known !== undefined) return { key, name: known, isNew: false, closes: 0 }
+    return this.add(out, key, text, types)
+  }
+
+  /** The name of the statement with this key, if it is there. */
+  find(key: string): string | undefined {
+    return this.#names.get(key)
+  }
+
+  /** Writes a statement that isn't there yet. */
+  add(out: FrameWriter, key: string, text: Buffer | string, types: readonly number[]): Preparation {
     const name = `pgloom_${++this.#counter}`
     this.#names.set(key, name)
     const closes = this.#evicted.length
@@ -70,7 +80,12 @@ export class PreparedCache {
   }
 }
 
-function preparedKey(text: Buffer | string, types: readonly number[], settings: Settings): string {
+/** Of a statement that is parsed under these settings. */
+export function preparedKey(
+  text: Buffer | string,
+  types: readonly number[],
+  settings: Settings,
+): string {
   // latin1 is one to one on bytes, and the cheapest
   const bytes = typeof text === 'string' ? Buffer.from(text) : text
   return `${types.join()}:${fingerprint(settings)}:${bytes.toString('latin1')}`

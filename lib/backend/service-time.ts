@@ -1,7 +1,7 @@
 /** Runs before a statement may share a connection. */
 const LEARNING_RUNS = 3
 /** The fastest of those must be below: generous, since on a busy machine all take long. */
-const ADMITTED_MS = 5
+const ADMITTED_MS = 10
 /** Once admitted: some of a window's runs must be faster. */
 const SLOW_FASTEST_MS = 2
 const WINDOW_RUNS = 64

@@ -50,6 +50,11 @@ export class AnswerScript {
     this.#answers[this.#length++] = answer
   }
 
+  /** Answers that have come, or were given by us. */
+  get consumed(): number {
+    return this.#next
+  }
+
   /** The client's answers given so far, ours and the server's: after an error, which request it belongs to. */
   get answered(): number {
     let count = 0

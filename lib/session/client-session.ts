@@ -180,6 +180,7 @@ export class ClientSession
     this.#counters.bytesReceived += length
     try {
       if (this.#encryption.takes(chunk, length)) return
+      this.#fast?.reading(chunk, length)
       this.#reader.push(chunk, 0, length)
       this.#encryption.chunkRead(this.#reader.pendingBytes)
     } catch (error) {
@@ -205,7 +206,8 @@ export class ClientSession
 
   #receive(type: number, chunk: Buffer, start: number, end: number): void {
     if (this.#phase === 'closed') return
-    if (!this.#isBusy && this.#takesFast(type, chunk, start, end)) return
+    if (this.#fast?.hasTaken(chunk, start) === true) return
+    if (this.#takesFast(type, chunk, start, end)) return
     if (this.#phase === 'startup') {
       this.#encryption.checkMessage()
       this.#handshake.receive(type, chunk.subarray(start, end))
@@ -224,20 +226,16 @@ export class ClientSession
     if (this.#inbox.isFull) this.#socket.pause()
   }
 
-  /** true: it is under way, or already answered. */
   #takesFast(type: number, chunk: Buffer, start: number, end: number): boolean {
-    if (this.#phase !== 'ready' || this.#inbox.length > 0) return false
+    if (this.#isBusy || this.#phase !== 'ready' || this.#inbox.length > 0) return false
     this.statementNumber++
     this.#isBusy = this.#fast?.takes(type, chunk, start, end) ?? false
     return this.#isBusy
   }
 
-  fastDone(): void {
-    this.#idle()
-  }
-
-  fastFailed(error: unknown): void {
-    this.#failed(error)
+  fastEnded(fault?: { readonly error: unknown }, again?: Buffer): void {
+    if (fault !== undefined) this.#failed(fault.error)
+    if (again !== undefined && !this.#isClosed) this.#inbox.putBack(again)
     this.#idle()
   }
 

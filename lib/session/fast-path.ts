@@ -6,6 +6,8 @@ import { writeSpliced } from '../executor/splice-writer.ts'
 import type { Plan } from '../planner/plan.ts'
 import { LexResult } from '../sql/lexer.ts'
 import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
+import { BindGroup } from './bind-group.ts'
+import { ExtendedRequest, parametersOf } from './extended-request.ts'
 import type { MessageProcessor } from './message-processor.ts'
 import type { SessionParts } from './session-parts.ts'
 import { isPlain, isSociable, StatementAim } from './statement-aim.ts'
@@ -16,15 +18,20 @@ const MAX_MESSAGE_BYTES = 16 * 1024
 
 /** What tells of the end of what was begun here. */
 export interface FastPathOwner {
-  /** The answer is complete and written. */
-  fastDone(): void
-  fastFailed(error: unknown): void
+  /**
+   * The answer is complete and written, unless a fault ends the session, or nothing was answered: then the messages in
+   * `again` are to be carried out in the ordinary way.
+   */
+  fastEnded(fault?: { readonly error: unknown }, again?: Buffer): void
 }
 
 /** Of the statement at hand, in the turn in which it is read: shared by all sessions. */
 const literals = new LexResult()
 const keys = new StatementKeys()
 const aim = new StatementAim()
+const group = new BindGroup()
+
+const HANDLED: ReadonlySet<number> = new Set([Frontend.query, Frontend.bind])
 
 /**
  * The way of a statement whose shape is known, straight from the client's read buffer into a server connection's `out`: nothing
@@ -37,7 +44,13 @@ export class FastPath {
   readonly #processor: MessageProcessor
   readonly #owner: FastPathOwner
   readonly #onDone = (error: RouterError | undefined): void => this.#done(error)
+  readonly #request: ExtendedRequest
+  /** What is being read, and up to where its messages are under way. */
+  #chunk: Buffer | undefined
+  #chunkEnd = 0
+  #takenEnd = 0
   /** Of the statement under way. */
+  #retried: ExtendedRequest | undefined
   #lane: Lane | undefined
   #time: ServiceTime | undefined
   #bytes = 0
@@ -49,12 +62,51 @@ export class FastPath {
     this.#parts = parts
     this.#processor = processor
     this.#owner = owner
+    this.#request = new ExtendedRequest(parts, aim)
   }
 
-  /** The message in [start, end). true: it is under way. false: it is for MessageProcessor; nothing was done. */
+  /** Before the messages of [0, length) are handed on one by one. */
+  reading(chunk: Buffer, length: number): void {
+    this.#chunk = chunk
+    this.#chunkEnd = length
+    this.#takenEnd = 0
+  }
+
+  /** The message at `start` went along with one before it. */
+  hasTaken(chunk: Buffer, start: number): boolean {
+    return start < this.#takenEnd && chunk === this.#chunk
+  }
+
+  /**
+   * The message in [start, end), and those behind it in its chunk that belong to it. true: under way. false: they are for
+   * MessageProcessor; nothing was done.
+   */
   takes(type: number, chunk: Buffer, start: number, end: number): boolean {
-    if (type !== Frontend.query || !this.#isReady || this.#parts.output.isCongested) return false
-    return this.#query(chunk, start, end)
+    if (!HANDLED.has(type) || !this.#isReady || this.#parts.output.isCongested) return false
+    if (type === Frontend.query) return this.#query(chunk, start, end)
+    if (chunk !== this.#chunk || !this.#bind(chunk, start, end, this.#chunkEnd)) return false
+    this.#takenEnd = group.end
+    return true
+  }
+
+  #bind(chunk: Buffer, start: number, end: number, chunkEnd: number): boolean {
+    const { prepared, transaction } = this.#parts
+    if (transaction.isInBlock || !group.read(chunk, start, end, chunkEnd)) return false
+    const length = group.end - start
+    const name = chunk.toString('utf8', group.nameStart, group.nameEnd)
+    const statement = name === '' ? undefined : prepared.find(name)
+    const planned = statement?.planned
+    if (length > MAX_MESSAGE_BYTES || statement === undefined || planned === undefined) return false
+    const isSame = statement.description?.parameterTypes.length === group.parameterCount
+    if (!isSame || !isPlain(planned.plan) || !this.#processor.isCurrent(planned)) return false
+    keys.reset(planned.text, planned.literals, parametersOf(statement, chunk, start, end))
+    if (!this.#resolve(planned.plan)) return false
+    if (!this.#begin(planned.plan, planned.times.of(aim.shardIndex), length)) return false
+    this.#request.write(chunk, statement, planned, group)
+    this.#request.keep(chunk, start, group.end)
+    this.#retried = this.#request
+    this.#parts.relay.finish(this.#onDone)
+    return true
   }
 
   #query(chunk: Buffer, start: number, end: number): boolean {
@@ -144,14 +196,25 @@ export class FastPath {
         : lane.leave(relay.sink, this.#bytes, this.#beganAtMs, nowMs)
     const bytes = output.bytesWritten - this.#writtenBefore
     this.#time?.note(durationMs, bytes, nowMs, lane === undefined)
-    if (error === undefined) clock.done(this.#isRouted ? 'router' : 'local', 1, nowMs)
+    const request = this.#retried
+    this.#retried = undefined
+    if (error !== undefined && request?.isToRetry(error) === true) {
+      this.#parts.transaction.endStatement(false)
+      this.#owner.fastEnded(undefined, request.messages)
+      return
+    }
+    if (error === undefined) {
+      request?.succeeded()
+      clock.done(this.#isRouted ? 'router' : 'local', 1, nowMs)
+    }
     try {
       this.#processor.answered(error)
       output.flush()
-      this.#owner.fastDone()
-    } catch (fatal) {
-      this.#owner.fastFailed(fatal)
+    } catch (error) {
+      this.#owner.fastEnded({ error })
+      return
     }
+    this.#owner.fastEnded()
   }
 
   /** Statements of a session outside a transaction whose inbox is empty, or inside a block that hasn't failed. */

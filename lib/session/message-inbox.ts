@@ -32,6 +32,19 @@ export class MessageInbox {
     this.#byteLength += frame.length
   }
 
+  /** Whole messages, before all others. */
+  putBack(messages: Buffer): void {
+    const first: QueuedMessage[] = []
+    for (let at = 0; at < messages.length; ) {
+      const end = at + 1 + messages.readInt32BE(at + 1)
+      first.push({ type: messages[at] ?? 0, frame: messages.subarray(at, end) })
+      at = end
+    }
+    this.#messages = [...first, ...this.#messages.slice(this.#head)]
+    this.#head = 0
+    this.#byteLength += messages.length
+  }
+
   peek(index = 0): QueuedMessage | undefined {
     return this.#messages[this.#head + index]
   }

@@ -17,7 +17,7 @@ import { SessionCommands } from './session-commands.ts'
 import type { SessionParts } from './session-parts.ts'
 import { SimpleQuery } from './simple-query.ts'
 import { asRouterError, checkNotFailed } from './statement-guards.ts'
-import type { CachedPlan } from './statement-planner.ts'
+import type { CachedPlan, PlannedStatement } from './statement-planner.ts'
 import { StatementRunner } from './statement-runner.ts'
 
 /** Without a Sync or Flush so many messages may gather before they are carried out. */
@@ -75,6 +75,11 @@ export class MessageProcessor {
   /** The plan for a text that is still in the client's read buffer. */
   lookup(text: Buffer, start: number, end: number, into: LexResult): CachedPlan | undefined {
     return this.#runner.lookup(text, start, end, into)
+  }
+
+  /** false: the metadata or the search path have changed since it was planned. */
+  isCurrent(planned: PlannedStatement): boolean {
+    return this.#runner.isCurrent(planned)
   }
 
   /** The end of a Query, or of messages up to Sync, that were carried out elsewhere. Errors that it throws are fatal. */

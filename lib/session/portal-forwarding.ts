@@ -123,7 +123,7 @@ export class PortalForwarding {
 }
 
 /** ERROR of RevalidateCachedQuery; its text may be in any language. */
-function isResultTypeChange(error: RouterError): boolean {
+export function isResultTypeChange(error: RouterError): boolean {
   if (error.sqlState !== SqlState.featureNotSupported || !('frame' in error)) return false
   return errorFields(error.frame as Buffer).get('R') === 'RevalidateCachedQuery'
 }

@@ -33,6 +33,10 @@ export class PreparedStatements {
     return this.#statements.has(name)
   }
 
+  find(name: string): PreparedStatement | undefined {
+    return this.#statements.get(name)
+  }
+
   get(name: string): PreparedStatement {
     const statement = this.#statements.get(name)
     if (statement !== undefined) return statement

@@ -44,15 +44,21 @@ const HASH_PRIME = 0x01000193
  */
 export class LexResult {
   count = 0
-  starts = new Int32Array(INITIAL_SPANS)
-  ends = new Int32Array(INITIAL_SPANS)
-  types = new Uint8Array(INITIAL_SPANS)
+  starts: Int32Array
+  ends: Int32Array
+  types: Uint8Array
   /** Of all tokens' first byte, last byte and length; says nothing about equality. */
   hash = 0
   /** Offset of the first semicolon, or -1. */
   semicolon = -1
   /** More than blanks and comments follow a semicolon. */
   isScript = false
+
+  constructor(initialSpans = INITIAL_SPANS) {
+    this.starts = new Int32Array(initialSpans)
+    this.ends = new Int32Array(initialSpans)
+    this.types = new Uint8Array(initialSpans)
+  }
 
   /** false: too many. */
   add(start: number, end: number, type: SpanType): boolean {
