@@ -1,31 +1,97 @@
+import pg from 'pg'
 import { Access } from './access.ts'
 import { Log } from './base/log.ts'
 import type { Config, ConfigDatabase } from './config/config.ts'
-import { withOwnConnection } from './own-connection.ts'
+import { connectionAs } from './own-connection.ts'
 
-/**
- * `pgloom check`: whether rules and certificates can be used, and the coordinator lets the metadata user in, for each database.
- * Rejects with the first that fails.
- */
-export async function probeServers(config: Config): Promise<readonly string[]> {
-  new Access(config, new Log('error')).close()
-  const findings: string[] = []
-  for (const database of config.databases.filter(({ sharded }) => sharded))
-    findings.push(await probe(config, database))
-  return findings
+/** Of pgloom check: an error is what keeps clients from being served. */
+export type Finding = { readonly kind: 'ok' | 'warning' | 'error'; readonly text: string }
+
+type Facts = {
+  readonly version: string
+  readonly version_number: number
+  readonly max_prepared_transactions: number
+  readonly max_connections: number
+  readonly wal_level: string
+  readonly may_create: boolean
 }
 
-async function probe(config: Config, database: ConfigDatabase): Promise<string> {
-  const { name, hosts, port } = database
-  const where = `database ${name} of ${hosts[0]}:${port} as user ${config.metadata_user}`
-  return await withOwnConnection(config, database, async (client) => {
-    const { rows } = await client.query<{ version: string; prepared: string }>(
-      `SELECT current_setting('server_version') AS version,
-         current_setting('max_prepared_transactions') AS prepared`,
-    )
-    const [{ version, prepared } = { version: '', prepared: '' }] = rows
-    const advice =
-      prepared === '0' ? '; max_prepared_transactions is 0, so no write over several nodes' : ''
-    return `${where}: Postgres ${version}${advice}`
+const OLDEST_VERSION = 150_000
+
+const FACTS = `SELECT current_setting('server_version') AS version,
+  current_setting('server_version_num')::int AS version_number,
+  current_setting('max_prepared_transactions')::int AS max_prepared_transactions,
+  current_setting('max_connections')::int AS max_connections,
+  current_setting('wal_level') AS wal_level,
+  has_database_privilege(current_database(), 'CREATE') AS may_create`
+
+/**
+ * Asks every server of every database whether it lets us in and is fit for what it shall do. Rejects with UsageError where
+ * rules and certificates can't be used.
+ */
+export async function probeServers(config: Config): Promise<readonly Finding[]> {
+  new Access(config, new Log('error')).close()
+  const probes = config.databases.flatMap((database) => {
+    return database.hosts.map((host) => probe(config, { ...database, host }))
   })
+  return (await Promise.all(probes)).flat()
+}
+
+async function probe(
+  config: Config,
+  database: ConfigDatabase & { readonly host: string },
+): Promise<readonly Finding[]> {
+  const { name, sharded, host, port } = database
+  const user = sharded ? config.metadata_user : userOf(config, database)
+  const address = `${host}:${port}`
+  if (name === '*' || user === undefined) {
+    return [{ kind: 'ok', text: `database ${name} on ${address}: not probed, no user is known` }]
+  }
+  const where = `database ${name} on ${address} as user ${user}`
+  const client = new pg.Client(connectionAs(config, user, database))
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    const { rows } = await client.query<Facts>(FACTS)
+    const [facts] = rows
+    return facts === undefined ? [] : judge(facts, where, config, database)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    return [{ kind: 'error', text: `${where}: ${reason}` }]
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}
+
+/** Somebody whose password is known: the forced one, else the first who has one. */
+function userOf({ users, auth }: Config, database: ConfigDatabase): string | undefined {
+  if (database.user !== undefined) return database.user
+  const known = users.find((user) => (user.server_password ?? user.password) !== undefined)
+  return known?.name ?? database.auth_user ?? auth.auth_user
+}
+
+function judge(
+  facts: Facts,
+  where: string,
+  { pool }: Config,
+  database: ConfigDatabase,
+): readonly Finding[] {
+  const { version, version_number, max_connections } = facts
+  const found: Finding[] = [{ kind: 'ok', text: `${where}: Postgres ${version}` }]
+  const say = (kind: Finding['kind'], what: string) =>
+    found.push({ kind, text: `${where}: ${what}` })
+  const size = database.pool_size ?? pool.default_pool_size
+  if (size > max_connections) {
+    say('warning', `pools of ${size} connections, but max_connections is ${max_connections}`)
+  }
+  if (!database.sharded) return found
+  if (version_number < OLDEST_VERSION) say('error', 'a sharded database needs Postgres 15 or newer')
+  if (facts.max_prepared_transactions === 0) {
+    say('warning', 'max_prepared_transactions is 0: no transaction can write on several nodes')
+  }
+  if (facts.wal_level !== 'logical') {
+    say('warning', `wal_level is ${facts.wal_level}: shards can be moved only where it is logical`)
+  }
+  if (!facts.may_create) say('error', 'the metadata user may not create schemas: GRANT CREATE')
+  return found
 }

@@ -172,5 +172,6 @@ function shardedOf(entries: ReadonlyMap<string, Entry>): ShardedDatabase[] {
 function placeOf(config: Config, database: ConfigDatabase): string {
   const { sharded, hosts, port, dbname, user } = database
   const own = sharded ? ownConnection(config, database) : undefined
-  return JSON.stringify([sharded, hosts, port, dbname, user, own])
+  const metadata = own === undefined ? [] : [own.user, own.password]
+  return JSON.stringify([sharded, hosts, port, dbname, user, metadata])
 }

@@ -24,8 +24,7 @@ async function run(command: Command): Promise<void> {
       process.stdout.write(`pgloom ${version()}\n`)
       break
     case 'check': {
-      const findings = await probeServers(loadConfig(command.configFile).config)
-      process.stdout.write(`${findings.join('\n')}\n`)
+      process.exitCode = await check(command.configFile)
       break
     }
     case 'serve': {
@@ -41,6 +40,18 @@ async function run(command: Command): Promise<void> {
       break
     }
   }
+}
+
+/** Everything that is wrong, not only the first of it. */
+async function check(file: string): Promise<number> {
+  const { config, warnings } = loadConfig(file)
+  const findings = await probeServers(config)
+  const lines = [
+    ...warnings.map((warning) => `warning: ${warning}`),
+    ...findings.map(({ kind, text }) => `${kind}: ${text}`),
+  ]
+  process.stdout.write(`${[...lines, ''].join('\n')}`)
+  return findings.some(({ kind }) => kind === 'error') ? ExitCode.failure : ExitCode.ok
 }
 
 /** Until a signal. One that comes during the start is heeded as soon as everything is up and can be stopped. */
@@ -81,7 +92,7 @@ function version(): string {
 try {
   await run(readCommandLine(process.argv.slice(2)))
   // Timers of libraries must not keep a stopped process.
-  process.exit(ExitCode.ok)
+  process.exit(process.exitCode ?? ExitCode.ok)
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error)
   process.stderr.write(`pgloom: ${message}\n`)

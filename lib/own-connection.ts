@@ -8,17 +8,23 @@ import { readTls } from './tls-files.ts'
 
 /** How we connect to a sharded database's coordinator for our own purposes: as the metadata user. */
 export function ownConnection(config: Config, database: ConfigDatabase) {
-  const { metadata_user: user, pool, users } = config
-  const { hosts, port, name } = database
+  return connectionAs(config, config.metadata_user, { ...database, host: database.hosts[0] })
+}
+
+/** With what the configuration knows of the user. */
+export function connectionAs(
+  { pool, tls, users }: Config,
+  user: string,
+  { host, port, name, dbname, password }: ConfigDatabase & { readonly host: string },
+) {
   const known = users.find((entry) => entry.name === user)
-  const tls = new ServerTls(readTls(config.tls.server))
   return {
-    host: hosts[0],
+    host,
     port,
-    database: name,
+    database: dbname ?? name,
     user,
-    ssl: tls.requiredOptions(hosts[0]),
-    password: known?.server_password ?? known?.password ?? '',
+    ssl: new ServerTls(readTls(tls.server)).requiredOptions(host),
+    password: password ?? known?.server_password ?? known?.password ?? '',
     connectionTimeoutMillis: pool.server_connect_timeout_ms,
     application_name: 'pgloom',
   }

@@ -5,6 +5,8 @@ import { databaseOf } from './pool-settings.ts'
 /** Where the connections of a pool go: pools bear the clients' names for databases. */
 export class ServerTargets {
   #config: Config
+  /** Of databases that a reload has removed: clients who came before still use them. */
+  readonly #former = new Map<string, ConfigDatabase>()
   /** By database: whose turn of its hosts it is. */
   readonly #turns = new Map<string, number>()
 
@@ -13,11 +15,14 @@ export class ServerTargets {
   }
 
   reload(config: Config): void {
+    for (const database of this.#config.databases) this.#former.set(database.name, database)
     this.#config = config
   }
 
   of(key: PoolKey): ConnectTarget {
-    const database = databaseOf(this.#config, key.database)
+    const { database: name } = key
+    const database =
+      databaseOf(this.#config, name) ?? this.#former.get(name) ?? this.#former.get('*')
     if (database === undefined) return targetOf(key, {})
     if (database.sharded) return targetOf(key, database)
     const { hosts, port, dbname, password, user, load_balance_hosts: balance } = database

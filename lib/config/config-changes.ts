@@ -25,7 +25,11 @@ export function keysForRestart(before: Config, after: Config): readonly string[]
 /** Databases whose new connections are other than the old: those are to be replaced. */
 export function databasesToReconnect(before: Config, after: Config): (name: string) => boolean {
   if (differs(before.tls.server, after.tls.server)) return () => true
-  return (name) => differs(connectionsOf(before, name), connectionsOf(after, name))
+  return (name) => {
+    const wanted = connectionsOf(after, name)
+    // of a database that was removed they are as good as they were
+    return wanted !== undefined && differs(connectionsOf(before, name), wanted)
+  }
 }
 
 function connectionsOf({ databases }: Config, name: string): unknown {
