@@ -2,6 +2,7 @@ import type { Log } from './base/log.ts'
 import type { Config } from './config/config.ts'
 import { keysForRestart } from './config/config-changes.ts'
 import { loadConfig } from './config/config-loader.ts'
+import { maySet } from './config/set-parameter.ts'
 
 /** proxy.ts has it. */
 export interface Reloadable {
@@ -15,7 +16,9 @@ export class ConfigReloader {
   readonly #log: Log
   readonly #started: Config
   #proxy: Reloadable | undefined
-  #running: Promise<void> = Promise.resolve()
+  #running: Promise<unknown> = Promise.resolve()
+  /** What was SET since the file was read. */
+  #parameters: ReadonlyMap<string, string> = new Map()
 
   constructor(file: string, config: Config, log: Log) {
     this.#file = file
@@ -29,8 +32,35 @@ export class ConfigReloader {
 
   /** One after the other. Rejects with the reason, which is logged, too. */
   reload(): Promise<void> {
-    this.#running = this.#running.catch(() => undefined).then(() => this.#reloadNow())
-    return this.#running
+    return this.#inTurn(() => this.#reloadNow())
+  }
+
+  /**
+   * Until the file is read again. false: there is no such parameter, it is read at the start only, or the value
+   * isn't one.
+   */
+  set(name: string, value: string): Promise<boolean> {
+    return this.#inTurn(() => this.#setNow(name, value))
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#running.catch(() => undefined).then(work)
+    this.#running = done
+    return done
+  }
+
+  async #setNow(name: string, value: string): Promise<boolean> {
+    if (!maySet(name, value)) return false
+    const parameters = new Map(this.#parameters).set(name, value)
+    try {
+      await this.#proxy?.reload(loadConfig(this.#file, process.env, parameters).config)
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      this.#log.warn('a parameter was not set', { name, reason })
+      return false
+    }
+    this.#parameters = parameters
+    return true
   }
 
   async #reloadNow(): Promise<void> {
@@ -39,6 +69,7 @@ export class ConfigReloader {
       const { config, warnings } = loadConfig(this.#file)
       for (const warning of warnings) log.warn(warning)
       await this.#proxy?.reload(config)
+      this.#parameters = new Map()
       const keys = keysForRestart(this.#started, config)
       log.info('the configuration was reloaded')
       if (keys.length > 0) log.warn('some changed keys take effect after a restart only', { keys })

@@ -1,23 +1,11 @@
 import type { Config, ConfigDatabase } from './config/config.ts'
+import { isReadAtStart } from './config/config-changes.ts'
 import { completeConfig } from './config/config-loader.ts'
 import { INI_KEYS, type IniKind } from './config/ini-keys.ts'
 import type { ConsoleSettings } from './console/all-processes.ts'
 import type { DatabaseReport, SettingReport, UserReport } from './console/reports.ts'
 
 const MS_PER_SECOND = 1000
-
-/** What a start is needed for; all else follows a reload. */
-const FIXED: ReadonlySet<string> = new Set([
-  'listen.host',
-  'listen.port',
-  'listen.backlog',
-  'listen.unix_socket_dir',
-  'listen.unix_socket_mode',
-  'processes',
-  'http.host',
-  'http.port',
-  'metadata_user',
-])
 
 /** Ours, without a name of PgBouncer's. */
 const OWN: ReadonlyMap<string, IniKind> = new Map([
@@ -63,18 +51,18 @@ export class ShownConfig implements ConsoleSettings {
     const known = [...INI_KEYS].flatMap(([key, known]) =>
       'path' in known ? [{ key, ...known }] : [],
     )
-    const own = [...OWN].map(([path, kind]) => ({
-      key: path.split('.').at(-1) ?? path,
-      path,
-      kind,
-    }))
+    const own = [...OWN].map(([path, kind]) => ({ key: shownKey(path), path, kind }))
     return [...known, ...own].map(({ key, path, kind }) => ({
       key,
       value: shownValue(valueAt(this.#config(), path), kind),
       default: shownValue(valueAt(this.#usual, path), kind),
-      isChangeable: !FIXED.has(path),
+      isChangeable: !isReadAtStart(path),
     }))
   }
+}
+
+function shownKey(path: string): string {
+  return path.replace(/^pool\./, '').replaceAll('.', '_')
 }
 
 /** PgBouncer shows its console among the databases. */

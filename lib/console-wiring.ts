@@ -1,7 +1,9 @@
 import type { Pools } from './backend/pools.ts'
 import type { TrafficTable } from './backend/traffic-counters.ts'
 import type { AcrossProcesses } from './base/across-processes.ts'
+import { RouterError } from './base/errors.ts'
 import type { Log } from './base/log.ts'
+import { SqlState } from './base/sqlstate.ts'
 import type { Config } from './config/config.ts'
 import { ProxyCommander, type ProxyManager, ProxyOverview } from './console/all-processes.ts'
 import { Console } from './console/console.ts'
@@ -10,6 +12,7 @@ import { ConsoleRunner } from './console/console-runner.ts'
 import { DatabaseGates } from './console/database-gates.ts'
 import { ShownConfig } from './console-settings.ts'
 import { packageVersion } from './package-version.ts'
+import type { Supervisor } from './processes/supervisor.ts'
 import type { Listener } from './session/listener.ts'
 
 export type ConsoleOptions = {
@@ -18,7 +21,7 @@ export type ConsoleOptions = {
   readonly log: Log
   readonly across: AcrossProcesses
   readonly isAlone: boolean
-  readonly manager: ProxyManager
+  readonly supervisor: Supervisor
   readonly pools: Pools
   readonly traffic: TrafficTable
   readonly listener: () => Listener | undefined
@@ -35,7 +38,7 @@ const CONSOLE_VERSION = '1.25.2'
 
 /** One process' share of the console, for router.ts. */
 export function makeConsole(options: ConsoleOptions): ConsoleParts {
-  const { config, log, across, isAlone, manager, pools, traffic, listener } = options
+  const { config, log, across, isAlone, supervisor, pools, traffic, listener } = options
   const gates = new DatabaseGates()
   const { console: settings, log: logging } = config()
   const process = new ConsoleProcess({
@@ -50,10 +53,30 @@ export function makeConsole(options: ConsoleOptions): ConsoleParts {
   })
   const version = `PgBouncer ${CONSOLE_VERSION} compatible (pgloom ${packageVersion()})`
   const view = new ProxyOverview({ across, settings: new ShownConfig(config), version })
-  const runner = new ConsoleRunner(view, new ProxyCommander(across, manager), log)
+  const runner = new ConsoleRunner(view, new ProxyCommander(across, managerOf(supervisor)), log)
   const users = () => {
     const { admin_users: admins, stats_users: stats } = config().console
     return { admins, stats }
   }
   return { console: new Console(runner, users, `${CONSOLE_VERSION}/bouncer`), process, gates }
+}
+
+/** The proxy as a whole is its command's to reload and to stop. */
+function managerOf(supervisor: Supervisor): ProxyManager {
+  return {
+    set: (name, value) => supervisor.set(name, value),
+    reload: async () => {
+      try {
+        await supervisor.reload()
+      } catch (error) {
+        throw reloadFailed(error)
+      }
+    },
+    stop: (mode) => supervisor.stop(mode === 'wait_for_clients' ? 'when clients left' : 'fast'),
+  }
+}
+
+function reloadFailed(cause: unknown): RouterError {
+  const detail = cause instanceof Error ? cause.message : String(cause)
+  return new RouterError(SqlState.configFileError, 'RELOAD failed', { detail, cause })
 }

@@ -38,7 +38,10 @@ export async function startDev(args: DevArguments, log: Log): Promise<Running> {
   const cluster = await startEmbeddedCluster({ dataDirectory, workers, database, postgresBin, log })
   try {
     const config = devConfig(args, cluster)
-    const supervisor = new SupervisorPost(() => Promise.reject(new Error(NOTHING_TO_RELOAD)))
+    const supervisor = new SupervisorPost({
+      reload: () => Promise.reject(new Error(NOTHING_TO_RELOAD)),
+      set: () => Promise.resolve(false),
+    })
     const { processes } = args
     const proxy = await startBefore(cluster, args, {
       config,
@@ -108,9 +111,13 @@ function devConfig(args: DevArguments, { nodes }: EmbeddedCluster): Config {
     coordinator: { host: coordinator?.host, port: coordinator?.port },
     databases: [args.database, { name: '*' }],
     auth: { type: 'trust' },
+    console: { admin_users: [CONSOLE_USER] },
     recover_2pc_interval_ms: RECOVERY_INTERVAL_MS,
   })
 }
+
+/** The user of the address that is printed. */
+const CONSOLE_USER = 'app'
 
 /** Before anything is started, so that a taken port costs nothing; the binding itself is checked again. */
 async function assertFree(port: number, option: string): Promise<void> {

@@ -1,12 +1,9 @@
 import { Access } from './access.ts'
 import { type PoolKey, Pools, type PoolsOptions } from './backend/pools.ts'
 import { TrafficTable } from './backend/traffic-counters.ts'
-import { RouterError } from './base/errors.ts'
 import type { Log } from './base/log.ts'
-import { SqlState } from './base/sqlstate.ts'
 import type { Config } from './config/config.ts'
 import { databasesToReconnect } from './config/config-changes.ts'
-import type { ProxyManager } from './console/all-processes.ts'
 import { type ConsoleParts, makeConsole } from './console-wiring.ts'
 import { Databases } from './databases.ts'
 import { HttpServer } from './ops/http-server.ts'
@@ -68,7 +65,7 @@ export class Router {
       log: this.#log,
       across: this.#host.across,
       isAlone: this.#host.servesHttp,
-      manager: NO_MANAGER,
+      supervisor: this.#host.supervisor,
       pools: this.#pools,
       traffic: this.#traffic,
       listener: () => this.#listener,
@@ -183,14 +180,4 @@ export class Router {
       },
     }
   }
-}
-
-const NO_MANAGER: ProxyManager = {
-  reload: () => Promise.reject(notYet('RELOAD')),
-  set: () => Promise.reject(notYet('SET')),
-  shutdown: () => Promise.reject(notYet('SHUTDOWN')),
-}
-
-function notYet(command: string): RouterError {
-  return new RouterError(SqlState.featureNotSupported, `${command} is not supported yet`)
 }

@@ -22,7 +22,7 @@ import { TakenSockets } from './session/listening-ports.ts'
 export async function startServe(args: ServeArguments, config: Config, log: Log): Promise<Running> {
   const predecessor = args.takesOver ? await findPredecessor(config, log) : undefined
   const reloader = new ConfigReloader(args.configFile, config, log)
-  const supervisor = new SupervisorPost(() => reloader.reload())
+  const supervisor = new SupervisorPost(reloader)
   let taken: TakenSockets | undefined
   const takeSockets = async () => {
     taken = await predecessor?.sockets()

@@ -43,6 +43,7 @@ export const SqlState = {
   crashShutdown: '57P02',
   cannotConnectNow: '57P03',
   idleSessionTimeout: '57P05',
+  configFileError: 'F0000',
   internalError: 'XX000',
 } as const
 

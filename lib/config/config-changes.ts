@@ -15,6 +15,12 @@ const AT_START = [
   'recover_2pc_interval_ms',
 ] as const
 
+/** `path` is of the file; `listen.host` is `listen.hosts` once it is read. */
+export function isReadAtStart(path: string): boolean {
+  const keys = AT_START.map((key) => (key === 'listen.hosts' ? 'listen.host' : key))
+  return keys.some((key) => path === key || path.startsWith(`${key}.`))
+}
+
 /** Keys of which another value than that of the start takes effect after a restart only. */
 export function keysForRestart(before: Config, after: Config): readonly string[] {
   return AT_START.filter((key) => differs(at(before, key), at(after, key))).map((key) => {

@@ -8,6 +8,7 @@ import { type Fault, faultsError } from './fault.ts'
 import { isIni } from './ini-file.ts'
 import { readPgbouncerIni } from './ini-source.ts'
 import { checkAgainstSchema } from './schema-check.ts'
+import { applyParameters, type SetParameters } from './set-parameter.ts'
 import { UsageError } from './usage-error.ts'
 import { readYaml } from './yaml-source.ts'
 
@@ -18,8 +19,12 @@ export type LoadedConfig = {
 }
 
 /** Throws UsageError with all faults, each as `file:line: key: reason`. */
-export function loadConfig(file: string, environment: Environment = process.env): LoadedConfig {
-  return parseConfig(readText(file), file, environment)
+export function loadConfig(
+  file: string,
+  environment: Environment = process.env,
+  parameters: SetParameters = new Map(),
+): LoadedConfig {
+  return parseConfig(readText(file), file, environment, parameters)
 }
 
 /** `text` is YAML or a pgbouncer.ini; `file` is its name in places, and where its paths start. */
@@ -27,10 +32,11 @@ export function parseConfig(
   text: string,
   file: string,
   environment: Environment = {},
+  parameters: SetParameters = new Map(),
 ): LoadedConfig {
   const isPgbouncer = file.endsWith('.ini') || isIni(text)
   const source = isPgbouncer ? readPgbouncerIni(text, file) : readYaml(text, file)
-  return configOf(applyEnvironment(source, environment))
+  return configOf(applyParameters(applyEnvironment(source, environment), parameters))
 }
 
 /** A configuration made by ourselves: defaults are filled in. */

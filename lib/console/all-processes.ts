@@ -114,7 +114,8 @@ export interface ProxyManager {
   /** Throws where the new configuration is not in force. */
   reload(): Promise<void>
   set(key: string, value: string): Promise<boolean>
-  shutdown(mode: ShutdownMode): Promise<void>
+  /** Returns at once. */
+  stop(mode: ShutdownMode): void
 }
 
 /** Tells all processes what to do. */
@@ -135,8 +136,13 @@ export class ProxyCommander implements ProxyControl {
     return this.#manager.set(key, value)
   }
 
-  shutdown(mode: ShutdownMode): Promise<void> {
-    return this.#manager.shutdown(mode)
+  /** Waits for servers as PAUSE does. */
+  async shutdown(mode: ShutdownMode): Promise<void> {
+    if (mode !== 'wait_for_servers') {
+      this.#manager.stop(mode)
+      return
+    }
+    void this.#tell('pause', undefined).then(() => this.#manager.stop(mode))
   }
 
   /** Whoever interrupts it ends the pause, as in PgBouncer. */

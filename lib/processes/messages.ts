@@ -52,6 +52,8 @@ export type ToPrimary = {
   readonly stop: StopMode
   /** A request. */
   readonly reload: null
+  /** A request: whether it was set. */
+  readonly set: { readonly name: string; readonly value: string }
   readonly joinSlots: { readonly pool: number; readonly key: SlotPool }
   readonly needSlots: { readonly pool: number; readonly need: SlotNeed }
   readonly giveSlotsBack: { readonly pool: number; readonly count: number }

@@ -165,6 +165,7 @@ export class Primary {
     channel.on('ask', ({ topic, argument, timeoutMs }) => this.ask(topic, argument, timeoutMs))
     channel.on('stop', (how) => this.#options.supervisor.stop(how))
     channel.on('reload', () => this.#options.supervisor.reload())
+    channel.on('set', ({ name, value }) => this.#options.supervisor.set(name, value))
     channel.on('cancel', (key) => this.#passOn(receivedKey(key)))
   }
 

@@ -10,16 +10,21 @@ export interface Supervisor {
   stop(how: StopMode): void
   /** Reads the configuration again; rejects with what is wrong with it, and then nothing has changed. */
   reload(): Promise<void>
+  /** PgBouncer's SET. false: not such a parameter, or not such a value. */
+  set(name: string, value: string): Promise<boolean>
 }
+
+/** What the command that runs the proxy does on behalf of administrators. */
+export type Reconfigure = Pick<Supervisor, 'reload' | 'set'>
 
 /** Hears what administrators ask of the proxy, for the command that runs it. */
 export class SupervisorPost implements Supervisor {
   readonly stopAsked: Promise<StopMode>
-  readonly #reload: () => Promise<void>
+  readonly #configuration: Reconfigure
   #resolve: (how: StopMode) => void = () => undefined
 
-  constructor(reload: () => Promise<void>) {
-    this.#reload = reload
+  constructor(configuration: Reconfigure) {
+    this.#configuration = configuration
     this.stopAsked = new Promise((resolve) => {
       this.#resolve = resolve
     })
@@ -30,6 +35,10 @@ export class SupervisorPost implements Supervisor {
   }
 
   reload(): Promise<void> {
-    return this.#reload()
+    return this.#configuration.reload()
+  }
+
+  set(name: string, value: string): Promise<boolean> {
+    return this.#configuration.set(name, value)
   }
 }

@@ -44,6 +44,7 @@ export class WorkerHost implements ProcessHost {
       reload: async () => {
         await channel.request('reload', null)
       },
+      set: async (name, value) => (await channel.request('set', { name, value })) === true,
     }
     this.connectionSlots = new RemoteSlots(channel)
     this.cancelKeys = new CancelKeys({
