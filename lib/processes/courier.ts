@@ -39,7 +39,7 @@ export function startSending(connection: number, sockets: readonly Carried[]): C
 export function startReceiving(connection: number): ChildProcess {
   return spawn(process.execPath, [ENTRY, 'open'], {
     stdio: ['ignore', 'ignore', 'inherit', connection, 'ipc'],
-    env: environment(),
+    env: { ...process.env, NODE_OPTIONS: '' },
   })
 }
 
@@ -58,12 +58,17 @@ function open(): void {
 
 function collect(): void {
   const sockets: Carried[] = []
+  let isComplete = false
+  process.on('disconnect', () => {
+    if (!isComplete) process.exit(1)
+  })
   process.on('message', (message: CourierMessage, handle: unknown) => {
     if (message.kind === 'socket') {
       const { fd } = handle as { readonly fd: number }
       sockets.push({ name: message.name, descriptor: fd })
       return
     }
+    isComplete = true
     startSending(CHANNEL_OF_OPEN, sockets).once('exit', (code) => process.exit(code ?? 1))
   })
 }
