@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { AuthFileError } from './auth/auth-file-error.ts'
 import { AUTH_QUERY_PARAMETERS, AuthQuery, type AuthQueryTarget } from './auth/auth-query.ts'
@@ -51,7 +51,7 @@ export class Access {
   constructor(config: Config, log: Log) {
     this.#log = log
     this.#rules = readRules(config)
-    this.#saltKey = saltKeyOf(this.#rules)
+    this.#saltKey = saltKeyOf(config, this.#rules)
     this.#lookup = this.#makeLookup(config)
     this.authenticator = new Authenticator(this.#authenticatorOptions(config))
     this.serverTls = usable(() => new ServerTls(readTls(config.tls.server)), 'tls.server')
@@ -95,7 +95,8 @@ export class Access {
       lookup: this.#lookup,
       saltKey: this.#saltKey,
       scramIterations: auth.scram_iterations,
-      prefersScram: [...users.values()].some(({ kind }) => kind === 'scram'),
+      prefersScram:
+        this.#lookup !== undefined || [...users.values()].some(({ kind }) => kind === 'scram'),
       requiresEncryption: requiresTls(tls.client.sslmode),
       requiresCertificate: verifiesCertificates(tls.client.sslmode),
       allowsPlainPassword: auth.type === 'plain',
@@ -168,14 +169,31 @@ function readWith<T>(read: (text: string, file: string) => T, file: string | und
   }
 }
 
-/** The same in all processes of a proxy, and known to nobody who doesn't know a secret. */
-function saltKeyOf({ users, serverCredentials: credentials }: Rules): Buffer {
+/** Not for strangers' eyes (machine-id(5)): a hash of it with more is. */
+const MACHINE_ID_FILE = '/etc/machine-id'
+
+/**
+ * The same in all processes of a proxy, whatever of this there is, and unknown to whoever doesn't know a secret. Random where
+ * there is nothing at all.
+ */
+function saltKeyOf({ tls }: Config, { users, serverCredentials: credentials }: Rules): Buffer {
+  const sources = [
+    ...[...users].map((entry) => JSON.stringify(entry)),
+    ...[...credentials].map((entry) => JSON.stringify(entry)),
+    ...[tls.client.key_file, MACHINE_ID_FILE].map(contentOf),
+  ].filter((text) => text !== '')
+  if (sources.length === 0) return randomBytes(32)
   const hash = createHash('sha256').update('salts of users who do not exist')
-  for (const name of [...users.keys()].sort()) hash.update(JSON.stringify([name, users.get(name)]))
-  for (const name of [...credentials.keys()].sort()) {
-    hash.update(JSON.stringify([name, credentials.get(name)]))
-  }
+  for (const text of sources.sort()) hash.update(`${text.length}:${text}`)
   return hash.digest()
+}
+
+function contentOf(file: string | undefined): string {
+  try {
+    return file === undefined ? '' : readFileSync(file, 'latin1')
+  } catch {
+    return ''
+  }
 }
 
 function usable<T>(make: () => T, key: string): T {

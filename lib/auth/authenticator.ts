@@ -108,7 +108,7 @@ export class Authenticator {
       case 'reject':
         throw refused('pg_hba.conf rejects connection', client)
       case 'password':
-        return this.#passwordChallenge(client)
+        return this.#passwordChallenge(client, rule)
       case 'md5':
         return await this.#md5Challenge(client)
       case 'scram-sha-256':
@@ -127,9 +127,11 @@ export class Authenticator {
     }
   }
 
-  #passwordChallenge(client: ClientIdentity): Challenge {
+  #passwordChallenge(client: ClientIdentity, { transport }: HbaRule): Challenge {
     const isPrivate = client.isEncrypted || client.address === undefined
-    if (!isPrivate && !this.#options.allowsPlainPassword) {
+    // who writes hostnossl means it
+    const isAllowed = this.#options.allowsPlainPassword || transport === 'hostnossl'
+    if (!isPrivate && !isAllowed) {
       const message = 'a password is accepted over an encrypted connection only'
       throw refusal(message, 'Connect with sslmode=require.')
     }

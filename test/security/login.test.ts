@@ -68,6 +68,13 @@ t.test('a password in clear, where that is allowed', async (t) => {
   t.match((await logIn(port, { user: 'nobody', secret: 'secret' })).error, { sqlState: '28P01' })
 })
 
+t.test('a rule of type hostnossl allows a password in clear', async (t) => {
+  const rules = readHbaRules('hostnossl all plain all password\nhost all all all password', 'x')
+  const port = await localProxy(t, NO_SERVER, authenticationBy('trust', SECRETS, { rules }))
+  t.equal((await logIn(port, { user: 'plain', secret: 'secret' })).error, undefined)
+  t.match((await logIn(port, { user: 'scram', secret: 'secret' })).error, { sqlState: '28000' })
+})
+
 t.test('hba rules refuse in the words of Postgres', async (t) => {
   const rules = readHbaRules('host all bad all reject\nhost app good all trust', 'x')
   const port = await localProxy(t, NO_SERVER, authenticationBy('trust', {}, { rules }))
