@@ -1,0 +1,20 @@
+import { noTotals, runTaggedClients } from '../test/support/tagged-clients.ts'
+
+/**
+ * Mixed clients through a running proxy, each answer checked against its tag:
+ * `LANE_VERIFY_STATEMENTS=10000000 node dist/bench/lane-verify.bench.js postgres://app@127.0.0.1:6432/app`
+ */
+const { LANE_VERIFY_STATEMENTS, LANE_VERIFY_CLIENTS } = process.env
+const [url = 'postgres://app@127.0.0.1:6432/app'] = process.argv.slice(2)
+const totals = noTotals()
+const progress = setInterval(() => process.stderr.write(`${totals.answered}\n`), 10_000)
+const startedMs = performance.now()
+await runTaggedClients(
+  url,
+  Number(LANE_VERIFY_CLIENTS ?? 64),
+  Number(LANE_VERIFY_STATEMENTS ?? 100_000),
+  totals,
+)
+clearInterval(progress)
+process.stdout.write(`${JSON.stringify({ ...totals, ms: performance.now() - startedMs })}\n`)
+process.exitCode = totals.wrong.length === 0 ? 0 : 1
