@@ -3,6 +3,7 @@ import type { SlotLimits, SlotPool } from './backend/connection-slots.ts'
 import type { PoolOptions } from './backend/pool-options.ts'
 import { DEFAULT_POOLS_OPTIONS, type PoolKey, type PoolsOptions } from './backend/pools.ts'
 import type { Config, ConfigDatabase, ConfigPool, ConfigUser } from './config/config.ts'
+import type { ClientLimits } from './session/client-slots.ts'
 import type { TimeLimits } from './session/session-timers.ts'
 
 const APPLICATION_NAME = 'pgloom'
@@ -35,6 +36,21 @@ export function slotLimits(config: Config): SlotLimits {
     },
     maxUserConnections: ({ user }) => {
       return userOf(config, user)?.max_user_connections ?? pool.max_user_connections
+    },
+  }
+}
+
+export function clientLimits(config: Config): ClientLimits {
+  const { listen, pool } = config
+  return {
+    total: listen.max_client_conn,
+    ofDatabase: (name) => {
+      const database = databaseOf(config, name)
+      return database?.max_db_client_connections ?? pool.max_db_client_connections
+    },
+    ofUser: (name) => {
+      const user = userOf(config, name)
+      return user?.max_user_client_connections ?? pool.max_user_client_connections
     },
   }
 }

@@ -7,7 +7,7 @@ import { listeningOptions } from './listening-config.ts'
 import { HttpServer, type HttpSources } from './ops/http-server.ts'
 import { METRICS_TOPIC } from './ops/metrics.ts'
 import { METRICS_CONTENT_TYPE, summedMetrics } from './ops/summed-metrics.ts'
-import { slotLimits } from './pool-settings.ts'
+import { clientLimits, slotLimits } from './pool-settings.ts'
 import { Primary } from './processes/primary.ts'
 import { AloneHost } from './processes/process-host.ts'
 import type { StopMode, Supervisor } from './processes/supervisor.ts'
@@ -68,7 +68,7 @@ async function startAlone(options: ProxyOptions, slots: LocalSlots): Promise<Run
   const cancelKeys = new CancelKeys({ processNumber: 1, forward: foreignKey })
   const host = new AloneHost({
     listening: listeningOptions(config),
-    maxClients: config.listen.max_client_conn,
+    clientLimits: clientLimits(config),
     cancelKeys,
     connectionSlots: slots,
     supervisor,
@@ -83,7 +83,7 @@ async function startAlone(options: ProxyOptions, slots: LocalSlots): Promise<Run
     reload: async (next) => {
       await router.reload(next)
       slots.reload(slotLimits(next))
-      host.clientSlots.limit = next.listen.max_client_conn
+      host.clientSlots.reload(clientLimits(next))
     },
     stop: async (how) => {
       // the one that took over answers there, too
@@ -100,7 +100,7 @@ async function startMany(options: ProxyOptions, slots: LocalSlots): Promise<Runn
     processes,
     entry: WORKER_ENTRY,
     config: config as unknown as Json,
-    maxClients: config.listen.max_client_conn,
+    clientLimits: clientLimits(config),
     listening: listeningOptions(config),
     supervisor,
     connectionSlots: slots,
@@ -124,7 +124,7 @@ async function startMany(options: ProxyOptions, slots: LocalSlots): Promise<Runn
       cancel: (key) => primary.cancel(key),
       held: () => [...ports.held(), ...(http?.held() ?? [])],
       reload: async (next) => {
-        await primary.reload(next as unknown as Json, next.listen.max_client_conn)
+        await primary.reload(next as unknown as Json, clientLimits(next))
         slots.reload(slotLimits(next))
       },
       stop: async (how) => {

@@ -1,6 +1,7 @@
 import type { SlotNeed, SlotPool } from '../backend/connection-slots.ts'
 import type { Json } from '../base/across-processes.ts'
 import type { CancelKey } from '../session/cancel-keys.ts'
+import type { ClientName } from '../session/client-slots.ts'
 import type { DrainOptions } from '../session/listener.ts'
 import type { StopMode } from './supervisor.ts'
 
@@ -39,9 +40,9 @@ export type ToPrimary = {
   readonly failed: { readonly message: string }
   /** So many sockets have been closed. */
   readonly left: number
-  /** A request: whether there is a slot for one more client that has logged in. */
-  readonly takeClientSlot: null
-  readonly giveClientSlot: null
+  /** A request, of a client that has logged in: the limit that is reached, or null. */
+  readonly takeClientSlot: ClientName
+  readonly giveClientSlot: ClientName
   /** A request: ProcessAnswer[]. */
   readonly ask: {
     readonly topic: string

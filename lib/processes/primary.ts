@@ -2,7 +2,7 @@ import type { ConnectionSlots } from '../backend/connection-slots.ts'
 import type { Json, ProcessAnswer } from '../base/across-processes.ts'
 import type { Log } from '../base/log.ts'
 import { type CancelKey, processNumberOf } from '../session/cancel-keys.ts'
-import { CountedClientSlots } from '../session/client-slots.ts'
+import { type ClientLimits, CountedClientSlots } from '../session/client-slots.ts'
 import type { DrainOptions } from '../session/listener.ts'
 import {
   type ListeningOptions,
@@ -22,7 +22,7 @@ export type PrimaryOptions = {
   /** The module that a worker runs. */
   readonly entry: string
   readonly config: Json
-  readonly maxClients: number
+  readonly clientLimits: ClientLimits
   /** Bounds of server connections over all workers. */
   readonly connectionSlots: ConnectionSlots
   readonly listening: ListeningOptions
@@ -49,7 +49,7 @@ export class Primary {
     const { processes, entry, log } = options
     this.#options = options
     this.#config = options.config
-    this.#clientSlots = new CountedClientSlots(options.maxClients)
+    this.#clientSlots = new CountedClientSlots(options.clientLimits)
     const startOf = (processNumber: number, isLeader: boolean): WorkerStart => {
       const maxClients = this.#clientSlots.limit
       return { processNumber, isLeader, maxClients, config: this.#config }
@@ -107,9 +107,10 @@ export class Primary {
   }
 
   /** The new configuration is in force in all workers when this resolves. */
-  async reload(config: Json, maxClients: number): Promise<void> {
+  async reload(config: Json, limits: ClientLimits): Promise<void> {
     this.#config = config
-    this.#clientSlots.limit = maxClients
+    this.#clientSlots.reload(limits)
+    const maxClients = limits.total
     await this.#everyone(({ channel }) => channel.request('reload', { config, maxClients }))
   }
 
@@ -153,14 +154,14 @@ export class Primary {
     channel.on('left', (count) => {
       worker.sockets -= count
     })
-    channel.on('takeClientSlot', () => {
-      const isTaken = this.#clientSlots.take()
-      if (isTaken) worker.clientSlots++
-      return isTaken
+    channel.on('takeClientSlot', (client) => {
+      const limit = this.#clientSlots.take(client)
+      if (limit === undefined) worker.clients.add(client)
+      return limit ?? null
     })
-    channel.on('giveClientSlot', () => {
-      worker.clientSlots--
-      this.#clientSlots.give()
+    channel.on('giveClientSlot', (client) => {
+      worker.clients.remove(client)
+      this.#clientSlots.give(client)
     })
     channel.on('ask', ({ topic, argument, timeoutMs }) => this.ask(topic, argument, timeoutMs))
     channel.on('stop', (how) => this.#options.supervisor.stop(how))
@@ -175,7 +176,7 @@ export class Primary {
   }
 
   #detach(worker: WorkerProcess): void {
-    for (; worker.clientSlots > 0; worker.clientSlots--) this.#clientSlots.give()
+    for (const client of worker.clients.clear()) this.#clientSlots.give(client)
     this.#workerSlots.get(worker)?.release()
     this.#workerSlots.delete(worker)
   }

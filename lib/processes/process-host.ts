@@ -1,7 +1,7 @@
 import type { ConnectionSlots } from '../backend/connection-slots.ts'
 import { type AcrossProcesses, AloneInProcess } from '../base/across-processes.ts'
 import type { CancelKeys } from '../session/cancel-keys.ts'
-import { type ClientSlots, CountedClientSlots } from '../session/client-slots.ts'
+import { type ClientLimits, type ClientSlots, CountedClientSlots } from '../session/client-slots.ts'
 import { Listener } from '../session/listener.ts'
 import { type ListeningOptions, TakenSockets } from '../session/listening-ports.ts'
 import type { SessionServices } from '../session/session-services.ts'
@@ -29,7 +29,7 @@ export interface ProcessHost {
 
 export type AloneOptions = {
   readonly listening: ListeningOptions
-  readonly maxClients: number
+  readonly clientLimits: ClientLimits
   readonly cancelKeys: CancelKeys
   readonly connectionSlots: ConnectionSlots
   readonly supervisor: Supervisor
@@ -55,7 +55,7 @@ export class AloneHost implements ProcessHost {
     this.cancelKeys = options.cancelKeys
     this.supervisor = options.supervisor
     this.connectionSlots = options.connectionSlots
-    this.clientSlots = new CountedClientSlots(options.maxClients)
+    this.clientSlots = new CountedClientSlots(options.clientLimits)
   }
 
   get taken(): TakenSockets {

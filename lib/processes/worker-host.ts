@@ -8,7 +8,7 @@ import {
   type ProcessAnswer,
 } from '../base/across-processes.ts'
 import { CancelKeys } from '../session/cancel-keys.ts'
-import type { ClientSlots } from '../session/client-slots.ts'
+import type { ClientLimit, ClientName, ClientSlots } from '../session/client-slots.ts'
 import { AT_ONCE, Listener } from '../session/listener.ts'
 import { TakenSockets } from '../session/listening-ports.ts'
 import type { SessionServices } from '../session/session-services.ts'
@@ -104,12 +104,13 @@ class RemoteClientSlots implements ClientSlots {
     this.limit = limit
   }
 
-  async take(): Promise<boolean> {
-    return (await this.#channel.request('takeClientSlot', null)) === true
+  async take({ database, user }: ClientName): Promise<ClientLimit | undefined> {
+    const limit = await this.#channel.request('takeClientSlot', { database, user })
+    return (limit as ClientLimit | null) ?? undefined
   }
 
-  give(): void {
-    this.#channel.post('giveClientSlot', null)
+  give({ database, user }: ClientName): void {
+    this.#channel.post('giveClientSlot', { database, user })
   }
 }
 

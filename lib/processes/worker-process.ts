@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Json } from '../base/across-processes.ts'
+import { ClientNames } from './client-names.ts'
 import { MessageChannel } from './message-channel.ts'
 import type { ToPrimary, ToWorker } from './messages.ts'
 
@@ -18,7 +19,8 @@ export class WorkerProcess {
   #failure: string | undefined
   /** Sockets it was given and has not closed yet. */
   sockets = 0
-  clientSlots = 0
+  /** Slots that its clients hold. */
+  readonly clients = new ClientNames()
 
   constructor(entry: string, start: WorkerStart) {
     this.processNumber = start.processNumber

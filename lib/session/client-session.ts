@@ -65,6 +65,7 @@ export class ClientSession
   readonly #contexts: SessionStatementContext[] = []
   readonly #connectedAtMs = Date.now()
   statementNumber = 0
+  /** Of a client that holds a slot. */
   login: Login | undefined
   #phase: Phase = 'startup'
   /** Nobody's until the client has logged in. */
@@ -80,7 +81,6 @@ export class ClientSession
   #isDraining = false
   #hasEnded = false
   #processId = 0
-  #hasSlot = false
   readonly #abort = new StatementAbort()
   /** Of what it has proved to know. */
   #letGo: (() => void) | undefined
@@ -296,8 +296,8 @@ export class ClientSession
       this.#openConsole(services.console, login)
       return
     }
-    this.#hasSlot = await services.clientSlots.take()
-    if (!this.#hasSlot) throw tooManyClients()
+    const limit = await services.clientSlots.take(login)
+    if (limit !== undefined) throw tooManyClients(limit)
     this.login = login
     this.#countAs(login)
     const parts = makeParts(services, databaseOf(services, login.database), login, {
@@ -481,8 +481,8 @@ export class ClientSession
 
   /** Rolls back and gives the connections back; nothing runs any more. */
   #release(): void {
-    if (this.#hasSlot) this.#services.clientSlots.give()
-    this.#hasSlot = false
+    if (this.login !== undefined) this.#services.clientSlots.give(this.login)
+    this.login = undefined
     const parts = this.#parts
     this.#parts = undefined
     parts?.channels.clear()

@@ -98,7 +98,7 @@ export class Listener {
       left?.()
     })
     if (this.#sessions.size > this.#services.clientSlots.limit + SOCKETS_WITHOUT_SLOT) {
-      session.refuse(tooManyClients())
+      session.refuse(tooManyClients('max_client_conn'))
     }
   }
 

@@ -76,7 +76,7 @@ export async function localProxy(
     credentials,
     clientTls: new ClientTls(clientTls),
     cancelKeys: new CancelKeys(),
-    clientSlots: new CountedClientSlots(100),
+    clientSlots: new CountedClientSlots({ total: 100, ofDatabase: () => 0, ofUser: () => 0 }),
     parser: await ParserHost.create(),
     pools,
     log,
