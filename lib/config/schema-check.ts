@@ -27,6 +27,7 @@ export type SchemaNode = {
   readonly enum?: readonly string[]
   readonly properties?: Readonly<Record<string, SchemaNode>>
   readonly items?: SchemaNode
+  readonly default?: unknown
 }
 
 let schema: SchemaNode | undefined
