@@ -1,4 +1,5 @@
 import type { DistributedTable } from '../catalog/catalog.ts'
+import { isKeptColumn } from './kept-relations.ts'
 import { areComparable, keySource } from './key-source.ts'
 import type { KeySource } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
@@ -62,7 +63,9 @@ function linkValue(
   const value = keySource(input, expression, typeOid)
   const key = flow.keyOf(scope, expression)
   if (value !== undefined) flow.addConstants(targetKey, [value])
-  if (key !== undefined && areComparable(flow.columnType(key)?.typeOid, typeOid)) {
+  const isSame = areComparable(flow.columnType(key)?.typeOid, typeOid)
+  // an outer join's null would have no shard
+  if (key !== undefined && isSame && isKeptColumn(scope, expression)) {
     flow.addEdge(key, targetKey)
   }
 }
@@ -84,7 +87,8 @@ export function mergeInsertKeys(
     if (constant !== undefined) return [constant]
     const key = flow.keyOf(block, value)
     const isSame = areComparable(flow.columnType(key)?.typeOid, table.distributionColumn.typeOid)
-    return key !== undefined && isSame ? constants.get(key) : undefined
+    const isKept = key !== undefined && isSame && isKeptColumn(block, value)
+    return isKept ? constants.get(key) : undefined
   })
 }
 
