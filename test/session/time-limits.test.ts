@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import pg from 'pg'
+import { serialize } from 'pg-protocol'
 import t from 'tap'
 import type { PoolOptions } from '../../lib/backend/pool-options.ts'
 import type { SessionLimits } from '../../lib/session/session-timers.ts'
@@ -114,6 +115,41 @@ t.test('clients that vanish', async (t) => {
       gone.destroy()
       await until('it is cancelled', 5000, async () => (await work()) === 0)
       t.equal(await pidOf(before), pid)
+    })
+  }
+})
+
+t.test('clients that vanish in the middle of many rows', async (t) => {
+  const stock = await stockPostgres(t)
+  const url = await serve(t, stock, {})
+  const watcher = await connected(t, stock)
+  await watcher.query('CREATE TABLE sink (x text)')
+  const isOpen = async () => {
+    const { rows } = await watcher.query(
+      `SELECT 1 FROM pg_stat_activity
+       WHERE datname = current_database() AND (state <> 'idle' OR xact_start IS NOT NULL) AND pid <> pg_backend_pid()`,
+    )
+    return rows.length > 0
+  }
+  const before = await connected(t, url)
+  const pid = await pidOf(before)
+
+  for (const [what, sql, data] of [
+    ['of an answer', 'SELECT repeat(x::text, 100) FROM generate_series(1, 100000000) x', ''],
+    ['of COPY TO', 'COPY (SELECT generate_series(1, 100000000)) TO STDOUT', ''],
+    ['of COPY FROM', 'COPY sink FROM STDIN', 'row\n'.repeat(1000)],
+    ['of COPY FROM in a block', 'BEGIN; COPY sink FROM STDIN', 'row\n'.repeat(1000)],
+  ] as const) {
+    t.test(`${what}: the server connection is kept, and nothing is stored`, async (t) => {
+      const gone = await RawClient.connect(url)
+      gone.simple(sql).catch(() => undefined)
+      await until('it runs', 10_000, isOpen)
+      if (data !== '') gone.send(serialize.copyData(Buffer.from(data)))
+      gone.destroy()
+      await until('it ended', 10_000, async () => !(await isOpen()))
+      t.equal(await pidOf(before), pid)
+      const { rows } = await before.query('SELECT count(*)::int AS count FROM sink')
+      t.same(rows, [{ count: 0 }])
     })
   }
 })

@@ -107,6 +107,11 @@ export class RawClient {
     this.#socket.end(serialize.end())
   }
 
+  /** Bytes as they are. */
+  send(bytes: Buffer): void {
+    this.#socket.write(bytes)
+  }
+
   /** As a client that dies. */
   destroy(): void {
     this.#socket.destroy()
