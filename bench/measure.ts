@@ -131,9 +131,15 @@ async function measureIdle(clients: number, { system }: Target): Promise<Figures
   }
 }
 
+type PgbenchWorkload = {
+  readonly script: string
+  readonly samplingRate: number
+  readonly isTransaction?: boolean
+}
+
 function pgbench(
   { scenario, protocol, clients }: BenchCase,
-  { script, samplingRate }: { readonly script: string; readonly samplingRate: number },
+  { script, samplingRate, isTransaction = false }: PgbenchWorkload,
   { system }: Target,
   { pgbench: program, scale, directory, seconds }: MeasureSettings,
 ): Promise<PgbenchResult> {
@@ -144,6 +150,7 @@ function pgbench(
     database: BENCH_DATABASE,
     protocol,
     clients,
+    hasThreadEach: isTransaction && protocol === 'prepared',
     seconds,
     scripts: [writeScript(directory, scenario.name, script)],
     variables: { scale },

@@ -14,6 +14,8 @@ export type PgbenchRun = {
   readonly database: string
   readonly protocol: Protocol
   readonly clients: number
+  /** pgbench prepares synchronously: a thread that waits so for a server connection must not be the one that gives it free. */
+  readonly hasThreadEach?: boolean
   readonly seconds: number
   /** A builtin script (`select-only`) or a file; more than one are mixed evenly. */
   readonly scripts: readonly string[]
@@ -80,10 +82,11 @@ export async function pgbenchVersion(pgbench: string): Promise<string | undefine
 
 function pgbenchArguments(run: PgbenchRun, logPrefix: string): string[] {
   const { variables = {} } = run
+  const threads = run.hasThreadEach === true ? run.clients : Math.min(THREADS, run.clients)
   return [
     ...['-h', '127.0.0.1', '-p', String(run.port), '-U', run.user, '-n'],
     ...['-M', run.protocol, '-T', String(run.seconds)],
-    ...['-c', String(run.clients), '-j', String(Math.min(THREADS, run.clients))],
+    ...['-c', String(run.clients), '-j', String(threads)],
     ...['-l', `--log-prefix=${logPrefix}`, `--sampling-rate=${run.samplingRate}`],
     ...Object.entries(variables).flatMap(([name, value]) => ['-D', `${name}=${value}`]),
     ...run.scripts.flatMap((script) => [script.includes('/') ? '-f' : '-b', script]),

@@ -29,6 +29,7 @@ export type StatementsWorkload = {
   readonly samplingRate: number
   /** Whether commits wait for the disk. */
   readonly isDurable?: boolean
+  readonly isTransaction?: boolean
 }
 
 /** Readers alone, then readers with the disturbers beside them. */
@@ -117,7 +118,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'transaction',
     title: 'BEGIN, SELECT, UPDATE, COMMIT (fsync off)',
     setting: 'stock',
-    workload: { kind: 'statements', script: TRANSACTION, samplingRate: 0.5 },
+    workload: { kind: 'statements', script: TRANSACTION, samplingRate: 0.5, isTransaction: true },
     protocols: ['simple', 'prepared'],
     clients: [16, 64],
   },
@@ -125,7 +126,13 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'tpcb',
     title: "pgbench's TPC-B-like transaction, durable",
     setting: 'stock',
-    workload: { kind: 'statements', script: TPCB, samplingRate: 1, isDurable: true },
+    workload: {
+      kind: 'statements',
+      script: TPCB,
+      samplingRate: 1,
+      isDurable: true,
+      isTransaction: true,
+    },
     protocols: ['simple', 'prepared'],
     clients: [64],
   },
