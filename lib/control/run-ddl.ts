@@ -5,6 +5,7 @@ import type { Catalog, ClusterTable, DistributedTable } from '../catalog/catalog
 import { query } from '../executor/node-client.ts'
 import type { CommandTag } from '../executor/ports.ts'
 import type { DdlPlan } from '../planner/plan.ts'
+import { evenOutDefaults, lastColumns } from './added-defaults.ts'
 import { activeNodes, type CommandRun, runAll, tableByOid } from './command-run.ts'
 import {
   checkDistributionColumn,
@@ -63,12 +64,15 @@ export async function runOnAll(run: CommandRun, plan: DdlPlan, text: Buffer): Pr
     await runAll(run.coordinator, [`LOCK TABLE ${locked} IN ACCESS EXCLUSIVE MODE`])
     await tryOnCoordinator(run, catalog, tables, shells, own)
   }
+  const isAlter = plan.command === 'ALTER TABLE' && !/\brename\s+to\b/i.test(own)
+  const last = isAlter ? await lastColumns(run, tables) : new Map<number, string>()
   await runOnShards(run, catalog, distributed[0], plan, text)
   let tag = ''
   await run.onEach(activeNodes(catalog), async (connection, { groupId }) => {
     const done = await runUnguarded(connection, changesShape ? shells : [], own)
     if (groupId === 0) tag = done
   })
+  if (isAlter) await evenOutDefaults(run, catalog, tables, last)
   if (changesShape) await compareShards(run, distributed)
   return tag
 }
