@@ -1,7 +1,8 @@
 import { plainAddress } from '../auth/address-set.ts'
 import type { ClientCertificate } from '../auth/authenticator.ts'
-import { ProtocolError } from '../base/errors.ts'
+import { ProtocolError, RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
+import { SqlState } from '../base/sqlstate.ts'
 import { ALPN_POSTGRESQL } from '../wire/tls-options.ts'
 import type { Peer } from './client-handshake.ts'
 import type { ClientSocket } from './client-socket.ts'
@@ -38,8 +39,12 @@ export class ClientEncryption {
     return this.#state === 'securing'
   }
 
+  /** Throws when it can't be told any more where a client comes from: it must not pass for one of this machine. */
   peer(): Peer {
-    const { remoteAddress } = this.#socket
+    const { isUnix, remoteAddress } = this.#socket
+    if (!isUnix && remoteAddress === undefined) {
+      throw new RouterError(SqlState.connectionFailure, 'the client is gone', { severity: 'FATAL' })
+    }
     return {
       address: remoteAddress === undefined ? undefined : plainAddress(remoteAddress),
       isEncrypted: this.#state === 'secured',
@@ -83,7 +88,7 @@ export class ClientEncryption {
   }
 
   #mayStart(): boolean {
-    return this.#tls.isOffered && this.#socket.remoteAddress !== undefined
+    return this.#tls.isOffered && !this.#socket.isUnix
   }
 
   async #secure(first: Buffer | undefined): Promise<void> {

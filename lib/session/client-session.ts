@@ -463,7 +463,7 @@ export class ClientSession
   }
 
   #logRefusal({ sqlState, message }: RouterError): void {
-    const { address } = this.#encryption.peer()
+    const address = this.#socket.remoteAddress
     const { user, database } = this.#handshake.claimed ?? {}
     this.#log.info('client refused', { address, user, database, sqlState, reason: message })
   }

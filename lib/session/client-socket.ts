@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { adoptHandle } from './shared-read-buffer.ts'
+import { adoptHandle, isUnixSocket } from './shared-read-buffer.ts'
 
 /** Who reads. Called synchronously from the socket's callbacks, never re-entered. */
 export interface ClientSocketOwner {
@@ -18,6 +18,11 @@ export interface ClientSocketOwner {
  * which TLS needs and which is what is left when this Node's sockets don't do as expected.
  */
 export class ClientSocket {
+  /** false also where it can't be told: a TCP client has no address any more when it has reset its connection. */
+  readonly isUnix: boolean
+  /** As it was when the client was accepted; undefined: a Unix socket, or a TCP client that had already gone. */
+  readonly remoteAddress: string | undefined
+  readonly remotePort: number | undefined
   #stream: Socket
   #owner: ClientSocketOwner | undefined
   #isClosed = false
@@ -37,6 +42,9 @@ export class ClientSocket {
 
   /** `accepted`: paused, nothing of it has been read. */
   constructor(accepted: Socket, reads: 'shared' | 'events') {
+    this.isUnix = isUnixSocket(accepted)
+    this.remoteAddress = accepted.remoteAddress
+    this.remotePort = accepted.remotePort
     this.#stream =
       reads === 'events'
         ? accepted
@@ -75,14 +83,6 @@ export class ClientSocket {
   /** Since the connection began. */
   get bytesRead(): number {
     return this.#stream.bytesRead
-  }
-
-  get remoteAddress(): string | undefined {
-    return this.#stream.remoteAddress
-  }
-
-  get remotePort(): number | undefined {
-    return this.#stream.remotePort
   }
 
   get localAddress(): string | undefined {

@@ -53,7 +53,7 @@ export function reportSession(facts: SessionFacts): SessionReport {
     database: login?.database ?? '',
     state: stateOf(facts, waitingSinceMs),
     isBusy,
-    address: socket.remoteAddress ?? 'unix',
+    address: socket.isUnix ? 'unix' : (socket.remoteAddress ?? 'unknown'),
     port: socket.remotePort ?? 0,
     localAddress: socket.localAddress ?? 'unix',
     localPort: socket.localPort ?? 0,

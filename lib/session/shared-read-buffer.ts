@@ -48,6 +48,15 @@ export function adoptHandle(
   return socket
 }
 
+/**
+ * By what it is, not by what it lacks: a TCP connection that its client has reset has no remote address either, while bytes
+ * of that client's may still be waiting to be read.
+ */
+export function isUnixSocket(accepted: Socket): boolean {
+  const { _handle: handle } = accepted as unknown as Handled
+  return handle instanceof Object && handle.constructor.name === 'Pipe'
+}
+
 /** Whether adoptHandle works in this Node: tries it over a loopback connection. Never rejects. */
 export function canShareReads(): Promise<boolean> {
   return new Promise((resolve) => {
