@@ -134,6 +134,10 @@ async function modify(
   if (shard !== undefined) return runRouted(routed, shard, execution, context)
   const scatter = multi()
   if (scatter.kind === 'refusal') throw refusalError(scatter)
+  if (scatter.kind === 'insert-through-scratch') {
+    context.noteTier('pull')
+    return runInsertThroughScratch(scatter, execution, context)
+  }
   return runScatterModify(scatter, execution, context, keys)
 }
 

@@ -52,7 +52,9 @@ export async function runExplain(
       if (statement.kind === 'insert-rows') throw notExplained('an INSERT into several shards')
       const multi = statement.multi()
       if (multi.kind === 'refusal') throw refusalError(multi)
-      if (multi.kind === 'pulled') throw notExplained('rows that are brought together first')
+      if (multi.kind === 'pulled' || multi.kind === 'insert-through-scratch') {
+        throw notExplained('rows that are brought together first')
+      }
       return explainScatter(plan, multi, execution, context, keys)
     }
     case 'pulled':

@@ -3,7 +3,7 @@ import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
-import type { PulledPlan, PulledRows } from '../planner/plan.ts'
+import type { PulledPlan, PulledRows, Replacement } from '../planner/plan.ts'
 import { keysOf } from './execution-keys.ts'
 import { query } from './node-client.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
@@ -17,7 +17,7 @@ import {
 import { quoteLiteral } from './quoted-schema.ts'
 import { replacedText } from './relay-on.ts'
 import { relayedRows, waitFor } from './relayed-rows.ts'
-import type { KeyReader } from './route.ts'
+import { allowedShards, type KeyReader } from './route.ts'
 import { ScatterFlow, scatter } from './scatter.ts'
 import { scatterRequest } from './scatter-request.ts'
 import { sendStatements } from './statement-request.ts'
@@ -41,8 +41,9 @@ export type PulledRun = {
  */
 export function runPulled(plan: PulledPlan, run: PulledRun): Promise<CommandTag> {
   const { context, declaresCursor } = run
-  const outlivesStatement = context.isInTransaction && !declaresCursor
+  const isInTransaction = context.isInTransaction
   return context.atomically(async () => {
+    if (!isInTransaction && plan.local.isReadOnly) await freeze(plan, run)
     const access = plan.local.isReadOnly ? 'read' : 'write'
     const { nodeId } = coordinatorOf(context.catalog)
     const connection = await context.connection(nodeId, access)
@@ -50,9 +51,27 @@ export function runPulled(plan: PulledPlan, run: PulledRun): Promise<CommandTag>
     if (snapshot !== undefined) return runBeside(plan, snapshot, allowance, run)
     const tables = await pull(plan.pulls, connection, allowance, run)
     const tag = await runOver(plan, tables, connection, run)
-    if (outlivesStatement) await drop(tables, connection)
+    if (isInTransaction && !declaresCursor) await dropPulled(tables, connection)
     return tag
   })
+}
+
+/** Each node is asked several times: it must answer as of one moment. Before any query there. */
+async function freeze({ pulls }: PulledPlan, { execution, context }: PulledRun): Promise<void> {
+  const keys = keysOf(execution.text, execution.parameters)
+  const nodeIds = new Set([coordinatorOf(context.catalog).nodeId])
+  for (const { table, pins } of pulls) {
+    for (const { nodeId } of allowedShards(table, pins, keys)) nodeIds.add(nodeId)
+  }
+  const connections: BackendConnection[] = []
+  for (const nodeId of [...nodeIds].sort((a, b) => a - b)) {
+    connections.push(await context.connection(nodeId, 'read'))
+  }
+  await Promise.all(
+    connections.map((connection) =>
+      query(connection, 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ'),
+    ),
+  )
 }
 
 type RunSettings = {
@@ -146,16 +165,34 @@ async function fill(
   if (filling.rowCount >= ANALYZED_ROWS) await query(connection, `ANALYZE ${table.name}`)
 }
 
+/** For an INSERT into something else, in its transaction. */
+export async function pullInto(
+  plan: PulledPlan,
+  connection: BackendConnection,
+  run: Pick<PulledRun, 'execution' | 'context'>,
+): Promise<readonly PulledTable[]> {
+  const { allowance } = await readSettings(connection)
+  return pull(plan.pulls, connection, allowance, run)
+}
+
+/** Where the statement names distributed tables, the names of their copies. */
+export function pulledNames(
+  { places, local }: PulledPlan,
+  tables: readonly PulledTable[],
+): readonly Replacement[] {
+  const named = places.map(({ start, end, pull: index, suffix }) => {
+    return { start, end, text: `${tables[index]?.name}${suffix}` }
+  })
+  return [...named, ...local.replacements]
+}
+
 async function runOver(
   plan: PulledPlan,
   tables: readonly PulledTable[],
   connection: BackendConnection,
   { execution, context }: PulledRun,
 ): Promise<CommandTag> {
-  const named = plan.places.map(({ start, end, pull: index, suffix }) => {
-    return { start, end, text: `${tables[index]?.name}${suffix}` }
-  })
-  const replacements = [...named, ...plan.local.replacements].sort((a, b) => a.start - b.start)
+  const replacements = [...pulledNames(plan, tables)].sort((a, b) => a.start - b.start)
   const positions = new PositionMap()
   const text = replacedText(execution, replacements, positions)
   const { parameters, resultFormats, sendsRowDescription } = execution
@@ -178,7 +215,10 @@ function showing(plan: PulledPlan, tables: readonly PulledTable[], catalog: Cata
   return { ...catalog, shellOids: new Map(oids) }
 }
 
-async function drop(tables: readonly PulledTable[], connection: BackendConnection): Promise<void> {
+export async function dropPulled(
+  tables: readonly PulledTable[],
+  connection: BackendConnection,
+): Promise<void> {
   await query(connection, `DROP TABLE ${tables.map(({ name }) => name).join(', ')}`)
 }
 

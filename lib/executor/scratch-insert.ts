@@ -3,12 +3,13 @@ import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Catalog, ClusterTable } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
-import type { InsertThroughScratchPlan, TextRange } from '../planner/plan.ts'
+import type { InsertThroughScratchPlan, Replacement, TextRange } from '../planner/plan.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
 import { broadcastRows } from './broadcast-rows.ts'
 import { distributeRows } from './distribute-rows.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import { PositionMap } from './position-map.ts'
+import { dropPulled, pulledNames, pullInto } from './pulled.ts'
 import { relayedRows, waitFor } from './relayed-rows.ts'
 import { createScratchTable, dropScratchTable, type ScratchTable } from './scratch-table.ts'
 import { tagCount } from './server-answer.ts'
@@ -21,9 +22,13 @@ export function runInsertThroughScratch(
   execution: Execution,
   context: StatementContext,
 ): Promise<CommandTag> {
+  const { source } = plan
   return throughScratch(plan.table, context, async (coordinator, scratch) => {
+    const pulled =
+      source === undefined ? [] : await pullInto(source, coordinator, { execution, context })
+    const names = source === undefined ? [] : pulledNames(source, pulled)
     const positions = new PositionMap()
-    const text = retarget(execution, plan.target, scratch, plan.targetSuffix, positions)
+    const text = retarget(execution, plan.target, scratch, plan.targetSuffix, positions, names)
     const mending = { positions, alias: scratch.alias }
     const { parameters, resultFormats, sendsRowDescription } = execution
     const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
@@ -31,6 +36,7 @@ export function runInsertThroughScratch(
     const reader = relayedRows(coordinator, shown, sendsRowDescription, mending)
     const answer = sendStatements(coordinator, [statement], reader, mending)
     await waitFor(answer, coordinator, context.signal)
+    if (pulled.length > 0) await dropPulled(pulled, coordinator)
     return answer.tag
   })
 }
@@ -92,9 +98,11 @@ export function retarget(
   scratch: ScratchTable,
   suffix: string,
   positions: PositionMap,
+  others: readonly Replacement[] = [],
 ): Buffer {
   const out = new FrameWriter(text.length + 128)
-  const replacement = { ...target, text: `${scratch.qualifiedName}${suffix}` }
-  writeReplaced(out, text, 0, text.length, [replacement], positions, positionBase)
+  const own = { ...target, text: `${scratch.qualifiedName}${suffix}` }
+  const replacements = [own, ...others].sort((a, b) => a.start - b.start)
+  writeReplaced(out, text, 0, text.length, replacements, positions, positionBase)
   return out.take()
 }

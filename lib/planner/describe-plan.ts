@@ -3,6 +3,7 @@ import type {
   CopyPlan,
   CopyQueryPlan,
   DdlPlan,
+  InsertThroughScratchPlan,
   KeySource,
   ModifyPlan,
   Pin,
@@ -44,7 +45,7 @@ export function describePlan(plan: Plan, text: Buffer): string {
       return [`insert-rows ${describeRouted(plan.routed)}`, ...rows].join('\n')
     }
     case 'insert-through-scratch':
-      return `insert-through-scratch ${plan.table.name} at ${plan.target.start}-${plan.target.end}${plan.targetSuffix}`
+      return describeThroughScratch(plan).join('\n')
     case 'reference-write':
       return `reference-write ${plan.table.name}`
     case 'copy':
@@ -131,12 +132,15 @@ function describeRouted(routed: RoutedStatement): string {
 
 function describeMulti(
   routed: RoutedStatement,
-  multi: () => ScatterSelect | PulledPlan | ScatterModify | RefusalPlan,
+  multi: () => ScatterSelect | PulledPlan | ScatterModify | InsertThroughScratchPlan | RefusalPlan,
 ): readonly string[] {
   if (routed.isShapeStable) return []
   const plan = multi()
   if (plan.kind === 'refusal') return [`multi: ${describeRefusal(plan)}`]
   if (plan.kind === 'pulled') return describePulled(plan).map((line) => `multi: ${line}`)
+  if (plan.kind === 'insert-through-scratch') {
+    return describeThroughScratch(plan).map((line) => `multi: ${line}`)
+  }
   const pins = plan.pins.map(describePin).join(' ')
   const parameters = plan.parameters.length === 0 ? '' : ` parameters ${plan.parameters.join()}`
   const time = plan.usesTransactionTime ? ' time' : ''
@@ -145,6 +149,12 @@ function describeMulti(
   if (plan.combine !== undefined) lines.push(describeCombine(plan.combine))
   if (plan.rowLimit !== undefined) lines.push(`row limit: ${plan.rowLimit}`)
   return lines
+}
+
+function describeThroughScratch(plan: InsertThroughScratchPlan): readonly string[] {
+  const { table, target, targetSuffix, source } = plan
+  const line = `insert-through-scratch ${table.name} at ${target.start}-${target.end}${targetSuffix}`
+  return source === undefined ? [line] : [line, ...describePulled(source)]
 }
 
 function describePulled({ pulls, places }: PulledPlan): readonly string[] {

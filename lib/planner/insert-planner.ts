@@ -4,9 +4,16 @@ import { checkUpsert, keyPosition, linkInsert } from './insert-keys.ts'
 import { keySource } from './key-source.ts'
 import { planPushedInsert } from './modify-planner.ts'
 import { orRefusal } from './or-refusal.ts'
-import type { InsertRowsPlan, KeySource, Plan, TextRange } from './plan.ts'
+import type {
+  InsertRowsPlan,
+  InsertThroughScratchPlan,
+  KeySource,
+  ModifyPlan,
+  Plan,
+  TextRange,
+} from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
-import { refuse } from './refusals.ts'
+import { Refusal, refuse } from './refusals.ts'
 import { pinsOf, routedStatement } from './router.ts'
 import { rowRanges } from './row-ranges.ts'
 import { planThroughScratch } from './scratch-planner.ts'
@@ -17,23 +24,22 @@ import type { InsertStmt, Tree } from './tree.ts'
 export function planInsert(input: PlanInput, insert: InsertStmt): Plan {
   const tables = tableReferences(input, insert)
   const target = tables.references.find(({ node }) => node === insert.relation)?.table
-  if (target?.kind !== 'distributed') return refuse('insert-into-local')
+  if (target?.kind !== 'distributed') return refuse('insert-select')
   checkUpsert(insert.onConflictClause?.targetList, target)
   const position = keyPosition(insert, target)
   const sources = tables.references.filter(({ node }) => node !== insert.relation)
   const readsDistributed = sources.some(({ table }) => table?.kind === 'distributed')
   const readsLocal = sources.some(({ table }) => table === undefined)
-  if (readsDistributed && readsLocal) return refuse('local-and-distributed')
+  const hasKey = position !== undefined || target.distributionColumn.hasDefault
+  const throughScratch = () =>
+    hasKey ? planThroughScratch(input, insert, target, tables) : refuse('insert-without-key')
   const rows = insert.selectStmt?.SelectStmt?.valuesLists
   if (rows !== undefined && !readsLocal) {
     const planned = planRows(input, insert, target, rows, position)
     if (planned !== undefined) return planned
   }
-  if (!readsDistributed) {
-    const hasKey = position !== undefined || target.distributionColumn.hasDefault
-    return hasKey ? planThroughScratch(input, insert, target) : refuse('insert-without-key')
-  }
-  return planFromDistributed(input, insert, target, position)
+  if (!readsDistributed || readsLocal || position === undefined) return throughScratch()
+  return planFromDistributed(input, insert, target, position, throughScratch)
 }
 
 function planRows(
@@ -75,22 +81,35 @@ function dedupe(keys: readonly KeySource[]): readonly KeySource[] {
   return [...new Map(keys.map((key) => [JSON.stringify(key), key])).values()]
 }
 
-/** Source and target in the same shards: the statement runs in each. */
+/** Source and target in the same shards: the statement runs in each. Else its rows cross the coordinator. */
 function planFromDistributed(
   input: PlanInput,
   insert: InsertStmt,
   table: DistributedTable,
-  position: number | undefined,
-): Plan {
-  if (position === undefined) return refuse('insert-without-key')
-  const analysis = analyse(input, input.statement)
-  linkInsert(analysis, analysis.root, insert)
-  const pins = pinsOf(analysis.root, analysis.flow.constants())
-  const routed = routedStatement(input, analysis.tables, pins)
-  return {
-    kind: 'modify',
-    currentOf: undefined,
-    routed,
-    multi: () => orRefusal(() => planPushedInsert(analysis, insert, table, position)),
+  position: number,
+  throughScratch: () => InsertThroughScratchPlan,
+): ModifyPlan | InsertThroughScratchPlan {
+  return otherwise(throughScratch, () => {
+    const analysis = analyse(input, input.statement)
+    linkInsert(analysis, analysis.root, insert)
+    const pins = pinsOf(analysis.root, analysis.flow.constants())
+    const routed = routedStatement(input, analysis.tables, pins)
+    const pushed = () => planPushedInsert(analysis, insert, table, position)
+    const multi = () => orRefusal(() => otherwise(throughScratch, pushed))
+    return { kind: 'modify', currentOf: undefined, routed, multi }
+  })
+}
+
+/** If both are refused, the first one's reason is what the user can mend. */
+function otherwise<T, U>(second: () => U, first: () => T): T | U {
+  try {
+    return first()
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    try {
+      return second()
+    } catch (other) {
+      throw other instanceof Refusal ? error : other
+    }
   }
 }

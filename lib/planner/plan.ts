@@ -234,7 +234,7 @@ export type ModifyPlan = {
   readonly kind: 'modify'
   readonly routed: RoutedStatement
   /** The same statement on every allowed shard; command tags are summed, RETURNING rows concatenated. */
-  readonly multi: () => ScatterModify | RefusalPlan
+  readonly multi: () => ScatterModify | InsertThroughScratchPlan | RefusalPlan
   /** WHERE CURRENT OF this cursor: on the cursor's shard, whatever the pins. */
   readonly currentOf: string | undefined
 }
@@ -270,6 +270,8 @@ export type InsertThroughScratchPlan = {
   readonly targetSuffix: string
   /** As in LocalPlan. */
   readonly unseenReads: UnseenReads | undefined
+  /** The statement's rows come from distributed tables; undefined: they don't. */
+  readonly source: PulledPlan | undefined
 }
 
 /** The same text on every node, in one order (coordinator first). */

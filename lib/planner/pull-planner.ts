@@ -22,17 +22,22 @@ type Occurrence = TableReference & { readonly table: DistributedTable }
 
 /**
  * The plan that needs no proof of what may run where: the coordinator runs the statement over copies of the rows it reads. Right
- * for whatever leaves the distributed tables alone.
+ * for whatever leaves the distributed tables alone, but for `insertTarget`, whose place the caller fills.
  */
-export function planPulled(input: PlanInput, kind: string, tables: StatementTables): PulledPlan {
+export function planPulled(
+  input: PlanInput,
+  kind: string,
+  tables: StatementTables,
+  insertTarget?: RangeVar,
+): PulledPlan {
   const local = planLocal(input, kind, tables)
   if (local.runsCode || local.pin !== undefined) refuse('volatile-function')
   const reading = readOrNothing(input, tables)
   checkPulled(input, reading)
   const occurrences = tables.references.flatMap((reference): readonly Occurrence[] => {
     const { table } = reference
-    if (table?.kind !== 'distributed') return []
-    return reference.role === 'source' ? [{ ...reference, table }] : refuse('expression')
+    if (table?.kind !== 'distributed' || reference.node === insertTarget) return []
+    return reference.role === 'source' ? [{ ...reference, table }] : refuse('modifying-cte')
   })
   const pulls: PulledRows[] = []
   const places = occurrences.map((occurrence): PulledPlace => {

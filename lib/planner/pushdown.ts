@@ -51,8 +51,6 @@ export function provePushable(analysis: Analysis, block: Block): Pushdown {
 }
 
 function missingSeedReason(block: Block) {
-  if (block.relations.some(({ table }) => table?.kind === 'distributed'))
-    return 'outer-join-of-reference'
   return block.relations.some((relation) => relation.block !== undefined)
     ? 'subquery-not-pushable'
     : 'not-joined-on-key'

@@ -25,10 +25,9 @@ export function planQuery(input: PlanInput, kind: string, tables: StatementTable
   }
   if (ownTable?.kind === 'reference') return planReferenceWrite(input, tables)
   if (tables.distributed.length === 0) return planLocal(input, kind, tables)
-  if (tables.references.some(({ role }) => role === 'created'))
-    return refuse('create-from-distributed')
-  if (own !== undefined && ownTable === undefined) {
-    return refuse(kind === 'InsertStmt' ? 'insert-into-local' : 'local-and-distributed')
+  const isCreated = tables.references.some(({ role }) => role === 'created')
+  if (isCreated || (own !== undefined && ownTable === undefined)) {
+    return planPulled(input, kind, tables)
   }
   if (input.statement.InsertStmt !== undefined) return planInsert(input, input.statement.InsertStmt)
   if (kind === 'SelectStmt') return planSelect(input, tables)

@@ -17,20 +17,23 @@ export function planReferenceWrite(
 ): ReferenceWritePlan | InsertThroughScratchPlan {
   const { InsertStmt, UpdateStmt, DeleteStmt, MergeStmt } = input.statement
   if (MergeStmt !== undefined) return refuse('reference-merge')
-  if (tables.distributed.length > 0) return refuse('reference-write-source')
   const target = (InsertStmt ?? UpdateStmt ?? DeleteStmt)?.relation
   const table = tables.references.find(({ node }) => node === target)?.table
-  if (table?.kind !== 'reference') return refuse('reference-write-source')
+  const readsDistributed = tables.distributed.length > 0
+  const isPlainInsert = InsertStmt !== undefined && InsertStmt.onConflictClause === undefined
+  if (table?.kind !== 'reference' || (readsDistributed && !isPlainInsert))
+    return refuse('reference-write-source')
   const plan: ReferenceWritePlan = { kind: 'reference-write', table }
   const problem = problemOf(() => {
+    if (readsDistributed) refuse('reference-write-source')
     if (tables.hasLocal) refuse('reference-write-local-source')
     checkDeterministic(input.statement)
     if (InsertStmt !== undefined) checkDefaults(InsertStmt, table)
     checkSetDefault(UpdateStmt?.targetList)
   })
   if (problem === undefined) return plan
-  if (InsertStmt === undefined || InsertStmt.onConflictClause !== undefined) throw problem
-  return planThroughScratch(input, InsertStmt, table)
+  if (!isPlainInsert) throw problem
+  return planThroughScratch(input, InsertStmt, table, tables)
 }
 
 /** Why the statement must not run on each node by itself. */

@@ -66,14 +66,6 @@ export const REFUSALS = {
     hint: 'Distribute the tables with colocate_with so that they share one colocation group.',
     example: 'DELETE FROM events e USING metrics m WHERE m.device_id = e.event_id',
   },
-  'outer-join-of-reference': {
-    sqlState: NOT_SUPPORTED,
-    message:
-      'cannot perform an outer join that keeps every row of a reference table, a function or VALUES beside a distributed table',
-    hint: 'Put the distributed table on the side whose rows are all kept, or use an inner join.',
-    example:
-      'INSERT INTO users (tenant_id, email) SELECT e.tenant_id, c.name FROM countries c LEFT JOIN events e ON e.event_type = c.code',
-  },
   'subquery-not-pushable': {
     sqlState: NOT_SUPPORTED,
     message: 'cannot push down this subquery',
@@ -173,8 +165,9 @@ export const REFUSALS = {
   'insert-select': {
     sqlState: NOT_SUPPORTED,
     message: 'cannot plan distributed INSERT INTO ... SELECT query',
-    hint: "Select the source's distribution column into the target's, between colocated tables.",
-    example: 'INSERT INTO users (tenant_id, email) SELECT event_id, event_type FROM events',
+    hint: "With ON CONFLICT, select the source's distribution column into the target's, between colocated tables.",
+    example:
+      'INSERT INTO users (tenant_id, email) SELECT event_id, event_type FROM events ON CONFLICT DO NOTHING',
   },
   'insert-scratch-clauses': {
     sqlState: NOT_SUPPORTED,
@@ -183,12 +176,6 @@ export const REFUSALS = {
     hint: "Write the distribution column's values as constants or parameters.",
     example:
       'INSERT INTO users (tenant_id, email) SELECT g, $$x$$ FROM generate_series(1, 3) g ON CONFLICT DO NOTHING',
-  },
-  'insert-into-local': {
-    sqlState: NOT_SUPPORTED,
-    message: 'cannot write the rows of a distributed table into a local table in one statement',
-    hint: 'Read the rows first, or distribute the target.',
-    example: 'INSERT INTO system_settings SELECT event_type, event_type FROM events',
   },
   'modifying-cte': {
     sqlState: NOT_SUPPORTED,
@@ -209,7 +196,7 @@ export const REFUSALS = {
     sqlState: NOT_SUPPORTED,
     message: 'cannot perform select on a distributed table and modify a reference table',
     hint: 'Read the rows first and write them as constants.',
-    example: 'INSERT INTO countries SELECT event_type, event_type FROM events',
+    example: 'UPDATE countries SET name = event_type FROM events WHERE event_type = code',
   },
   'reference-write-local-source': {
     sqlState: NOT_SUPPORTED,
@@ -242,12 +229,6 @@ export const REFUSALS = {
     message: 'MERGE into a reference table is not supported',
     hint: 'Use INSERT … ON CONFLICT, UPDATE or DELETE.',
     example: "MERGE INTO countries c USING (SELECT 'x') s ON false WHEN MATCHED THEN DELETE",
-  },
-  'create-from-distributed': {
-    sqlState: NOT_SUPPORTED,
-    message: 'cannot create a table from the rows of a distributed table',
-    hint: 'Create the table first, distribute it, then use INSERT … SELECT.',
-    example: 'CREATE TABLE x AS SELECT * FROM events',
   },
   'view-over-distributed': {
     sqlState: NOT_SUPPORTED,

@@ -1,9 +1,10 @@
 import type { ClusterTable } from '../catalog/catalog.ts'
 import type { InsertThroughScratchPlan } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
+import { planPulled } from './pull-planner.ts'
 import { relationRange } from './qualifiers.ts'
 import { refuse } from './refusals.ts'
-import { tableReferences } from './table-references.ts'
+import type { StatementTables } from './table-references.ts'
 import { type InsertStmt, type Tree, walkTree } from './tree.ts'
 import { unseenReads } from './unseen-reads.ts'
 
@@ -15,20 +16,21 @@ export function planThroughScratch(
   input: PlanInput,
   insert: InsertStmt,
   table: ClusterTable,
+  tables: StatementTables,
 ): InsertThroughScratchPlan {
   if (insert.onConflictClause !== undefined) refuse('insert-scratch-clauses')
   checkReturning(insert.returningClause ?? insert.returningList, table)
   const { relation } = insert
+  const readsDistributed = tables.references.some(
+    ({ node, table: read }) => read?.kind === 'distributed' && node !== relation,
+  )
   return {
     kind: 'insert-through-scratch',
-    unseenReads: unseenReads(
-      'InsertStmt',
-      input.statement,
-      tableReferences(input, input.statement),
-    ),
+    unseenReads: unseenReads('InsertStmt', input.statement, tables),
     table,
     target: relationRange(input.text, relation ?? {}),
     targetSuffix: relation?.alias === undefined ? ` AS ${quoteName(table.name)}` : '',
+    source: readsDistributed ? planPulled(input, 'InsertStmt', tables, relation) : undefined,
   }
 }
 

@@ -3,6 +3,7 @@ import { planCopy } from './copy-planner.ts'
 import { planLocal } from './local-planner.ts'
 import type { DdlCommand, DdlPlan, LockPlan, Plan } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
+import { planPulled } from './pull-planner.ts'
 import { relationQualifier } from './qualifiers.ts'
 import { refuse } from './refusals.ts'
 import { resolveRangeVar, type StatementTables, tableReferences } from './table-references.ts'
@@ -64,6 +65,11 @@ function planOfKind(
   switch (kind) {
     case 'CopyStmt':
       return planCopy(input, body, tables, planPart)
+    case 'CreateTableAsStmt':
+      if (tables.distributed.length === 0) return undefined
+      // what it was made from must stay what it says
+      if (body['objtype'] === 'OBJECT_MATVIEW') return refuse('view-over-distributed')
+      return planPulled(input, kind, tables)
     case 'IndexStmt':
       if (targetOf(input, body) === undefined) return undefined
       if (body['concurrent'] === true) return refuse('index-concurrently')
@@ -117,7 +123,6 @@ function planLock(body: Fields, { references }: StatementTables): LockPlan | und
 function refusalOfKind(kind: string, tables: StatementTables): undefined {
   if (tables.distributed.length === 0) return undefined
   if (kind === 'ViewStmt') refuse('view-over-distributed')
-  if (kind === 'CreateTableAsStmt') refuse('create-from-distributed')
   return undefined
 }
 

@@ -244,7 +244,8 @@ export class StatementRunner {
   }
 
   noteExecuted({ plan }: Pick<PlannedStatement, 'plan'>): void {
-    if (plan.kind === 'ddl' || plan.kind.startsWith('function')) this.noteCatalogChange()
+    const creates = plan.kind === 'pulled' && plan.local.changesCatalog
+    if (creates || plan.kind === 'ddl' || plan.kind.startsWith('function')) this.noteCatalogChange()
   }
 
   /** After a statement has succeeded: what it created or dropped is seen from its commit on. */

@@ -63,6 +63,7 @@ function scratchPlan(world: World, text: string): [InsertThroughScratchPlan, str
     table: world.events,
     target: { start, end: start + 'events'.length },
     targetSuffix: ' AS events',
+    source: undefined,
   }
   return [plan, text.replace('§', 'events')]
 }

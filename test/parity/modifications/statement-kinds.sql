@@ -5,7 +5,7 @@ MERGE INTO users u USING events e ON u.tenant_id = e.tenant_id AND e.tenant_id =
 WITH x AS (INSERT INTO users (user_id, tenant_id, email) VALUES (90001, 3, 'x') RETURNING *) SELECT * FROM x;
 WITH x AS (INSERT INTO users (user_id, tenant_id, email) VALUES (90002, 3, 'x') RETURNING tenant_id) SELECT count(*) FROM x JOIN events USING (tenant_id);
 WITH d AS (DELETE FROM users WHERE tenant_id = 3 AND user_id = 90001 RETURNING *) INSERT INTO orders (order_id, tenant_id, user_id, total) SELECT 90001, tenant_id, user_id, 1 FROM d RETURNING order_id;
-INSERT INTO orders (order_id, tenant_id, user_id, total) SELECT 91000 + coalesce(rank, 0), coalesce(rank, 30), 1, 5 FROM kinds WHERE kind <> 'C1';
+INSERT INTO orders (order_id, tenant_id, user_id, total) SELECT 91000 + row_number() OVER (ORDER BY kind), coalesce(rank, 30), 1, 5 FROM kinds WHERE kind <> 'C1';
 UPDATE users u SET email = k.title FROM kinds k WHERE k.kind = 'C0' AND u.user_id % 10 = 2;
 DELETE FROM orders o USING users u WHERE u.tenant_id = o.tenant_id AND u.user_id = o.user_id AND u.email = 'none';
 UPDATE ONLY tenants SET plan = 'only' WHERE tenant_id = 5;
