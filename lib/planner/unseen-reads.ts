@@ -96,6 +96,8 @@ export function unseenReadsOf(plan: Plan): UnseenReads | undefined {
     case 'modify':
     case 'insert-rows':
       return plan.routed.runsCode ? CODE_ONLY : undefined
+    case 'pulled':
+      return plan.local.unseenReads
     case 'insert-through-scratch':
       return plan.unseenReads
     case 'copy-query':
