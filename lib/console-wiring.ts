@@ -40,7 +40,6 @@ const CONSOLE_VERSION = '1.25.2'
 export function makeConsole(options: ConsoleOptions): ConsoleParts {
   const { config, log, across, isAlone, supervisor, pools, traffic, listener } = options
   const gates = new DatabaseGates()
-  const { console: settings, log: logging } = config()
   const process = new ConsoleProcess({
     across,
     isAlone,
@@ -49,7 +48,10 @@ export function makeConsole(options: ConsoleOptions): ConsoleParts {
     pools,
     listener,
     suspendTimeoutMs: () => config().console.suspend_timeout_ms,
-    windows: { periodMs: settings.stats_period_ms, log: logging.stats ? log : undefined },
+    windows: {
+      periodMs: () => config().console.stats_period_ms,
+      log: () => (config().log.stats ? log : undefined),
+    },
   })
   const version = `PgBouncer ${CONSOLE_VERSION} compatible (pgloom ${packageVersion()})`
   const view = new ProxyOverview({ across, settings: new ShownConfig(config), version })

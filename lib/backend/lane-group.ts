@@ -67,8 +67,9 @@ export class LaneGroup {
     if (unused !== undefined) this.#giveBack(unused)
   }
 
-  /** In a pool too small for lanes they only use what nobody waits for. */
+  /** In a pool too small for lanes they only use what nobody waits for; a paused one wants all back. */
   get #isWanted(): boolean {
+    if (this.#pool.isPaused) return true
     return this.#pool.capacity < POOL_SHARE && this.#pool.isAwaited
   }
 
@@ -120,7 +121,7 @@ export class LaneGroup {
   #sweep(): void {
     const nowMs = performance.now()
     for (const lane of [...this.#lanes]) {
-      const isUnused = lane.entered === this.#usedAtSweep.get(lane)
+      const isUnused = this.#pool.isPaused || lane.entered === this.#usedAtSweep.get(lane)
       this.#usedAtSweep.set(lane, lane.entered)
       if (isUnused || nowMs - lane.openedAtMs > MAX_AGE_MS) lane.retire()
       if (lane.count === 0 && (lane.isRetired || !lane.isOpen)) this.#giveBack(lane)

@@ -11,9 +11,10 @@ import { averages } from './stats-tables.ts'
 const MICROS_PER_MS = 1000
 
 export type TrafficWindowsOptions = {
-  readonly periodMs: number
-  /** Averages are written to it at the end of each period. */
-  readonly log: Log | undefined
+  /** May change. */
+  readonly periodMs: () => number
+  /** Averages are written to it at the end of each period; undefined: not now. */
+  readonly log: () => Log | undefined
 }
 
 /**
@@ -22,22 +23,21 @@ export type TrafficWindowsOptions = {
  */
 export class TrafficWindows {
   readonly #traffic: TrafficTable
-  readonly #log: Log | undefined
-  readonly #timer: NodeJS.Timeout
+  readonly #options: TrafficWindowsOptions
+  #timer: NodeJS.Timeout
   #older = new Map<TrafficCounters, CounterValues>()
   #newer = new Map<TrafficCounters, CounterValues>()
   #olderMs = performance.now()
   #newerMs = this.#olderMs
 
-  constructor(traffic: TrafficTable, { periodMs, log }: TrafficWindowsOptions) {
+  constructor(traffic: TrafficTable, options: TrafficWindowsOptions) {
     this.#traffic = traffic
-    this.#log = log
-    this.#timer = setInterval(() => this.turn(), periodMs)
-    this.#timer.unref()
+    this.#options = options
+    this.#timer = this.#nextTurn()
   }
 
   stop(): void {
-    clearInterval(this.#timer)
+    clearTimeout(this.#timer)
   }
 
   report(): TrafficReport[] {
@@ -61,7 +61,17 @@ export class TrafficWindows {
     this.#write()
   }
 
+  #nextTurn(): NodeJS.Timeout {
+    const turn = () => {
+      this.turn()
+      this.#timer = this.#nextTurn()
+    }
+    return setTimeout(turn, this.#options.periodMs()).unref()
+  }
+
   #write(): void {
+    const log = this.#options.log()
+    if (log === undefined) return
     const windowMicros = (this.#newerMs - this.#olderMs) * MICROS_PER_MS
     const total = new TrafficCounters()
     const before = new TrafficCounters()
@@ -70,7 +80,7 @@ export class TrafficWindows {
       for (const values of this.#older.values()) before[name] += values[name]
     }
     const average = averages(total, before, windowMicros)
-    this.#log?.info('stats', {
+    log.info('stats', {
       xacts_per_second: Math.round(average.transactions),
       queries_per_second: Math.round(average.statements),
       in_bytes_per_second: Math.round(average.bytesReceived),

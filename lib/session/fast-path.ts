@@ -102,6 +102,7 @@ export class FastPath {
     keys.reset(planned.text, planned.literals, parametersOf(statement, chunk, start, end))
     if (!this.#resolve(planned.plan)) return false
     if (!this.#begin(planned.plan, planned.times.of(aim.shardIndex), length)) return false
+    this.#parts.counters.binds++
     this.#request.write(chunk, statement, planned, group)
     this.#request.keep(chunk, start, group.end)
     this.#retried = this.#request
