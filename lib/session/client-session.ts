@@ -229,8 +229,9 @@ export class ClientSession
   #takesFast(type: number, chunk: Buffer, start: number, end: number): boolean {
     if (this.#isBusy || this.#phase !== 'ready' || this.#inbox.length > 0) return false
     this.statementNumber++
-    this.#isBusy = this.#fast?.takes(type, chunk, start, end) ?? false
-    return this.#isBusy
+    if (this.#fast?.takes(type, chunk, start, end) !== true) return false
+    this.#isBusy = this.#fast.isUnderWay
+    return true
   }
 
   fastEnded(fault?: { readonly error: unknown }, again?: Buffer): void {

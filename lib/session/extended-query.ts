@@ -1,3 +1,4 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import { refusalError } from '../planner/refusals.ts'
@@ -94,6 +95,13 @@ export class ExtendedQuery {
     const statement = this.#unanswered
     this.#unanswered = undefined
     if (statement !== undefined) this.#parts.prepared.delete(statement.name)
+  }
+
+  /** An unnamed portal that was bound and run elsewhere, on this connection. */
+  portalDone(prepared: PreparedStatement, connection: BackendConnection): void {
+    const bound = { formats: [], values: [], resultFormats: [] }
+    const server = { connection, name: '' }
+    this.#portals.set({ name: '', prepared, bound, server, held: undefined, isDone: true })
   }
 
   /** Portals end with their transaction. */

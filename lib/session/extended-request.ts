@@ -107,6 +107,10 @@ export class ExtendedRequest {
     return isMissing
   }
 
+  get statement(): PreparedStatement | undefined {
+    return this.#statement
+  }
+
   /** Called when all went well. */
   succeeded(): void {
     if (this.#describes && this.#statement !== undefined) this.#statement.isDescribed = true

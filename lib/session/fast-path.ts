@@ -1,10 +1,12 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { Lane } from '../backend/lane.ts'
 import type { ServiceTime } from '../backend/service-time.ts'
 import type { RouterError } from '../base/errors.ts'
 import { StatementKeys } from '../executor/execution-keys.ts'
 import { writeSpliced } from '../executor/splice-writer.ts'
-import type { Plan } from '../planner/plan.ts'
+import type { Plan, SessionPlan } from '../planner/plan.ts'
 import { LexResult } from '../sql/lexer.ts'
+import { writeCommandComplete } from '../wire/backend-messages.ts'
 import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
 import { BindGroup } from './bind-group.ts'
 import { ExtendedRequest, parametersOf } from './extended-request.ts'
@@ -30,6 +32,8 @@ const literals = new LexResult()
 const keys = new StatementKeys()
 const aim = new StatementAim()
 const group = new BindGroup()
+
+const LETTER_B = 0x62
 
 const HANDLED: ReadonlySet<number> = new Set([Frontend.query, Frontend.bind])
 
@@ -57,6 +61,7 @@ export class FastPath {
   #beganAtMs = 0
   #writtenBefore = 0
   #isRouted = false
+  #isUnderWay = false
 
   constructor(parts: SessionParts, processor: MessageProcessor, owner: FastPathOwner) {
     this.#parts = parts
@@ -77,12 +82,18 @@ export class FastPath {
     return start < this.#takenEnd && chunk === this.#chunk
   }
 
+  /** Of what was taken last: fastEnded() will follow. false: it has been answered already. */
+  get isUnderWay(): boolean {
+    return this.#isUnderWay
+  }
+
   /**
-   * The message in [start, end), and those behind it in its chunk that belong to it. true: under way. false: they are for
+   * The message in [start, end), and those behind it in its chunk that belong to it. true: taken. false: they are for
    * MessageProcessor; nothing was done.
    */
   takes(type: number, chunk: Buffer, start: number, end: number): boolean {
     if (!HANDLED.has(type) || !this.#isReady || this.#parts.output.isCongested) return false
+    this.#isUnderWay = true
     if (type === Frontend.query) return this.#query(chunk, start, end)
     if (chunk !== this.#chunk || !this.#bind(chunk, start, end, this.#chunkEnd)) return false
     this.#takenEnd = group.end
@@ -90,8 +101,8 @@ export class FastPath {
   }
 
   #bind(chunk: Buffer, start: number, end: number, chunkEnd: number): boolean {
-    const { prepared, transaction } = this.#parts
-    if (transaction.isInBlock || !group.read(chunk, start, end, chunkEnd)) return false
+    const { prepared } = this.#parts
+    if (!group.read(chunk, start, end, chunkEnd)) return false
     const length = group.end - start
     const name = chunk.toString('utf8', group.nameStart, group.nameEnd)
     const statement = name === '' ? undefined : prepared.find(name)
@@ -114,7 +125,9 @@ export class FastPath {
     const textEnd = end - 1
     if (end - start > MAX_MESSAGE_BYTES || chunk[textEnd] !== 0) return false
     const cached = this.#processor.lookup(chunk, start + 5, textEnd, literals)
-    if (cached === undefined || !isPlain(cached.plan)) return false
+    if (cached === undefined) return false
+    if (cached.plan.kind === 'session') return this.#begins(cached.plan, chunk, start + 5, textEnd)
+    if (!isPlain(cached.plan)) return false
     keys.reset(chunk, literals, NO_PARAMETERS)
     if (!this.#resolve(cached.plan)) return false
     const { shardIndex, splices } = aim
@@ -142,6 +155,30 @@ export class FastPath {
     if (this.#lane === undefined) return false
     this.#lane.cancel(this.#parts.relay.sink)
     return true
+  }
+
+  /** BEGIN outside a block: nothing is sent anywhere. Others are MessageProcessor's. */
+  #begins({ command }: SessionPlan, text: Buffer, start: number, end: number): boolean {
+    const { transaction, clock, output } = this.#parts
+    // START TRANSACTION has a tag of its own
+    const isBegin = command.kind === 'begin' && ((text[start] ?? 0) | 0x20) === LETTER_B
+    if (!isBegin || transaction.isInBlock) return false
+    clock.start()
+    transaction.begin(text.toString('utf8', start, end).replace(/;\s*$/, ''))
+    writeCommandComplete(output.frames, 'BEGIN')
+    clock.done('command')
+    this.#processor.answered(undefined)
+    output.flush()
+    this.#isUnderWay = false
+    return true
+  }
+
+  /** In a block the unnamed portal outlives Sync. */
+  #keepPortal({ statement }: ExtendedRequest): void {
+    const { transaction, relay } = this.#parts
+    const connection = relay.sink.connection as BackendConnection | undefined
+    if (!transaction.isInBlock || statement === undefined || connection === undefined) return
+    this.#processor.portalDone(statement, connection)
   }
 
   #resolve(plan: Plan): boolean {
@@ -206,6 +243,7 @@ export class FastPath {
     }
     if (error === undefined) {
       request?.succeeded()
+      if (request !== undefined) this.#keepPortal(request)
       clock.done(this.#isRouted ? 'router' : 'local', 1, nowMs)
     }
     try {

@@ -1,3 +1,4 @@
+import type { BackendConnection } from '../backend/backend-connection.ts'
 import { ProtocolError, type RouterError } from '../base/errors.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import type { LexResult } from '../sql/lexer.ts'
@@ -13,6 +14,7 @@ import { PortalForwarding } from './portal-forwarding.ts'
 import { PortalRunner } from './portal-runner.ts'
 import { Portals } from './portals.ts'
 import { PreparedCommands } from './prepared-commands.ts'
+import type { PreparedStatement } from './prepared-statements.ts'
 import { SessionCommands } from './session-commands.ts'
 import type { SessionParts } from './session-parts.ts'
 import { SimpleQuery } from './simple-query.ts'
@@ -80,6 +82,11 @@ export class MessageProcessor {
   /** false: the metadata or the search path have changed since it was planned. */
   isCurrent(planned: PlannedStatement): boolean {
     return this.#runner.isCurrent(planned)
+  }
+
+  /** The unnamed portal has been run on this connection. */
+  portalDone(statement: PreparedStatement, connection: BackendConnection): void {
+    this.#extended.portalDone(statement, connection)
   }
 
   /** The end of a Query, or of messages up to Sync, that were carried out elsewhere. Errors that it throws are fatal. */

@@ -26,6 +26,7 @@ export class SimpleQuery {
     if (cached !== undefined) {
       await this.#runner.runSimple(cached)
       transaction.endStatement(false)
+      if (!this.#runner.isFresh) await this.#runner.refreshIfNeeded()
       return
     }
     const statements = planner.split(text, user)

@@ -149,6 +149,16 @@ export class StatementPlanner {
   }
 }
 
+/** They have no literals; what else they say is in their shape. */
+const BLOCK_COMMANDS: ReadonlySet<string> = new Set([
+  'begin',
+  'commit',
+  'rollback',
+  'savepoint',
+  'release',
+  'rollback-to',
+])
+
 function isShapeStable(plan: Plan): boolean {
   switch (plan.kind) {
     case 'local':
@@ -157,6 +167,8 @@ function isShapeStable(plan: Plan): boolean {
     case 'modify':
     case 'insert-rows':
       return plan.routed.isShapeStable
+    case 'session':
+      return BLOCK_COMMANDS.has(plan.command.kind)
     default:
       return false
   }
