@@ -6,6 +6,8 @@ export const SCRAM_SHA_256 = 'SCRAM-SHA-256'
 export const SCRAM_SHA_256_PLUS = 'SCRAM-SHA-256-PLUS'
 /** Postgres' SCRAM_SHA_256_DEFAULT_ITERATIONS */
 export const DEFAULT_ITERATIONS = 4096
+/** More would keep a thread busy for minutes: nobody may make us compute that. */
+export const MAX_ITERATIONS = 1_000_000
 const KEY_BYTES = 32
 const SALT_BYTES = 16
 
@@ -90,11 +92,12 @@ export async function makeScramKeys(
   return { iterations, salt, clientKey, serverKey: hmac(salted, 'Server Key') }
 }
 
-/** The keys of `password`, if `secret` was made of it. Takes equally long for a secret made up. */
+/** The keys of `password`, if `secret` was made of it in bounded time. Takes equally long for a secret made up. */
 export async function keysOfPassword(
   password: string,
   secret: ScramSecret,
 ): Promise<ScramKeys | undefined> {
+  if (secret.iterations > MAX_ITERATIONS) return undefined
   const keys = await makeScramKeys(password, secret.salt, secret.iterations)
   const isRight = timingSafeEqual(sha256(keys.clientKey), secret.storedKey)
   return isRight && !secret.isFake ? keys : undefined

@@ -59,6 +59,8 @@ t.test('SCRAM-SHA-256', async (t) => {
     if (keys === undefined) throw new Error('refused')
     t.same(keys, await keysOfPassword('pencil', secret))
     t.equal(await keysOfPassword('pen', secret), undefined)
+    const endless = { ...secret, iterations: 999_999_999 }
+    t.equal(await keysOfPassword('pencil', endless), undefined, 'not computed at all')
     t.ok(await talk(new ScramClient(keys), new ScramServer(secret)))
     const other = await makeScramSecret('pencil')
     await t.rejects(talk(new ScramClient(keys), new ScramServer(other)), {
