@@ -48,6 +48,8 @@ export class BackendConnection {
   readonly out = new FrameWriter()
   readonly settings = new ConnectionSettings()
   readonly prepared = new PreparedCache()
+  /** Whose statement was the last that may have used a sequence: currval() and lastval() are his. */
+  lastWriter: object | undefined
   /** As reported by the server. */
   readonly parameters = new Map<string, string>()
   /** Called once, when the connection is closed, after its sinks were told. */

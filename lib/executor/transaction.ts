@@ -3,16 +3,16 @@ import { RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { PinReason } from '../planner/plan.ts'
-import { writeQuery } from '../wire/frontend-messages.ts'
 import { TransactionStatus } from '../wire/message-codes.ts'
 import { adoptSettings } from './adopted-settings.ts'
 import { ConnectionLender, discard, type LenderOptions } from './connection-lender.ts'
 import { query } from './node-client.ts'
 import { commitOne, onEach, SpreadCommit } from './participant-commit.ts'
 import { quoteIdentifier, ReplayLog } from './replay-log.ts'
+import { SequenceOwnership } from './sequence-ownership.ts'
 import { SessionCursors } from './session-cursors.ts'
 import { type Pin, SessionPins } from './session-pins.ts'
-import { SwallowSink } from './swallow-sink.ts'
+import { localSettings, slipIn } from './slip-in.ts'
 import {
   failedTransaction,
   noTransactions,
@@ -51,6 +51,7 @@ type Participant = {
  */
 export class SessionTransaction {
   readonly cursors = new SessionCursors()
+  readonly sequences = new SequenceOwnership()
   /** Blocks opened so far. */
   blocks = 0
   readonly #options: SessionTransactionOptions
@@ -62,6 +63,8 @@ export class SessionTransaction {
   readonly #spreadCommit: SpreadCommit
   #block: 'none' | 'implicit' | 'explicit' = 'none'
   #hasFailed = false
+  /** By the statement at hand. */
+  #writtenNodeId: number | undefined = undefined
   #ending: Promise<unknown> | undefined
   /** A two-phase commit is under way. */
   #isEnding = false
@@ -70,6 +73,9 @@ export class SessionTransaction {
   /** The error of something we slipped in before a statement; the statement itself then failed with 25P02. */
   #slippedError: RouterError | undefined = undefined
   #replay = new ReplayLog('BEGIN')
+  readonly #onSlipped = (error: RouterError): void => {
+    this.#slippedError ??= error
+  }
 
   constructor(options: SessionTransactionOptions) {
     this.#options = options
@@ -80,9 +86,7 @@ export class SessionTransaction {
       released: (connection) => {
         if (!this.connections.includes(connection)) this.#lender.giveBack(connection)
       },
-      failedInside: (error) => {
-        this.#slippedError ??= error
-      },
+      failedInside: this.#onSlipped,
       settings: (connection, found, isInTransaction) =>
         adoptSettings(options.settings, connection, found, isInTransaction),
       temporaryNames: (connection, names) => this.#setTemporaryNames(connection, names),
@@ -135,6 +139,7 @@ export class SessionTransaction {
 
   /** The session's connection to the node, ready to be written to; undefined when that needs waiting. */
   connectionNow(nodeId: number, access: Access): BackendConnection | undefined {
+    if (access === 'write') this.#writtenNodeId = nodeId
     const held = this.#held(nodeId, access)
     if (held !== undefined) return held
     const pinned = this.#pinned.living(nodeId)
@@ -181,6 +186,12 @@ export class SessionTransaction {
 
   /** After each statement: gives autocommit connections back; inside a block a failure makes the block failed. */
   endStatement(failed: boolean): void {
+    const nodeId = this.#writtenNodeId
+    if (nodeId !== undefined) {
+      this.#writtenNodeId = undefined
+      const written = this.#participants.get(nodeId)?.connection ?? this.#borrowed.get(nodeId)
+      if (written !== undefined) this.sequences.noteWritten(written)
+    }
     if (this.#block === 'none') {
       this.#releaseBorrowed()
       this.#pinned.prove(false)
@@ -459,7 +470,8 @@ export class SessionTransaction {
     const participant = this.#participants.get(nodeId)
     if (participant === undefined) return undefined
     if (access === 'write') participant.hasWritten = true
-    this.#slipIn(participant.connection, this.#localSettings(participant.connection))
+    const { connection } = participant
+    slipIn(connection, localSettings(connection, this.#options.settings), this.#onSlipped)
     return participant.connection
   }
 
@@ -474,29 +486,10 @@ export class SessionTransaction {
 
   #join(nodeId: number, connection: BackendConnection, access: Access): BackendConnection {
     this.#participants.set(nodeId, { connection, hasWritten: access === 'write' })
-    const settings = this.#localSettings(connection)
-    this.#slipIn(connection, this.#replay.text + (settings === '' ? '' : `\n; ${settings}`))
+    const settings = localSettings(connection, this.#options.settings)
+    const text = this.#replay.text + (settings === '' ? '' : `\n; ${settings}`)
+    slipIn(connection, text, this.#onSlipped)
     return connection
-  }
-
-  /** What brings a participant in step by SET LOCAL; from here on it counts as in step. */
-  #localSettings(connection: BackendConnection): string {
-    const { effective } = this.#options.settings
-    const text = connection.settings.syncText(effective, true)
-    if (text !== '') connection.settings.synced(effective, true)
-    return text
-  }
-
-  /** Pipelined before the statement; an error fails the block on that node, so the statement can't run. */
-  #slipIn(connection: BackendConnection, text: string): void {
-    if (text === '') return
-    connection.open(
-      new SwallowSink(connection, (error) => {
-        this.#slippedError ??= error
-      }),
-    )
-    writeQuery(connection.out, text)
-    connection.flush()
   }
 
   #releaseBorrowed(): void {

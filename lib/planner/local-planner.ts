@@ -59,6 +59,7 @@ export function planLocal(input: PlanInput, kind: string, tables: StatementTable
     refreshesSizes: refreshesSizes(statement, tables),
     changesCatalog: changesCatalog(kind, statement),
     pin: pinReason(kind, statement),
+    readsSequences: readsSequences(statement),
     setsSettings: setSettings(statement).filter((name) => name !== undefined),
     cursor: localCursor(statement),
     isReadOnly: kind === 'SelectStmt' && isReadOnly(statement),
@@ -152,6 +153,17 @@ function readsClusterSetting(call: FuncCall): boolean {
     name !== undefined &&
     clusterSettingName(name) !== undefined
   )
+}
+
+const SEQUENCE_READERS: ReadonlySet<string> = new Set(['currval', 'lastval'])
+
+function readsSequences(statement: Tree): boolean {
+  let found = false
+  walkTree(statement, (kind, node) => {
+    if (kind === 'FuncCall' && SEQUENCE_READERS.has(builtinName(node) ?? '')) found = true
+    return !found
+  })
+  return found
 }
 
 const SETTING_FUNCTIONS: ReadonlySet<string> = new Set(['current_setting', 'set_config'])
@@ -252,6 +264,8 @@ const HARMLESS_FUNCTIONS: ReadonlySet<string> = new Set([
   'gen_random_uuid',
   'timeofday',
   'version',
+  'currval',
+  'lastval',
   'pg_backend_pid',
   'pg_get_userbyid',
   'pg_table_is_visible',

@@ -86,6 +86,8 @@ export type LocalPlan = {
   readonly pin: PinReason | undefined
   /** Set by set_config(); the coordinator knows to what. */
   readonly setsSettings: readonly string[]
+  /** currval(), lastval(): of the server session that used the sequence. */
+  readonly readsSequences: boolean
   /** DECLARE, FETCH, MOVE or CLOSE: the last three run where the cursor lives. */
   readonly cursor: LocalCursor | undefined
   /** Provably writes nothing (plain SELECT without row locks or unknown functions). */

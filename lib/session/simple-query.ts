@@ -85,5 +85,5 @@ export class SimpleQuery {
 
 function isPlainLocal({ plan }: PlannedStatement): boolean {
   if (plan.kind !== 'local' || plan.cursor !== undefined) return false
-  return plan.replacements.length === 0 && !plan.refreshesSizes
+  return plan.replacements.length === 0 && !(plan.refreshesSizes || plan.readsSequences)
 }

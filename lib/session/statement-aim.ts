@@ -51,6 +51,8 @@ export function isPlain(plan: Plan): boolean {
       return (
         plan.replacements.length === 0 &&
         !(plan.refreshesSizes || plan.changesCatalog || plan.runsCode) &&
+        !plan.readsSequences &&
+        plan.setsSettings.length === 0 &&
         plan.pin === undefined &&
         plan.cursor === undefined &&
         plan.unseenReads === undefined

@@ -1,5 +1,7 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { Settings } from '../backend/session-state.ts'
+import { RouterError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
 import type { Catalog, Shard } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import { checkCursorFree, currentShard } from '../executor/declare-cursor.ts'
@@ -221,6 +223,9 @@ export class StatementRunner {
   /** Before it is sent on the connection that is to be kept. */
   pinLocal({ plan, temporaryNames }: PlannedStatement, connection: BackendConnection): void {
     if (plan.kind !== 'local') return
+    if (plan.readsSequences && !this.#parts.transaction.sequences.holdsOn(connection)) {
+      throw sequencesUnknown()
+    }
     if (plan.setsSettings.length > 0) {
       this.#parts.transaction.watchSettings(connection, plan.setsSettings)
     }
@@ -322,6 +327,14 @@ export class StatementRunner {
     writeCommandComplete(output.frames, tag)
     this.noteExecuted(planned)
   }
+}
+
+function sequencesUnknown(): RouterError {
+  return new RouterError(
+    SqlState.objectNotInPrerequisiteState,
+    'currval() and lastval() are not known: the server connection on which the sequence was used has served others since',
+    { hint: 'Use INSERT … RETURNING or the result of nextval(), or do both in one transaction.' },
+  )
 }
 
 function shardTarget(routed: RoutedStatement, route: Route): Target | undefined {

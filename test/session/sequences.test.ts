@@ -1,0 +1,38 @@
+import t from 'tap'
+import { localProxy } from '../support/local-proxy.ts'
+import { RawClient } from '../support/raw-client.ts'
+import { stockPostgres } from '../support/stock-postgres.ts'
+
+t.setTimeout(60_000)
+
+t.test("currval() and lastval() are a session's own, or an error", async (t) => {
+  const url = new URL(await stockPostgres(t))
+  const server = { host: url.hostname, port: Number(url.port) }
+  url.port = String(await localProxy(t, server, undefined, 1))
+  const one = await RawClient.connect(url.href)
+  const other = await RawClient.connect(url.href)
+  t.teardown(() => {
+    one.close()
+    other.close()
+  })
+  await one.run('CREATE TABLE items (id serial, name text); CREATE TABLE lines (item int)')
+  const lastval = 'SELECT lastval()'
+  await one.run("INSERT INTO items (name) VALUES ('a')")
+  t.equal(await one.value(lastval), '1')
+  await other.run('SELECT 1')
+  t.equal(await one.value("SELECT currval('items_id_seq')"), '1', 'reading disturbs nobody')
+  t.equal((await other.simple(lastval)).error?.sqlState, '55000', "not another's")
+  await other.run("INSERT INTO items (name) VALUES ('b')")
+  t.equal((await one.simple(lastval)).error?.sqlState, '55000', 'not known any more')
+  t.equal(await other.value(lastval), '2')
+  await one.run("BEGIN; INSERT INTO items (name) VALUES ('c')")
+  await one.run("INSERT INTO lines VALUES (currval('items_id_seq'))")
+  await one.run('COMMIT')
+  t.equal(await one.value('SELECT item FROM lines'), '3')
+  await one.run("INSERT INTO items (name) VALUES ('d'); INSERT INTO lines VALUES (lastval())")
+  t.equal(await one.value('SELECT max(item) FROM lines'), '4')
+  await other.run("INSERT INTO items (name) VALUES ('e')")
+  await one.run('BEGIN')
+  t.equal((await one.simple(lastval)).error?.sqlState, '55000')
+  await one.run('ROLLBACK')
+})
