@@ -86,6 +86,9 @@ export class ConsoleRunner {
   }
 }
 
+/** Texts of clients' statements: what is in their literals is nobody else's. */
+const SHOWN_TO_ADMINS: ReadonlySet<string> = new Set(['prepared', 'prepared_statements'])
+
 function checkShow(what: string, role: ConsoleRole): Columns | undefined {
   if (what === 'help') return undefined
   if (what === 'fds') {
@@ -95,6 +98,7 @@ function checkShow(what: string, role: ConsoleRole): Columns | undefined {
       hint: 'SHOW SOCKETS shows the rest.',
     })
   }
+  if (SHOWN_TO_ADMINS.has(what)) checkAdmin(role)
   const table = tableOf(what)
   if (table === undefined) throw invalidCommand(`SHOW ${what}`)
   return table.columns

@@ -47,6 +47,8 @@ t.test('CVE-2026-6667: every command, by every role', async (t) => {
     ...CONSOLE_ACTIONS.map((action) => `${action} ${ARGUMENTS[action] ?? ''}`),
     'set query_timeout = 3',
     'show fds',
+    'show prepared',
+    'show prepared_statements',
   ]
   for (const command of commands) {
     const { done, run } = fakes()
@@ -65,7 +67,8 @@ t.test('CVE-2026-6667: every command, by every role', async (t) => {
 })
 
 t.test('both may SHOW, and neither FDS', async (t) => {
-  for (const what of [...SHOWN_TABLES.keys(), 'help', 'client_encoding']) {
+  const shown = [...SHOWN_TABLES.keys()].filter((what) => !what.startsWith('prepared'))
+  for (const what of [...shown, 'help', 'client_encoding']) {
     for (const role of ['admin', 'stats'] as const) {
       t.equal((await fakes().run(`show ${what}`, role)).tag, 'SHOW', `${role}: ${what}`)
     }
