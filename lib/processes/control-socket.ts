@@ -13,7 +13,7 @@ export type ControlSocketOptions = {
   readonly log: Log
 }
 
-const COURIER_LIMIT_MS = 20_000
+const COURIER_LIMIT_MS = 60_000
 const CANCEL_LINE = /^cancel (\d{1,10}) ([0-9a-f]{2,512})$/
 
 /**

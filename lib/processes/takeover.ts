@@ -5,7 +5,7 @@ import type { CancelKey } from '../session/cancel-keys.ts'
 import { descriptorOf, TakenSockets } from '../session/listening-ports.ts'
 import { type CourierMessage, startReceiving } from './courier.ts'
 
-const COURIER_LIMIT_MS = 20_000
+const COURIER_LIMIT_MS = 90_000
 
 /** The process that runs, from the side of the one that takes over. */
 export class Predecessor {

@@ -55,12 +55,12 @@ for (const processes of [1, 2]) {
     const sleeper = await clientOf(t, old.url)
     await worker.query('BEGIN')
     const asleep = sleeper.query('SELECT pg_sleep(60)').catch((error: unknown) => error)
-    const visitors = new Visitors(old.url, 4)
+    const visitors = new Visitors(old.url, 2)
     await until('some visits', DEADLINE_MS, async () => visitors.visits > 20)
 
     const next = await world.serve('--takeover')
     const before = visitors.visits
-    await until('visits to the new one', DEADLINE_MS, async () => visitors.visits > before + 40)
+    await until('visits to the new one', DEADLINE_MS, async () => visitors.visits > before + 20)
 
     t.equal((await worker.query('SELECT 42 AS x')).rows[0]?.x, 42, 'a transaction goes on')
     cancel(port, sleeper)
