@@ -61,7 +61,7 @@ async function serve(log: Log, start: () => Promise<Running>): Promise<void> {
   const running = await start()
   process.stdout.write(`pgloom is ready at ${running.url}\n`)
   tellServiceManager('ready')
-  reloadOnSignal(() => void running.reload().catch(() => undefined))
+  reloadOnSignal(() => void reload(running))
   // SIGINT is for those who sit and wait
   const stopping = signalled.then((signal): StopMode => (signal === 'SIGINT' ? 'fast' : 'gentle'))
   try {
@@ -77,6 +77,13 @@ async function serve(log: Log, start: () => Promise<Running>): Promise<void> {
     await running.stop('fast')
     throw error
   }
+}
+
+/** What is wrong with the configuration is logged by whoever reads it. */
+async function reload(running: Running): Promise<void> {
+  tellServiceManager('reloading')
+  await running.reload().catch(() => undefined)
+  tellServiceManager('ready')
 }
 
 async function stopAgain(running: Running, hurry: StopMode, how: StopMode): Promise<void> {

@@ -8,6 +8,7 @@ import { HttpServer, type HttpSources } from './ops/http-server.ts'
 import { METRICS_TOPIC } from './ops/metrics.ts'
 import { METRICS_CONTENT_TYPE, summedMetrics } from './ops/summed-metrics.ts'
 import { clientLimits, slotLimits } from './pool-settings.ts'
+import { descriptorShortage } from './processes/descriptor-limit.ts'
 import { Primary } from './processes/primary.ts'
 import { AloneHost } from './processes/process-host.ts'
 import type { StopMode, Supervisor } from './processes/supervisor.ts'
@@ -53,7 +54,10 @@ const ANSWER_LIMIT_MS = 2000
 
 /** Rejects with nothing left running. */
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
-  const slots = new LocalSlots(slotLimits(options.config))
+  const { config, log } = options
+  const shortage = descriptorShortage(config.listen.max_client_conn)
+  if (shortage !== undefined) log.warn(shortage)
+  const slots = new LocalSlots(slotLimits(config))
   slots.start()
   try {
     return await (options.processes === 1 ? startAlone(options, slots) : startMany(options, slots))
