@@ -1,8 +1,12 @@
 /**
  * Names of the functions in pg_catalog by the most volatile of their overloads (PostgreSQL 18; functions of input,
- * output and support of types are left out). A name that isn't here counts as a user's own function of unknown volatility.
+ * output and support of types are left out, but for hashes that depend on no OID). A name that isn't here counts as a user's own function of unknown volatility.
  */
 const IMMUTABLE = names(`
+  hash_numeric hash_numeric_extended hashbool hashboolextended hashbpchar hashbpcharextended hashbytea hashbyteaextended
+  hashchar hashcharextended hashdate hashdateextended hashfloat4 hashfloat4extended hashfloat8 hashfloat8extended
+  hashinet hashinetextended hashint2 hashint2extended hashint4 hashint4extended hashint8 hashint8extended hashmacaddr
+  hashmacaddr8 hashmacaddr8extended hashmacaddrextended hashname hashnameextended hashtext hashtextextended
   btrim jsonb_extract_path jsonb_extract_path_text json_extract_path json_extract_path_text
   abbrev abs acldefault acos acosd acosh area array_append array_cat array_dims array_fill array_length array_lower
   array_ndims array_position array_positions array_prepend array_remove array_replace array_reverse array_sort

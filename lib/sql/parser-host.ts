@@ -24,7 +24,8 @@ export type ParserLimits = {
 }
 
 const DEFAULT_LIMITS: ParserLimits = {
-  maxTextBytes: 64 * 1024 * 1024,
+  // half a second in which no other client is served
+  maxTextBytes: 8 * 1024 * 1024,
   maxDepth: 4000,
   maxMemoryBytes: 256 * 1024 * 1024,
   maxCrashes: 5,
