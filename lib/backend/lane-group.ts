@@ -44,12 +44,15 @@ export class LaneGroup {
     return this.#lanes
   }
 
-  /** A lane whose connection holds `settings` and which takes one more statement; undefined: there is none now. */
-  take(settings: Settings, nowMs: number): Lane | undefined {
+  /**
+   * A lane whose connection holds `settings` and which takes one more statement behind a head that has been running for
+   * `patienceMs` at most; undefined: there is none now.
+   */
+  take(settings: Settings, nowMs: number, patienceMs: number): Lane | undefined {
     if (this.#isWanted || this.#pool.mode === 'session') return undefined
     let best: Lane | undefined
     for (const lane of this.#lanes) {
-      if (lane.settings !== settings || !lane.accepts(nowMs)) continue
+      if (lane.settings !== settings || !lane.accepts(nowMs, patienceMs)) continue
       if (best === undefined || lane.count < best.count) best = lane
       if (lane.count === 0) break
     }

@@ -4,8 +4,10 @@ import type { Settings } from './session-state.ts'
 
 const MAX_STATEMENTS = 64
 const MAX_BYTES = 256 * 1024
-/** A head that has been running for so long lets nobody else stand behind it. */
-const OVERDUE_MS = 2
+/** A head that has been running for so long lets nobody else stand behind it who could go elsewhere. */
+export const OVERDUE_MS = 2
+/** Nor, after so long, anybody at all. */
+export const STUCK_MS = 50
 
 /**
  * A server connection on which short statements of many clients stand in one line, each with its own ReadyForQuery. Who enters
@@ -61,11 +63,11 @@ export class Lane {
     return this.#isRetired
   }
 
-  accepts(nowMs: number): boolean {
+  accepts(nowMs: number, patienceMs: number): boolean {
     if (this.#isRetired || this.connection.state !== 'ready') return false
     if (this.#count > 0) {
       if (this.#count >= MAX_STATEMENTS || this.#bytes >= MAX_BYTES) return false
-      if (nowMs - this.#headSinceMs > OVERDUE_MS) return false
+      if (nowMs - this.#headSinceMs > patienceMs) return false
     }
     return this.#cancels.size === 0 && !this.connection.hasCancelInFlight
   }

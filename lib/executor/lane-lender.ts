@@ -18,9 +18,9 @@ export class LaneLender {
     this.#options = options
   }
 
-  /** undefined: none takes a statement now, or one is being opened. */
-  take(nodeId: number, nowMs: number): Lane | undefined {
-    return this.#group(nodeId)?.take(this.#options.settings.session, nowMs)
+  /** undefined: none takes a statement now, or one is being opened. See LaneGroup. */
+  take(nodeId: number, nowMs: number, patienceMs: number): Lane | undefined {
+    return this.#group(nodeId)?.take(this.#options.settings.session, nowMs, patienceMs)
   }
 
   #group(nodeId: number): LaneGroup | undefined {

@@ -1,5 +1,5 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
-import type { Lane } from '../backend/lane.ts'
+import { type Lane, OVERDUE_MS, STUCK_MS } from '../backend/lane.ts'
 import type { ServiceTime } from '../backend/service-time.ts'
 import type { RouterError } from '../base/errors.ts'
 import { StatementKeys } from '../executor/execution-keys.ts'
@@ -195,8 +195,12 @@ export class FastPath {
     const { transaction, relay, catalogs, output, clock } = this.#parts
     const nowMs = performance.now()
     const isShared = isSociable(plan) && transaction.isFree && time.isFast(nowMs)
-    const lane = isShared ? this.#parts.lanes.take(aim.nodeId, nowMs) : undefined
-    const connection = lane?.connection ?? this.#own()
+    const { lanes } = this.#parts
+    let lane = isShared ? lanes.take(aim.nodeId, nowMs, OVERDUE_MS) : undefined
+    const own = lane === undefined ? this.#own() : undefined
+    // behind a late head it is better than in the pool's queue, where all that is slow waits too
+    if (isShared && own === undefined) lane ??= lanes.take(aim.nodeId, nowMs, STUCK_MS)
+    const connection = lane?.connection ?? own
     if (connection === undefined) return false
     this.#lane = lane
     this.#time = time
