@@ -136,12 +136,14 @@ t.test('two workers', async (t) => {
     await client.query('BEGIN')
     await client.query('SELECT 1')
     const stopped = proxy.stop()
-    await until('no more clients', DEADLINE_MS, () =>
-      new pg.Client({ connectionString: proxy.url }).connect().then(
-        () => false,
+    await until('no more clients', DEADLINE_MS, async () => {
+      const visitor = new pg.Client({ connectionString: proxy.url })
+      visitor.on('error', () => undefined)
+      return await visitor.connect().then(
+        () => visitor.end().then(() => false),
         () => true,
-      ),
-    )
+      )
+    })
     t.equal((await client.query('SELECT 42 AS x')).rows[0]?.x, 42)
     await client.query('COMMIT')
     t.equal(await stopped, 0)
