@@ -14,7 +14,7 @@ const NO_PARAMETERS: Parameters = { types: [], formats: [], values: [] }
  */
 export class StatementKeys implements KeyReader {
   #text: Buffer = Buffer.alloc(0)
-  #literals: LexResult = new LexResult()
+  #literals: LexResult = new LexResult(16)
   #parameters: Parameters = NO_PARAMETERS
 
   /** `literals`: the spans of the text, as the plan counts them. */

@@ -64,7 +64,7 @@ export class StatementPlanner {
   /** The statement in `text` without parsing it; undefined: parse it. */
   fromCache(text: Buffer, world: PlanningWorld): PlannedStatement | undefined {
     if (world.temporaryNames.size > 0 || !world.isShared) return undefined
-    const literals = new LexResult()
+    const literals = new LexResult(FEW_SPANS)
     const cached = this.lookup(text, 0, text.length, literals, world.catalog, world.searchPath)
     if (cached === undefined) return undefined
     const { plan, times, catalog, searchPath } = cached
@@ -121,7 +121,7 @@ export class StatementPlanner {
     const statement =
       parsed.statement ??
       ((this.#parser.parse(parsed.text, callerKey).stmts[0]?.stmt ?? {}) as Tree)
-    const literals = new LexResult()
+    const literals = new LexResult(FEW_SPANS)
     const isLexed = this.#cache.lex(parsed.text, 0, parsed.text.length, literals)
     if (!isLexed) literals.count = 0
     const plan = planStatement({
@@ -148,6 +148,9 @@ export class StatementPlanner {
     return planned
   }
 }
+
+/** Most statements have fewer literals; arrays so small need no memory of their own. */
+const FEW_SPANS = 16
 
 /** They have no literals; what else they say is in their shape. */
 const BLOCK_COMMANDS: ReadonlySet<string> = new Set([
