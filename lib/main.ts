@@ -1,15 +1,15 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs'
 import { Log } from './base/log.ts'
-import { probeServers } from './check-command.ts'
-import { type Command, readCommandLine, USAGE } from './command-line.ts'
+import { probeServers } from './commands/check-command.ts'
+import { type Command, readCommandLine, USAGE } from './commands/command-line.ts'
+import { type Running, startDev } from './commands/dev-command.ts'
+import { exitOnCrash, reloadOnSignal, stopRequested } from './commands/process-signals.ts'
+import { startServe } from './commands/serve-command.ts'
 import { loadConfig } from './config/config-loader.ts'
 import { UsageError } from './config/usage-error.ts'
-import { type Running, startDev } from './dev-command.ts'
-import { exitOnCrash, reloadOnSignal, stopRequested } from './process-signals.ts'
 import { tellServiceManager } from './processes/service-manager.ts'
 import type { StopMode } from './processes/supervisor.ts'
-import { startServe } from './serve-command.ts'
+import { packageVersion } from './proxy/package-version.ts'
 
 const NEVER = new Promise<never>(() => undefined)
 
@@ -21,7 +21,7 @@ async function run(command: Command): Promise<void> {
       process.stdout.write(USAGE)
       break
     case 'version':
-      process.stdout.write(`pgloom ${version()}\n`)
+      process.stdout.write(`pgloom ${packageVersion()}\n`)
       break
     case 'check': {
       process.exitCode = await check(command.configFile)
@@ -88,12 +88,6 @@ async function reload(running: Running): Promise<void> {
 
 async function stopAgain(running: Running, hurry: StopMode, how: StopMode): Promise<void> {
   await (how === 'handed over' || how === 'when clients left' ? running.stop(hurry) : NEVER)
-}
-
-function version(): string {
-  const file = new URL('../../package.json', import.meta.url)
-  const manifest: unknown = JSON.parse(readFileSync(file, 'utf8'))
-  return (manifest as { readonly version: string }).version
 }
 
 try {

@@ -16,7 +16,9 @@ const FLOORS: readonly (readonly string[])[] = [
   ['session', 'control'],
   ['ops', 'console'],
   ['config', 'processes'],
-  // files directly in lib/: the composition root and the command line
+  ['proxy'],
+  ['commands'],
+  // main.ts
   [''],
 ]
 

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
-import { readCommandLine } from '../../lib/command-line.ts'
+import { readCommandLine } from '../../lib/commands/command-line.ts'
 import { PgloomProcess } from '../support/pgloom-process.ts'
 import { temporaryDirectory } from '../support/postgres-cluster.ts'
 

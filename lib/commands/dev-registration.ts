@@ -6,7 +6,7 @@ import {
   type NodeAddress,
   registerCoordinator,
   registerFirstWorker,
-} from './control/metadata-schema.ts'
+} from '../control/metadata-schema.ts'
 
 export type DevNode = NodeAddress & { readonly dataDirectory: string }
 

@@ -1,5 +1,5 @@
-import type { ConnectTarget, PoolKey } from './backend/pools.ts'
-import type { Config, ConfigDatabase } from './config/config.ts'
+import type { ConnectTarget, PoolKey } from '../backend/pools.ts'
+import type { Config, ConfigDatabase } from '../config/config.ts'
 import { databaseOf } from './pool-settings.ts'
 
 /** Where the connections of a pool go: pools bear the clients' names for databases. */

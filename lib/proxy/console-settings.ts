@@ -1,9 +1,9 @@
-import type { Config, ConfigDatabase } from './config/config.ts'
-import { isReadAtStart } from './config/config-changes.ts'
-import { completeConfig } from './config/config-loader.ts'
-import { INI_KEYS, type IniKind } from './config/ini-keys.ts'
-import type { ConsoleSettings } from './console/all-processes.ts'
-import type { DatabaseReport, SettingReport, UserReport } from './console/reports.ts'
+import type { Config, ConfigDatabase } from '../config/config.ts'
+import { isReadAtStart } from '../config/config-changes.ts'
+import { completeConfig } from '../config/config-loader.ts'
+import { INI_KEYS, type IniKind } from '../config/ini-keys.ts'
+import type { ConsoleSettings } from '../console/all-processes.ts'
+import type { DatabaseReport, SettingReport, UserReport } from '../console/reports.ts'
 
 const MS_PER_SECOND = 1000
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import type { ConfigTls } from './config/config.ts'
-import { UsageError } from './config/usage-error.ts'
-import type { TlsOptions } from './wire/tls-options.ts'
+import type { ConfigTls } from '../config/config.ts'
+import { UsageError } from '../config/usage-error.ts'
+import type { TlsOptions } from '../wire/tls-options.ts'
 
 /** Reads the files anew: certificates are renewed in place. */
 export function readTls(tls: ConfigTls): TlsOptions {

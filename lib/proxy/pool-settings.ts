@@ -1,10 +1,10 @@
+import type { SlotLimits, SlotPool } from '../backend/connection-slots.ts'
+import type { PoolOptions } from '../backend/pool-options.ts'
+import { DEFAULT_POOLS_OPTIONS, type PoolKey, type PoolsOptions } from '../backend/pools.ts'
+import type { Config, ConfigDatabase, ConfigPool, ConfigUser } from '../config/config.ts'
+import type { ClientLimits } from '../session/client-slots.ts'
+import type { TimeLimits } from '../session/session-timers.ts'
 import type { Access } from './access.ts'
-import type { SlotLimits, SlotPool } from './backend/connection-slots.ts'
-import type { PoolOptions } from './backend/pool-options.ts'
-import { DEFAULT_POOLS_OPTIONS, type PoolKey, type PoolsOptions } from './backend/pools.ts'
-import type { Config, ConfigDatabase, ConfigPool, ConfigUser } from './config/config.ts'
-import type { ClientLimits } from './session/client-slots.ts'
-import type { TimeLimits } from './session/session-timers.ts'
 
 const APPLICATION_NAME = 'pgloom'
 /** What timers take. */

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { UsageError } from './config/usage-error.ts'
+import { UsageError } from '../config/usage-error.ts'
 
 export type DevArguments = {
   readonly kind: 'dev'

@@ -1,9 +1,9 @@
 import pg from 'pg'
-import { ServerTls } from './backend/server-tls.ts'
-import type { Log } from './base/log.ts'
-import { SqlState } from './base/sqlstate.ts'
-import type { Config, ConfigDatabase } from './config/config.ts'
-import { installMetadata } from './control/metadata-schema.ts'
+import { ServerTls } from '../backend/server-tls.ts'
+import type { Log } from '../base/log.ts'
+import { SqlState } from '../base/sqlstate.ts'
+import type { Config, ConfigDatabase } from '../config/config.ts'
+import { installMetadata } from '../control/metadata-schema.ts'
 import { readTls } from './tls-files.ts'
 
 /** How we connect to a sharded database's coordinator for our own purposes: as the metadata user. */

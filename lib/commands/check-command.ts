@@ -1,8 +1,8 @@
 import pg from 'pg'
-import { Access } from './access.ts'
-import { Log } from './base/log.ts'
-import type { Config, ConfigDatabase } from './config/config.ts'
-import { connectionAs } from './own-connection.ts'
+import { Log } from '../base/log.ts'
+import type { Config, ConfigDatabase } from '../config/config.ts'
+import { Access } from '../proxy/access.ts'
+import { connectionAs } from '../proxy/own-connection.ts'
 
 /** Of pgloom check: an error is what keeps clients from being served. */
 export type Finding = { readonly kind: 'ok' | 'warning' | 'error'; readonly text: string }

@@ -1,8 +1,8 @@
-import type { Log } from './base/log.ts'
-import type { Config } from './config/config.ts'
-import { keysForRestart } from './config/config-changes.ts'
-import { loadConfig } from './config/config-loader.ts'
-import { maySet } from './config/set-parameter.ts'
+import type { Log } from '../base/log.ts'
+import type { Config } from '../config/config.ts'
+import { keysForRestart } from '../config/config-changes.ts'
+import { loadConfig } from '../config/config-loader.ts'
+import { maySet } from '../config/set-parameter.ts'
 
 /** proxy.ts has it. */
 export interface Reloadable {

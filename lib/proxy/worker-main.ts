@@ -1,7 +1,7 @@
-import { Log } from './base/log.ts'
-import type { Config } from './config/config.ts'
-import { exitOnCrash, ignoreStopSignals } from './process-signals.ts'
-import { runWorker } from './processes/worker-host.ts'
+import { Log } from '../base/log.ts'
+import { exitOnCrash, ignoreStopSignals } from '../commands/process-signals.ts'
+import type { Config } from '../config/config.ts'
+import { runWorker } from '../processes/worker-host.ts'
 import { Router } from './router.ts'
 
 /** One worker of a proxy of many processes; its primary (processes/primary.ts) starts it. */

@@ -1,8 +1,9 @@
-import { LruMap } from './base/lru-map.ts'
-import type { CatalogSource } from './catalog/catalog.ts'
-import type { Config, ConfigDatabase } from './config/config.ts'
-import type { CatalogWatcher } from './control/catalog-watcher.ts'
-import type { TransactionRecovery } from './control/transaction-recovery.ts'
+import { LruMap } from '../base/lru-map.ts'
+import type { CatalogSource } from '../catalog/catalog.ts'
+import type { Config, ConfigDatabase } from '../config/config.ts'
+import type { CatalogWatcher } from '../control/catalog-watcher.ts'
+import type { TransactionRecovery } from '../control/transaction-recovery.ts'
+import type { DatabaseServices } from '../session/session-services.ts'
 import {
   type DatabasesOptions,
   databaseServices,
@@ -11,7 +12,6 @@ import {
   makeWatcher,
 } from './database-services.ts'
 import { ensureMetadata, ownConnection } from './own-connection.ts'
-import type { DatabaseServices } from './session/session-services.ts'
 
 /** Names that only `*` stands for, and that are remembered. */
 const MAX_AUTOMATIC = 1000

@@ -1,5 +1,5 @@
-import type { ServerCredential } from './backend/server-credential.ts'
-import type { Config } from './config/config.ts'
+import type { ServerCredential } from '../backend/server-credential.ts'
+import type { Config } from '../config/config.ts'
 
 /** By user: what we send to servers that ask for it. */
 export function serverCredentials({ users }: Config): ReadonlyMap<string, ServerCredential> {

@@ -1,22 +1,22 @@
 import { availableParallelism } from 'node:os'
-import type { Log } from './base/log.ts'
-import type { ServeArguments } from './command-line.ts'
-import type { Config } from './config/config.ts'
-import { UsageError } from './config/usage-error.ts'
-import { ConfigReloader } from './config-reloader.ts'
-import type { Running } from './dev-command.ts'
-import { clientUrl } from './listening-config.ts'
-import { ControlSocket } from './processes/control-socket.ts'
+import type { Log } from '../base/log.ts'
+import type { Config } from '../config/config.ts'
+import { UsageError } from '../config/usage-error.ts'
+import { ControlSocket } from '../processes/control-socket.ts'
 import {
   controlSocketPath,
   defaultRuntimeDirectory,
   openRuntimeDirectory,
-} from './processes/runtime-directory.ts'
-import { SupervisorPost } from './processes/supervisor.ts'
-import { Predecessor } from './processes/takeover.ts'
-import { type RunningProxy, startProxy } from './proxy.ts'
-import type { CancelKey } from './session/cancel-keys.ts'
-import { TakenSockets } from './session/listening-ports.ts'
+} from '../processes/runtime-directory.ts'
+import { SupervisorPost } from '../processes/supervisor.ts'
+import { Predecessor } from '../processes/takeover.ts'
+import { ConfigReloader } from '../proxy/config-reloader.ts'
+import { clientUrl } from '../proxy/listening-config.ts'
+import { type RunningProxy, startProxy } from '../proxy/proxy.ts'
+import type { CancelKey } from '../session/cancel-keys.ts'
+import { TakenSockets } from '../session/listening-ports.ts'
+import type { ServeArguments } from './command-line.ts'
+import type { Running } from './dev-command.ts'
 
 /** `pgloom serve`: the proxy, in one process or many, in the place of another one where that was asked for. */
 export async function startServe(args: ServeArguments, config: Config, log: Log): Promise<Running> {
