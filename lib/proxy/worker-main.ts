@@ -1,6 +1,6 @@
 import { Log } from '../base/log.ts'
-import { exitOnCrash, ignoreStopSignals } from '../commands/process-signals.ts'
 import type { Config } from '../config/config.ts'
+import { exitOnCrash, ignoreStopSignals } from '../processes/process-signals.ts'
 import { runWorker } from '../processes/worker-host.ts'
 import { Router } from './router.ts'
 
