@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { BenchArguments, SystemName } from './arguments.ts'
-import { loadCluster, loadStock } from './bench-data.ts'
+import { loadAnalysis, loadCluster, loadStock } from './bench-data.ts'
 import { closeWatchdogs, killChildren } from './child-processes.ts'
 import type { Target } from './cpu-meter.ts'
 import { HOW_TO_GET_PGBOUNCER, pgbouncerVersion, startPgbouncer } from './pgbouncer.ts'
 import { readBuild, startPgloom } from './pgloom.ts'
 import { PostgresServers } from './postgres-servers.ts'
-import type { Setting } from './scenarios.ts'
+import type { Scenario } from './scenarios.ts'
 import { directSystem, type System } from './system.ts'
 
 /** The build that this file is part of. */
@@ -25,6 +25,7 @@ export class BenchWorld {
   #stock: Promise<PostgresServers> | undefined
   #cluster: Promise<PostgresServers> | undefined
   #isClusterLoaded = false
+  readonly #loadedForAnalysis = new Set<PostgresServers>()
 
   constructor(args: BenchArguments, say: (line: string) => void) {
     this.#args = args
@@ -39,12 +40,13 @@ export class BenchWorld {
   }
 
   /** The systems that can be had, in the order of the arguments. Started when first asked for. */
-  async targets(setting: Setting): Promise<readonly Target[]> {
+  async targets({ setting, isAnalysis }: Scenario): Promise<readonly Target[]> {
     const targets: Target[] = []
     for (const name of this.#args.systems) {
       const target = await this.#target(name, setting)
       if (target !== undefined) targets.push(target)
     }
+    if (isAnalysis === true) for (const target of targets) await this.#loadAnalysis(target)
     return targets
   }
 
@@ -57,7 +59,7 @@ export class BenchWorld {
   }
 
   /** Only pgloom knows clusters: the others are the same there as on the ordinary server. */
-  #target(name: SystemName, setting: Setting): Promise<Target | undefined> {
+  #target(name: SystemName, setting: Scenario['setting']): Promise<Target | undefined> {
     const shared = name.startsWith('pgloom') || setting === 'fresh' ? setting : 'stock'
     const key = `${name} ${shared}`
     const known = this.#targets.get(key)
@@ -114,6 +116,15 @@ export class BenchWorld {
       this.#isClusterLoaded = true
     }
     return { servers, system }
+  }
+
+  /** Once for all systems of the same servers. */
+  async #loadAnalysis({ system, servers }: Target): Promise<void> {
+    if (this.#loadedForAnalysis.has(servers)) return
+    this.#loadedForAnalysis.add(servers)
+    this.#say(`loading 2,000,000 rows through ${system.name}`)
+    const address = { host: '127.0.0.1', port: system.port }
+    await loadAnalysis(servers, address, servers.nodes.length > 1)
   }
 
   #clusterServers(): Promise<PostgresServers> {

@@ -56,6 +56,18 @@ const GOALS: readonly Goal[] = [
       value: (result: CaseResult) => quotient(result, 'p99Ms', 'quietP99Ms'),
     },
   ]),
+  {
+    scenario: 'fan-out',
+    protocol: 'prepared',
+    clients: 1,
+    what: 'us of CPU of proxy and servers',
+    bound: { atMost: 400 },
+    value: (result) => {
+      const proxy = medianOf(result, SYSTEM, 'proxyCpuUs')
+      const postgres = medianOf(result, SYSTEM, 'postgresCpuUs')
+      return proxy === undefined || postgres === undefined ? undefined : proxy + postgres
+    },
+  },
   ratio('stream', 'simple', 1, 'throughput', { atLeast: 1.4 }),
   {
     scenario: 'idle',

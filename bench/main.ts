@@ -30,7 +30,7 @@ async function run(args: BenchArguments, signal: AbortSignal): Promise<void> {
     const settings = { ...args, directory: world.directory, signal, say }
     for (const benchCase of casesOf(args)) {
       signal.throwIfAborted()
-      const targets = await world.targets(benchCase.scenario.setting)
+      const targets = await world.targets(benchCase.scenario)
       for (const { system } of targets) systems[system.name] = system.version
       say(`\n${benchCase.scenario.title}: ${benchCase.protocol}, ${benchCase.clients} clients`)
       const one = await runCase(benchCase, targets, settings)

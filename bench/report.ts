@@ -2,6 +2,8 @@ import { type CaseResult, type Metric, medianOf, medianRatio } from './figures.t
 
 /** What ratios are to. */
 export const REFERENCE = 'pgbouncer'
+/** Where that is not of the run. */
+const SECOND_REFERENCE = 'direct'
 
 type Column = {
   readonly title: string
@@ -78,11 +80,17 @@ function failures({ turns }: CaseResult): string[] {
   return [...new Set(said)]
 }
 
+function referenceOf({ turns }: CaseResult): string {
+  const hasReference = turns.some(({ system, figures }) => system === REFERENCE && figures)
+  return hasReference ? REFERENCE : SECOND_REFERENCE
+}
+
 function ratioColumn(title: string, metric: Metric): Column {
   return {
     title,
     metric,
-    cell: (result, system) => medianRatio(result, system, REFERENCE, metric)?.toFixed(2) ?? '',
+    cell: (result, system) =>
+      medianRatio(result, system, referenceOf(result), metric)?.toFixed(2) ?? '',
   }
 }
 

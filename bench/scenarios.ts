@@ -15,6 +15,8 @@ export type Scenario = {
   /** What is run unless the arguments say otherwise. */
   readonly protocols: readonly Protocol[]
   readonly clients: readonly number[]
+  /** Needs the large tables of loadAnalysis. */
+  readonly isAnalysis?: boolean
   /** The choice of clients or protocols isn't the user's. */
   readonly isFixed?: boolean
 }
@@ -82,6 +84,48 @@ SELECT c.name, count(*) AS orders, sum(o.total) AS total FROM bench_customers c
   JOIN bench_orders o ON o.tenant_id = c.tenant_id AND o.customer_id = c.customer_id
   WHERE c.tenant_id = :tenant GROUP BY c.name ORDER BY total DESC LIMIT 5;
 `
+
+/** On every shard: the index that serves it isn't on the distribution column. */
+const FAN_OUT = `
+\\set id random(1, 200000)
+SELECT * FROM bench_events WHERE event_id = :id;
+`
+
+const FAN_OUT_COUNT = `
+\\set id random(1, 199980)
+SELECT count(*), max(kind) FROM bench_events WHERE event_id BETWEEN :id AND :id + 20;
+`
+
+const ANALYSES: Readonly<Record<string, { title: string; sql: string }>> = {
+  aggregates: {
+    title: 'aggregates over 2,000,000 rows',
+    sql: 'SELECT count(*), sum(spent), avg(spent), min(at), max(at) FROM bench_visits;',
+  },
+  'group-by': {
+    title: '40 groups of 2,000,000 rows, sorted',
+    sql: 'SELECT country, count(*), sum(spent) FROM bench_visits GROUP BY country ORDER BY 2 DESC, 1;',
+  },
+  'top-n': {
+    title: 'the first 20 of 2,000,000 rows',
+    sql: 'SELECT * FROM bench_visits ORDER BY spent DESC, visit_id LIMIT 20;',
+  },
+  'count-distinct': {
+    title: 'count(DISTINCT) of 20,011 values in 2,000,000 rows',
+    sql: 'SELECT count(DISTINCT page) FROM bench_visits;',
+  },
+  'count-distinct-users': {
+    title: 'count(DISTINCT) of the distribution column, 100,000 values in 2,000,000 rows',
+    sql: 'SELECT count(DISTINCT user_id) FROM bench_visits;',
+  },
+  join: {
+    title: 'join of 100,000 with 2,000,000 rows on the distribution column, 5 groups',
+    sql: 'SELECT u.plan, count(*), sum(v.spent) FROM bench_users u JOIN bench_visits v USING (user_id) GROUP BY u.plan ORDER BY 1;',
+  },
+  rows: {
+    title: 'half of 2,000,000 rows as they are',
+    sql: 'SELECT * FROM bench_visits WHERE page % 2 = 0;',
+  },
+}
 
 /** 200 ms each; the function's name tells nobody so. */
 const SLOW = `SELECT bench_report(0.2);\n`
@@ -152,6 +196,34 @@ export const SCENARIOS: readonly Scenario[] = [
     protocols: ['simple', 'prepared'],
     clients: [16, 64],
   },
+  {
+    name: 'fan-out',
+    title: 'Index lookups on all 32 shards of 2 workers, the others on one server',
+    setting: 'cluster',
+    workload: { kind: 'statements', script: FAN_OUT, samplingRate: 1 },
+    protocols: ['prepared', 'simple'],
+    clients: [1, 16],
+  },
+  {
+    name: 'fan-out-count',
+    title: 'Aggregates of 21 rows of 32 shards of 2 workers, the others on one server',
+    setting: 'cluster',
+    workload: { kind: 'statements', script: FAN_OUT_COUNT, samplingRate: 1 },
+    protocols: ['prepared', 'simple'],
+    clients: [1, 16],
+  },
+  ...Object.entries(ANALYSES).map(
+    ([name, { title, sql }]): Scenario => ({
+      name: `analysis-${name}`,
+      title: `pgloom over 32 shards on 2 workers, the others on one server: ${title}`,
+      setting: 'cluster',
+      workload: { kind: 'statements', script: `${sql}\n`, samplingRate: 1 },
+      protocols: ['prepared'],
+      clients: [1],
+      isAnalysis: true,
+      isFixed: true,
+    }),
+  ),
   {
     name: 'mixed',
     title: 'Point readers beside 4 clients with 200 ms queries and 4 that hold transactions open',
