@@ -56,3 +56,33 @@ export const CLICKBENCH_LAYOUTS: readonly Layout[] = [
   { name: 'by_user', groups: [[['hits', 'userid']]], reference: [] },
   { name: 'by_watch', groups: [[['hits', 'watchid']]], reference: [] },
 ]
+
+const TPCDS: Layout = {
+  name: 'colocated',
+  groups: [
+    [
+      ['item', 'i_item_sk'],
+      ['store_sales', 'ss_item_sk'],
+      ['store_returns', 'sr_item_sk'],
+      ['catalog_sales', 'cs_item_sk'],
+      ['catalog_returns', 'cr_item_sk'],
+      ['web_sales', 'ws_item_sk'],
+      ['web_returns', 'wr_item_sk'],
+      ['inventory', 'inv_item_sk'],
+    ],
+    [['customer', 'c_customer_sk']],
+  ],
+  reference: (
+    'date_dim time_dim customer_address customer_demographics household_demographics income_band store call_center ' +
+    'catalog_page warehouse web_site web_page promotion reason ship_mode'
+  ).split(' '),
+}
+
+export const TPCDS_LAYOUTS: readonly Layout[] = [
+  TPCDS,
+  scattered(TPCDS, [
+    [['customer_address', 'ca_address_sk']],
+    [['date_dim', 'd_date_sk']],
+    [['store', 's_store_sk']],
+  ]),
+]
