@@ -36,6 +36,8 @@ BEGIN
     ('pg_catalog', 'pg_trigger', '{}',
       $$r.tgname !~ '^pgloom_guard' AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace h
         ON h.oid = c.relnamespace WHERE c.oid = ANY (ARRAY[r.tgrelid, r.tgconstrrelid]) AND h.nspname ~ '^pgloom(_|$)')$$),
+    ('pg_catalog', 'pg_statistic_ext', '{}',
+      $$NOT EXISTS (SELECT FROM pg_catalog.pg_namespace h WHERE h.oid = r.stxnamespace AND h.nspname ~ '^pgloom(_|$)')$$),
     ('pg_catalog', 'pg_policies', '{}', $$r.schemaname !~ '^pgloom(_|$)' AND r.policyname !~ '^pgloom_guard'$$),
     ('pg_catalog', 'pg_indexes', '{}', $$r.schemaname !~ '^pgloom(_|$)'$$),
     ('pg_catalog', 'pg_views', '{}', $$r.schemaname !~ '^pgloom(_|$)'$$),

@@ -197,7 +197,7 @@ const DESCRIBE = `SELECT json_build_object('oid', c.oid::int8, 'schema', n.nspna
   'foreignKeys', ${list(`${FOREIGN_KEYS} AND k.conrelid = c.oid`)},
   'referencedBy', ${list(`${FOREIGN_KEYS} AND k.confrelid = c.oid AND k.conrelid <> c.oid`)},
   'sequences', ${list(SEQUENCES)}, 'grants', ${list(GRANTS)},
-  'statistics', ${list("SELECT json_agg(json_build_object('name', s.stxname, 'definition', pg_get_statisticsobjdef(s.oid))) FROM pg_statistic_ext s WHERE s.stxrelid = c.oid")})
+  'statistics', ${list("SELECT json_agg(json_build_object('name', s.stxname, 'definition', pg_get_statisticsobjdef(s.oid))) FROM pg_statistic_ext s WHERE s.stxrelid = c.oid AND s.stxnamespace NOT IN (SELECT g.oid FROM pg_namespace g WHERE g.nspname = 'pgloom_guards')")})
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = `
 
 /**

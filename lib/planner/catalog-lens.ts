@@ -17,6 +17,7 @@ const LENSED: Readonly<Record<string, ReadonlySet<string>>> = {
     'pg_policies',
     'pg_policy',
     'pg_sequences',
+    'pg_statistic_ext',
     'pg_tables',
     'pg_trigger',
     'pg_views',

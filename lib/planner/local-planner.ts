@@ -8,12 +8,13 @@ import {
   SIZED_RELATIONS,
 } from './cluster-objects.ts'
 import { localCursor } from './cursor-planner.ts'
+import { likeReplacements } from './like-clauses.ts'
 import type { LocalPlan, PinReason, Replacement } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { qualifierRange } from './qualifiers.ts'
 import type { StatementTables } from './table-references.ts'
 import { builtinName, type FuncCall, type RangeVar, strings, type Tree, walkTree } from './tree.ts'
-import { runsCode, unseenReads } from './unseen-reads.ts'
+import { runsCode } from './user-code.ts'
 
 const QUERY_KINDS: ReadonlySet<string> = new Set([
   'SelectStmt',
@@ -52,10 +53,10 @@ export function planLocal(input: PlanInput, kind: string, tables: StatementTable
   const hasLens = isReplaced && canLens(input)
   const replaced = isReplaced
     ? [...relationReplacements(input, tables, hasLens), ...functionReplacements(input, hasLens)]
-    : []
+    : likeReplacements(input)
   return {
     kind: 'local',
-    replacements: replaced.sort((left, right) => left.start - right.start),
+    replacements: [...replaced].sort((left, right) => left.start - right.start),
     refreshesSizes: refreshesSizes(statement, tables),
     changesCatalog: changesCatalog(kind, statement),
     pin: pinReason(kind, statement),
@@ -64,7 +65,6 @@ export function planLocal(input: PlanInput, kind: string, tables: StatementTable
     cursor: localCursor(statement),
     isReadOnly: kind === 'SelectStmt' && isReadOnly(statement),
     runsCode: runsCode(kind, statement),
-    unseenReads: input.catalog.tables.size === 0 ? undefined : unseenReads(kind, statement, tables),
     isShapeStable: isQuery && replaced.length === 0 && !mentionsSetting(statement),
   }
 }

@@ -94,8 +94,6 @@ export type LocalPlan = {
   readonly isReadOnly: boolean
   /** Runs code of the user's, which may leave anything behind in its server session. */
   readonly runsCode: boolean
-  /** undefined: it reads no distributed table, whoever runs it. */
-  readonly unseenReads: UnseenReads | undefined
   /** true if every literal may differ without changing this plan: cacheable by shape. */
   readonly isShapeStable: boolean
 }
@@ -104,18 +102,6 @@ export type LocalCursor = {
   readonly action: 'declare' | 'fetch' | 'close'
   readonly name: string
   readonly isHeld: boolean
-}
-
-/** How a statement might read distributed tables that it doesn't name. */
-export type UnseenReads = {
-  /** Bodies of functions that aren't Postgres' own, DO, CALL. */
-  readonly runsCode: boolean
-  /** Relations that may be views, as quoted names. */
-  readonly relations: readonly string[]
-  /** Those may have triggers. */
-  readonly writes: boolean
-  /** The code that stands in the statement itself: of DO. */
-  readonly code: string
 }
 
 export type Replacement = TextRange & { readonly text: string }
@@ -271,7 +257,7 @@ export type InsertThroughScratchPlan = {
   /** What to put there besides the scratch table's name, e.g. ` AS events`. */
   readonly targetSuffix: string
   /** As in LocalPlan. */
-  readonly unseenReads: UnseenReads | undefined
+  readonly runsCode: boolean
   /** The statement's rows come from distributed tables; undefined: they don't. */
   readonly source: PulledPlan | undefined
 }

@@ -281,6 +281,18 @@ export const REFUSALS = {
     hint: "What concerns the stored rows only can be run on every shard: SELECT * FROM run_command_on_shards('my_table', 'REINDEX TABLE %s').",
     example: 'REINDEX TABLE events',
   },
+  inheritance: {
+    sqlState: NOT_SUPPORTED,
+    message: 'a table cannot inherit from a distributed or reference table',
+    hint: 'Copy its columns with LIKE.',
+    example: 'CREATE TABLE more () INHERITS (events)',
+  },
+  publication: {
+    sqlState: NOT_SUPPORTED,
+    message: 'a publication through the proxy cannot take in distributed and reference tables',
+    hint: 'Create the publication on every node, for the tables of the shards.',
+    example: 'CREATE PUBLICATION p FOR ALL TABLES',
+  },
   'index-concurrently': {
     sqlState: NOT_SUPPORTED,
     message: 'CREATE INDEX CONCURRENTLY is not supported on distributed tables yet',

@@ -12,7 +12,7 @@ import {
 } from './query-model.ts'
 import type { StatementTables } from './table-references.ts'
 import { strings, type Tree, walkTree } from './tree.ts'
-import { runsCode } from './unseen-reads.ts'
+import { runsCode } from './user-code.ts'
 
 const DOT = Buffer.from('.')
 

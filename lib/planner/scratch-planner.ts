@@ -6,7 +6,7 @@ import { relationRange } from './qualifiers.ts'
 import { refuse } from './refusals.ts'
 import type { StatementTables } from './table-references.ts'
 import { type InsertStmt, type Tree, walkTree } from './tree.ts'
-import { unseenReads } from './unseen-reads.ts'
+import { runsCode } from './user-code.ts'
 
 /**
  * An INSERT that the coordinator evaluates once, into a scratch table: its keys are known only to Postgres, or its
@@ -26,7 +26,7 @@ export function planThroughScratch(
   )
   return {
     kind: 'insert-through-scratch',
-    unseenReads: unseenReads('InsertStmt', input.statement, tables),
+    runsCode: runsCode('InsertStmt', input.statement),
     table,
     target: relationRange(input.text, relation ?? {}),
     targetSuffix: relation?.alias === undefined ? ` AS ${quoteName(table.name)}` : '',

@@ -1,5 +1,6 @@
 import type { Catalog, ClusterTable } from '../catalog/catalog.ts'
 import { planCopy } from './copy-planner.ts'
+import { checkRelatives } from './inheritance-checks.ts'
 import { planLocal } from './local-planner.ts'
 import type { DdlCommand, DdlPlan, LockPlan, Plan } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
@@ -19,6 +20,7 @@ export function planUtility(
   planPart: (part: PlanInput) => Plan,
 ): Plan {
   const tables = tableReferences(input, body)
+  checkRelatives(input, kind, body)
   const planned = planOfKind(input, kind, body, tables, planPart)
   if (planned !== undefined) return planned
   const isNamed = tables.distributed.length + tables.reference.length > 0

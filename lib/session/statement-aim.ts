@@ -54,8 +54,7 @@ export function isPlain(plan: Plan): boolean {
         !plan.readsSequences &&
         plan.setsSettings.length === 0 &&
         plan.pin === undefined &&
-        plan.cursor === undefined &&
-        plan.unseenReads === undefined
+        plan.cursor === undefined
       )
     case 'select':
     case 'insert-rows':

@@ -13,7 +13,6 @@ import { routedShard } from '../executor/routed.ts'
 import { writeReplaced, writeSpliced } from '../executor/splice-writer.ts'
 import type { LocalPlan, RoutedStatement } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
-import { unseenReadsOf } from '../planner/unseen-reads.ts'
 import type { LexResult } from '../sql/lexer.ts'
 import { writeCommandComplete } from '../wire/backend-messages.ts'
 import type { FrameWriter } from '../wire/frame-writer.ts'
@@ -28,7 +27,6 @@ import type {
   PlannedStatement,
   PlanningWorld,
 } from './statement-planner.ts'
-import { UnseenReadsGuard } from './unseen-reads-guard.ts'
 
 /** Where a statement goes as it is: to one connection. */
 export type Target = {
@@ -50,7 +48,6 @@ export const NO_PARAMETERS: Parameters = { types: [], formats: [], values: [] }
 export class StatementRunner {
   readonly #parts: SessionParts
   readonly #commands: SessionCommands
-  readonly #unseenReads: UnseenReadsGuard
   readonly #keys = new StatementKeys()
   /** Those that #lastSearchPath was made from. */
   #searchPathSettings: Settings | undefined
@@ -58,7 +55,6 @@ export class StatementRunner {
 
   constructor(parts: SessionParts, commands: SessionCommands) {
     this.#parts = parts
-    this.#unseenReads = new UnseenReadsGuard(parts)
     this.#commands = commands
   }
 
@@ -212,8 +208,6 @@ export class StatementRunner {
   /** Before a local statement runs; its connection has not been asked for yet. */
   async prepareLocal({ plan }: PlannedStatement): Promise<void> {
     const { commands, context, transaction } = this.#parts
-    const reads = unseenReadsOf(plan)
-    if (reads !== undefined) await this.#unseenReads.check(reads, () => this.coordinator())
     if (plan.kind === 'local' && plan.cursor?.action === 'declare') {
       checkCursorFree(transaction.cursors, plan.cursor.name)
     }
@@ -255,7 +249,6 @@ export class StatementRunner {
 
   /** After a statement has succeeded: what it created or dropped is seen from its commit on. */
   noteCatalogChange(): void {
-    this.#unseenReads.forget()
     this.#parts.catalogs.noteChange()
   }
 

@@ -59,7 +59,7 @@ function scratchPlan(world: World, text: string): [InsertThroughScratchPlan, str
   const start = text.indexOf('§')
   const plan: InsertThroughScratchPlan = {
     kind: 'insert-through-scratch',
-    unseenReads: undefined,
+    runsCode: false,
     table: world.events,
     target: { start, end: start + 'events'.length },
     targetSuffix: ' AS events',
