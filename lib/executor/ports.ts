@@ -1,6 +1,6 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { Catalog } from '../catalog/catalog.ts'
-import type { DdlPlan, FunctionPlan, PinReason } from '../planner/plan.ts'
+import type { DdlPlan, FunctionPlan, LocalPlan, PinReason } from '../planner/plan.ts'
 import type { SessionCursors } from './session-cursors.ts'
 
 /** ClientPort.write copies any piece smaller than this. */
@@ -69,6 +69,8 @@ export interface StatementContext {
   connection(nodeId: number, access: 'read' | 'write'): Promise<BackendConnection>
   /** The session keeps its connection to this node, which the statement must be using, between transactions. */
   pin(nodeId: number, reason: PinReason): void
+  /** `local` is about to run there: what it may leave behind in its server session is this session's. */
+  watch(connection: BackendConnection, local: LocalPlan): void
   readonly cursors: SessionCursors
   /** A connection outside the client's transaction, settings applied, given back when the statement ends. */
   sideConnection(nodeId: number): Promise<BackendConnection>

@@ -50,6 +50,7 @@ export function runPulled(plan: PulledPlan, run: PulledRun): Promise<CommandTag>
     const { snapshot, allowance } = await readSettings(connection)
     if (snapshot !== undefined) return runBeside(plan, snapshot, allowance, run)
     const tables = await pull(plan.pulls, connection, allowance, run)
+    context.watch(connection, plan.local)
     const tag = await runOver(plan, tables, connection, run)
     if (isInTransaction && !declaresCursor) await dropPulled(tables, connection)
     return tag
@@ -109,12 +110,15 @@ async function runBeside(
   run: PulledRun,
 ): Promise<CommandTag> {
   const { context, declaresCursor } = run
-  if (declaresCursor) throw needsReadWrite()
+  // what a session lock or setting would be held by is not the session's own connection
+  if (declaresCursor || plan.local.pin !== undefined) throw needsReadWrite()
   const side = await context.sideConnection(coordinatorOf(context.catalog).nodeId)
   try {
     await query(side, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE')
     if (snapshot !== '') await query(side, `SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot)}`)
     const tables = await pull(plan.pulls, side, allowance, run)
+    await query(side, 'SET TRANSACTION READ ONLY')
+    context.watch(side, plan.local)
     return await runOver(plan, tables, side, run)
   } finally {
     if (side.state === 'ready') await query(side, 'ROLLBACK')
@@ -225,7 +229,7 @@ export async function dropPulled(
 function needsReadWrite(): RouterError {
   return new RouterError(
     SqlState.featureNotSupported,
-    'a cursor over rows of several shards that must be brought together needs a read-write transaction',
+    'a cursor, session lock or temporary object over rows of several shards that must be brought together needs a read-write transaction',
     { hint: 'Use a READ WRITE transaction.' },
   )
 }

@@ -1,6 +1,6 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { Catalog } from '../catalog/catalog.ts'
-import type { PinReason } from '../planner/plan.ts'
+import type { LocalPlan, PinReason } from '../planner/plan.ts'
 import { query } from './node-client.ts'
 import type { ClientPort, QueryTier, StatementContext } from './ports.ts'
 import type { SessionCursors } from './session-cursors.ts'
@@ -13,6 +13,8 @@ export class SessionStatementContext implements StatementContext {
   readonly signal: AbortSignal
   readonly #transaction: SessionTransaction
   readonly #side = new Set<BackendConnection>()
+  /** Code of the user's has run on them. */
+  readonly #tainted = new Set<BackendConnection>()
   #transactionTime: Promise<string> | undefined = undefined
   #tier: QueryTier | undefined = undefined
 
@@ -38,6 +40,16 @@ export class SessionStatementContext implements StatementContext {
 
   pin(nodeId: number, reason: PinReason): void {
     this.#transaction.pin(nodeId, reason)
+  }
+
+  watch(connection: BackendConnection, { pin, runsCode, setsSettings }: LocalPlan): void {
+    if (this.#side.has(connection)) {
+      if (runsCode) this.#tainted.add(connection)
+      return
+    }
+    if (runsCode) this.#transaction.taint(connection)
+    if (setsSettings.length > 0) this.#transaction.watchSettings(connection, setsSettings)
+    if (pin !== undefined) this.#transaction.pin(connection.node.nodeId, pin)
   }
 
   connection(nodeId: number, access: 'read' | 'write'): Promise<BackendConnection> {
@@ -70,6 +82,7 @@ export class SessionStatementContext implements StatementContext {
 
   /** Gives the side connections back. */
   end(): void {
+    for (const connection of this.#tainted) connection.close()
     for (const connection of this.#side) this.#transaction.releaseSide(connection)
     this.#side.clear()
   }

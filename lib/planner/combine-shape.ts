@@ -197,7 +197,7 @@ export function checkScatterSelect(
   for (const inner of allBlocks(block)) {
     for (const value of ownExpressions(inner)) {
       visitLevel(value, (node) => {
-        checkNode(node, isConcatenation)
+        checkNode(node, isConcatenation && targetList?.includes(value as Tree) === true)
         return true
       })
       if (inner !== block) checkOuterAggregates(inner, value)
@@ -223,9 +223,10 @@ function checkOrdinals(select: SelectStmt, width: number | undefined): void {
   }
 }
 
-function checkNode({ ColumnRef }: Tree, isConcatenation: boolean): void {
+/** Shown they are the row's own; whatever else is done with them, those of different shards don't compare. */
+function checkNode({ ColumnRef }: Tree, isShown: boolean): void {
   const name = ColumnRef?.fields?.at(-1)?.String?.sval ?? ''
-  if (name === 'tableoid' || (!isConcatenation && SYSTEM_COLUMNS.has(name))) {
+  if (name === 'tableoid' || (!isShown && SYSTEM_COLUMNS.has(name))) {
     refuse('system-column', name, ColumnRef?.location)
   }
 }

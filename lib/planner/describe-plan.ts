@@ -157,12 +157,13 @@ function describeThroughScratch(plan: InsertThroughScratchPlan): readonly string
   return source === undefined ? [line] : [line, ...describePulled(source)]
 }
 
-function describePulled({ pulls, places }: PulledPlan): readonly string[] {
+function describePulled({ pulls, places, local }: PulledPlan): readonly string[] {
   const marks = places.map(({ start, end, pull, suffix }) => `${start}-${end} -> ${pull}${suffix}`)
   const rows = pulls.map(({ pins, worker, needsPrimaryKey }) => {
     return `pull [${pins.map(describePin).join(' ')}]${needsPrimaryKey ? ' with key' : ''}: ${shardText(worker)}`
   })
-  return [`pulled at ${marks.join(', ')}`, ...rows]
+  const rewrites = local.replacements.map(({ start, end, text }) => `${start}-${end} -> ${text}`)
+  return [`pulled at ${marks.join(', ')}`, ...rewrites, ...rows]
 }
 
 function describeCombine(combine: CombineQuery): string {

@@ -8,7 +8,8 @@ import { distributionKey } from './query-model.ts'
 import { refuse } from './refusals.ts'
 import { distributedRelations } from './router.ts'
 import { workerFromText, workerFromTree } from './shard-text.ts'
-import type { InsertStmt } from './tree.ts'
+import { lastName, SYSTEM_COLUMNS } from './statement-checks.ts'
+import { type InsertStmt, type Tree, walkTree } from './tree.ts'
 
 /** UPDATE or DELETE in every shard that its pins allow. */
 export function planScatterModify(analysis: Analysis): ScatterModify {
@@ -17,6 +18,7 @@ export function planScatterModify(analysis: Analysis): ScatterModify {
   const target = root.relations[0]
   if (target?.table?.kind !== 'distributed') return refuse('not-joined-on-key')
   const usesTime = checkVolatility(input.statement, false)
+  checkSystemColumns(input.statement)
   const { seeds } = provePushable(analysis, root)
   if (seeds[0]?.relation !== target) return refuse('not-joined-on-key')
   const values = flow.constants().get(distributionKey(target, target.table) ?? '')
@@ -28,6 +30,16 @@ export function planScatterModify(analysis: Analysis): ScatterModify {
       ? workerFromTree(analysis, replaceTime(input.statement))
       : workerFromText(analysis)),
   }
+}
+
+/** A ctid names another row in every shard. */
+function checkSystemColumns(statement: Tree): void {
+  walkTree(statement, (kind, node) => {
+    if (kind !== 'ColumnRef') return undefined
+    const name = lastName(node) ?? ''
+    if (SYSTEM_COLUMNS.has(name)) refuse('system-column', name, Number(node['location'] ?? 0))
+    return undefined
+  })
 }
 
 /** INSERT … SELECT whose rows stay in the shards they come from. */
@@ -42,6 +54,7 @@ export function planPushedInsert(
   const select = source?.select
   if (source?.kind !== 'select' || select === undefined) return refuse('insert-select')
   const usesTime = checkVolatility(input.statement, false)
+  checkSystemColumns(input.statement)
   const pushdown = provePushable(analysis, source)
   const core = coreShape(analysis, source, select, pushdown)
   const isWhole = core.groupsByKey && core.distinctByKey && core.windowsByKey

@@ -5,12 +5,11 @@ import { planLocal } from './local-planner.ts'
 import type { Pin, PulledPlace, PulledPlan, PulledRows } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { rowFilters } from './pull-filters.ts'
+import { pulledAlias, pullRewrites, quotedName } from './pull-rewrites.ts'
 import { relationRange, skipBlanks } from './qualifiers.ts'
 import { allRelations, distributionKey, type Relation } from './query-model.ts'
 import { Refusal, refuse } from './refusals.ts'
-import { qualifyingTable } from './router.ts'
 import { workerFromTree } from './shard-text.ts'
-import { checkWholeRows, SYSTEM_COLUMNS } from './statement-checks.ts'
 import type { StatementTables, TableReference } from './table-references.ts'
 import { builtinName, type RangeVar, type Tree, walkTree } from './tree.ts'
 import { usedColumns } from './used-columns.ts'
@@ -31,9 +30,9 @@ export function planPulled(
   insertTarget?: RangeVar,
 ): PulledPlan {
   const local = planLocal(input, kind, tables)
-  if (local.runsCode || local.pin !== undefined) refuse('volatile-function')
+  if (local.readsSequences) refuse('sequence-function', 'currval')
   const reading = readOrNothing(input, tables)
-  checkPulled(input, reading)
+  checkPulled(input, tables)
   const occurrences = tables.references.flatMap((reference): readonly Occurrence[] => {
     const { table } = reference
     if (table?.kind !== 'distributed' || reference.node === insertTarget) return []
@@ -48,10 +47,16 @@ export function planPulled(
     return {
       ...relationRange(input.text, occurrence.node),
       pull,
-      suffix: suffix(input, occurrence),
+      suffix: suffix(input, tables, occurrence),
     }
   })
-  return { kind: 'pulled', pulls, places: places.sort((a, b) => a.start - b.start), local }
+  const replacements = [...local.replacements, ...pullRewrites(input, tables, reading?.root)]
+  return {
+    kind: 'pulled',
+    pulls,
+    places: places.sort((a, b) => a.start - b.start),
+    local: { ...local, replacements: replacements.sort((a, b) => a.start - b.start) },
+  }
 }
 
 /** If both are refused, why the statement can't be pulled is what the user can't help otherwise. */
@@ -80,31 +85,26 @@ function readOrNothing(input: PlanInput, tables: StatementTables): Reading {
 }
 
 /** What would not be the user's own table's, even with all rows at hand. */
-function checkPulled(input: PlanInput, reading: Reading): void {
+function checkPulled(input: PlanInput, tables: StatementTables): void {
   walkTree(input.statement, (kind, node) => {
-    if (kind === 'LockingClause') refuse('row-locks')
-    if (kind === 'RangeTableSample') refuse('table-sample')
+    if (kind === 'LockingClause') checkLocks(tables, node as LockingClause)
+    // the seed picks other rows of a copy
+    if (kind === 'RangeTableSample' && node['repeatable'] !== undefined) refuse('table-sample')
     if (kind === 'CurrentOfExpr') refuse('current-of')
-    if (kind === 'ColumnRef') checkColumn(input, node)
     if (kind === 'FuncCall') checkFunction(node)
     return undefined
   })
-  for (const block of reading === undefined ? [] : blocksOf(reading)) checkWholeRows(block)
 }
 
-function blocksOf({ root }: NonNullable<Reading>) {
-  const blocks = new Set([root])
-  for (const block of blocks) {
-    for (const arm of block.arms) blocks.add(arm)
-    for (const child of block.children) blocks.add(child.block)
+type LockingClause = { readonly lockedRels?: readonly Tree[] }
+
+/** The copies are nobody else's: locking them would lock nothing. */
+function checkLocks({ references }: StatementTables, { lockedRels }: LockingClause): void {
+  const isLocked = ({ node }: TableReference) => {
+    const name = node.alias?.aliasname ?? node.relname
+    return lockedRels?.some(({ RangeVar }) => RangeVar?.relname === name) ?? true
   }
-  return blocks
-}
-
-function checkColumn(input: PlanInput, node: Readonly<Record<string, unknown>>): void {
-  const fields = (node['fields'] ?? []) as readonly Tree[]
-  if (SYSTEM_COLUMNS.has(fields.at(-1)?.String?.sval ?? '')) refuse('system-column')
-  if (qualifyingTable(input, fields) !== undefined) refuse('expression', 'schema.table.column')
+  if (references.some((one) => one.table?.kind !== undefined && isLocked(one))) refuse('row-locks')
 }
 
 function checkFunction(node: Readonly<Record<string, unknown>>): void {
@@ -190,11 +190,11 @@ function pullKey({ table, pins, worker, columns }: PulledRows): string {
 }
 
 /** The temporary table takes the name of the table it stands for, unless the statement gives another. */
-function suffix({ text }: PlanInput, { node, table }: Occurrence): string {
+function suffix({ text }: PlanInput, tables: StatementTables, { node, table }: Occurrence): string {
   const { start, end } = relationRange(text, node)
   if (text[skipBlanks(text, end)] === 0x2a) refuse('expression', 'table *')
   // TABLE name takes no alias, and nothing can be named by it but in ORDER BY
   if (/\btable\s+(only\s+)?$/i.test(text.toString('latin1', Math.max(0, start - 64), start)))
     return ''
-  return node.alias === undefined ? ` AS "${table.name.replaceAll('"', '""')}"` : ''
+  return node.alias === undefined ? ` AS ${quotedName(pulledAlias(tables, table))}` : ''
 }

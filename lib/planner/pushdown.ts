@@ -72,9 +72,6 @@ function checkHolder(block: Block, isRoot: boolean): void {
   if (block.kind === 'set-operation' && isRoot) refuse('expression', 'set operation')
   if (block.select?.lockingClause !== undefined) refuse('row-locks')
   if (!isRoot && block.kind !== 'select' && block.kind !== 'set-operation') refuse('modifying-cte')
-  if (block.relations.some(({ node }) => node.RangeTableSample !== undefined)) {
-    refuse('table-sample')
-  }
 }
 
 /** Sets of occurrences that own the block's rows: one, or both sides of FULL JOINs. */

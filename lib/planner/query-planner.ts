@@ -1,3 +1,4 @@
+import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import { type Analysis, analyse } from './analysis.ts'
 import { checkMergeActions, mergeInsertKeys } from './insert-keys.ts'
 import { planInsert } from './insert-planner.ts'
@@ -14,6 +15,7 @@ import { planScatterSelect } from './scatter-planner.ts'
 import { currentOf } from './statement-checks.ts'
 import type { StatementTables } from './table-references.ts'
 import type { MergeStmt } from './tree.ts'
+import { runsCode } from './unseen-reads.ts'
 
 /** SELECT, INSERT, UPDATE, DELETE and MERGE that name at least one cluster table. */
 export function planQuery(input: PlanInput, kind: string, tables: StatementTables): Plan {
@@ -37,7 +39,9 @@ export function planQuery(input: PlanInput, kind: string, tables: StatementTable
 
 /** Routed, scattered, or, where neither is proven right, over rows pulled to the coordinator. */
 function planSelect(input: PlanInput, tables: StatementTables): Plan {
-  if (tables.hasLocal) return planPulled(input, 'SelectStmt', tables)
+  if (tables.hasLocal || runsCodeElsewhere(input, tables)) {
+    return planPulled(input, 'SelectStmt', tables)
+  }
   return orPulled(input, tables, () => {
     const analysis = analyse(input, input.statement)
     const pins = pinsOf(analysis.root, analysis.flow.constants())
@@ -45,6 +49,15 @@ function planSelect(input: PlanInput, tables: StatementTables): Plan {
     const multi = () => orRefusal(() => orPulled(input, tables, () => planScatterSelect(analysis)))
     return { kind: 'select', routed, multi }
   })
+}
+
+/** Functions of the user's are on the coordinator: other nodes may have none, or others, of that name. */
+function runsCodeElsewhere({ statement, catalog }: PlanInput, tables: StatementTables): boolean {
+  const { nodeId: coordinatorId } = coordinatorOf(catalog)
+  const isElsewhere = tables.distributed.some(({ shards }) =>
+    shards.some(({ nodeId }) => nodeId !== coordinatorId),
+  )
+  return isElsewhere && runsCode('SelectStmt', statement)
 }
 
 function statementTarget({ statement }: PlanInput): object | undefined {

@@ -88,9 +88,10 @@ export const REFUSALS = {
   },
   'table-sample': {
     sqlState: NOT_SUPPORTED,
-    message: 'could not run distributed query with complex table expressions',
-    hint: PIN_HINT,
-    example: 'SELECT * FROM events TABLESAMPLE bernoulli (10)',
+    message:
+      'TABLESAMPLE … REPEATABLE is only supported where each shard can take its own sample of a distributed table',
+    hint: 'Leave out REPEATABLE.',
+    example: 'SELECT count(*) FROM events TABLESAMPLE bernoulli (10) REPEATABLE (1), metrics',
   },
   'volatile-function': {
     sqlState: NOT_SUPPORTED,
@@ -124,13 +125,13 @@ export const REFUSALS = {
     sqlState: NOT_SUPPORTED,
     message: 'a whole row of a distributed table cannot be used as a value of its row type here',
     hint: 'Name the columns, or use to_jsonb() or ROW(…).',
-    example: 'SELECT e FROM events e WHERE tenant_id = 1',
+    example: 'DELETE FROM events e WHERE tenant_id = 1 RETURNING e',
   },
   'system-column': {
     sqlState: NOT_SUPPORTED,
     message: 'system columns of distributed tables cannot be used here',
     hint: 'Use columns of your own.',
-    example: 'SELECT tableoid FROM events',
+    example: 'DELETE FROM events WHERE ctid = $$(0,1)$$',
   },
   'quoted-unicode': {
     sqlState: NOT_SUPPORTED,
@@ -142,7 +143,7 @@ export const REFUSALS = {
     sqlState: NOT_SUPPORTED,
     message: 'this expression is not supported in a statement over several shards',
     hint: PIN_HINT,
-    example: 'SELECT count(public.events.event_id) FROM events, metrics',
+    example: 'SELECT count(*) FROM events *, metrics',
   },
   'update-distribution-column': {
     sqlState: NOT_SUPPORTED,

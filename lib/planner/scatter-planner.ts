@@ -9,7 +9,7 @@ import type { CombineQuery, Pin, ScatterSelect } from './plan.ts'
 import { orPulled } from './pull-planner.ts'
 import { type CoreShape, coreShape, type Pushdown, provePushable } from './pushdown.ts'
 import type { Block } from './query-model.ts'
-import { distributionKey } from './query-model.ts'
+import { distributionKey, wholeRowRelation } from './query-model.ts'
 import { refuse } from './refusals.ts'
 
 import { workerFromText, workerFromTree } from './shard-text.ts'
@@ -58,8 +58,7 @@ function planCombined(
   const { outputs } = block
   if (outputs === undefined) return refuse('expression', 'unknown columns')
   // a row without a type of its own can't be shipped
-  if (outputs.some(({ expression }) => expression?.RowExpr !== undefined))
-    refuse('expression', 'ROW')
+  if (outputs.some(({ expression }) => isRow(block, expression))) refuse('expression', 'ROW')
   const sorts = sortKeys(block, select, outputs)
   const shape: SelectShape = { analysis, block, select, outputs, pushdown, core, sorts }
   const finish = (query: SplitQuery) => combined(shape, query)
@@ -71,6 +70,12 @@ function planCombined(
   if (core.hasWindows || keys === undefined || !isAllSplittable(shape))
     return finish(gatherRows(shape))
   return finish(splitAggregates(shape, keys, gathered))
+}
+
+function isRow(block: Block, expression: Tree | undefined): boolean {
+  const { RowExpr, ColumnRef } = expression ?? {}
+  if (RowExpr !== undefined) return true
+  return ColumnRef !== undefined && wholeRowRelation(block, ColumnRef) !== undefined
 }
 
 function combined({ analysis, pushdown, select }: SelectShape, query: SplitQuery): ScatterSelect {

@@ -26,6 +26,9 @@ export function checkStatement(input: PlanInput, root: Block): void {
     if (kind === 'FuncCall') checkFunction(builtinName(node), location(node))
     if (kind === 'TypeCast') checkCast(input, node['typeName'] as TypeName | undefined)
     if (kind === 'CurrentOfExpr' && node !== ownCursor) refuse('current-of')
+    if (kind === 'ColumnRef' && lastName(node) === 'tableoid') {
+      refuse('system-column', 'tableoid', location(node))
+    }
     return undefined
   })
   for (const block of allBlocks(root)) checkWholeRows(block)
@@ -36,6 +39,10 @@ type CurrentOf = Readonly<Record<string, unknown>> & { readonly cursor_name?: st
 /** The statement's own WHERE CURRENT OF. */
 export function currentOf({ UpdateStmt, DeleteStmt }: Tree): CurrentOf | undefined {
   return (UpdateStmt ?? DeleteStmt)?.whereClause?.['CurrentOfExpr'] as CurrentOf | undefined
+}
+
+export function lastName(reference: ColumnRef): string | undefined {
+  return reference.fields?.at(-1)?.String?.sval
 }
 
 function location(node: Readonly<Record<string, unknown>>): number {
@@ -77,8 +84,20 @@ const ROW_FUNCTIONS: ReadonlySet<string> = new Set([
 ])
 
 export function checkWholeRows(block: Block): void {
-  for (const value of ownExpressions(block)) visitRows(block, value, false)
+  const [first] = wholeRows(block)
+  if (first !== undefined) refuse('whole-row', undefined, first.reference.location)
 }
+
+/** A mention of a distributed table's row where a value of its own row type is meant. */
+export type WholeRow = { readonly reference: ColumnRef; readonly relation: Relation }
+
+export function wholeRows(block: Block): readonly WholeRow[] {
+  const found: WholeRow[] = []
+  for (const value of ownExpressions(block)) visitRows({ block, found }, value, false)
+  return found
+}
+
+type RowSearch = { readonly block: Block; readonly found: WholeRow[] }
 
 /** The expressions of the block itself; those of subqueries belong to their own blocks. */
 export function ownExpressions(block: Block): readonly unknown[] {
@@ -109,34 +128,40 @@ export function isStar(tree: Tree | undefined): boolean {
   return tree?.ColumnRef?.fields?.at(-1)?.A_Star !== undefined
 }
 
-function visitRows(block: Block, value: unknown, takesRow: boolean): void {
+function visitRows(search: RowSearch, value: unknown, takesRow: boolean): void {
   if (Array.isArray(value)) {
-    for (const item of value) visitRows(block, item, takesRow)
+    for (const item of value) visitRows(search, item, takesRow)
     return
   }
   if (!isRecord(value)) return
-  const { ColumnRef, SubLink } = value as Tree
-  if (SubLink !== undefined) visitRows(block, SubLink.testexpr, false)
-  else if (ColumnRef === undefined) visitFields(block, value, takesRow)
-  else if (!takesRow) checkWholeRow(block, ColumnRef)
+  const { ColumnRef, SubLink, RowExpr } = value as Tree
+  if (SubLink !== undefined) visitRows(search, SubLink.testexpr, false)
+  // a star in ROW() is its columns
+  else if (RowExpr !== undefined) {
+    visitRows(
+      search,
+      RowExpr.args?.filter((argument) => !isStar(argument)),
+      false,
+    )
+  } else if (ColumnRef === undefined) visitFields(search, value, takesRow)
+  else if (!takesRow) visitReference(search, ColumnRef)
 }
 
 /** The body of a node with a kind inherits what its kind allows; only direct arguments count. */
-function visitFields(block: Block, tree: Tree, takesRow: boolean): void {
+function visitFields(search: RowSearch, tree: Tree, takesRow: boolean): void {
+  const isPlain = tree.FuncCall?.agg_distinct !== true
   const name = tree.FuncCall === undefined ? undefined : builtinName(tree.FuncCall)
   const givesRow = tree.NullTest !== undefined || tree.A_Indirection !== undefined
-  const inside = givesRow || (name !== undefined && ROW_FUNCTIONS.has(name))
+  const inside = givesRow || (isPlain && name !== undefined && ROW_FUNCTIONS.has(name))
   for (const [field, child] of Object.entries(tree)) {
     const isBody = /^[A-Z]/.test(field)
-    visitRows(block, child, isBody ? inside : takesRow && (field === 'args' || field === 'arg'))
+    visitRows(search, child, isBody ? inside : takesRow && (field === 'args' || field === 'arg'))
   }
 }
 
-function checkWholeRow(block: Block, reference: ColumnRef): void {
+function visitReference({ block, found }: RowSearch, reference: ColumnRef): void {
   const relation = wholeRowRelation(block, reference)
-  if (relation !== undefined && isDistributed(relation)) {
-    refuse('whole-row', undefined, reference.location)
-  }
+  if (relation !== undefined && isDistributed(relation)) found.push({ reference, relation })
   // `events.foo` may be a call of foo(events)
   const fields = reference.fields ?? []
   if (fields.length !== 2 || fields[1]?.A_Star !== undefined) return

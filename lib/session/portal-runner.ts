@@ -132,7 +132,7 @@ export class PortalRunner {
     }
     if (prepared.planned !== undefined) await this.#runner.prepareLocal(prepared.planned)
     const tag = await this.#parts.execute(plan, execution, context)
-    if (plan.kind === 'ddl' || plan.kind.startsWith('function')) this.#runner.noteCatalogChange()
+    this.#runner.noteExecuted({ plan })
     return tag
   }
 }

@@ -208,6 +208,7 @@ function fakeContext(
     isInTransaction: false,
     cursors: new SessionCursors(),
     pin: () => undefined,
+    watch: () => undefined,
     async connection(nodeId) {
       const connection = own.get(nodeId) ?? (await connect(nodeId))
       own.set(nodeId, connection)

@@ -53,6 +53,10 @@ export class PlainContext implements StatementContext {
     // there is one connection a node anyway
   }
 
+  watch(): void {
+    // see pin()
+  }
+
   sideConnection(nodeId: number): Promise<BackendConnection> {
     return this.#connect(nodeId, 'side')
   }
