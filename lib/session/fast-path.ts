@@ -263,7 +263,7 @@ export class FastPath {
   /** Statements of a session outside a transaction whose inbox is empty, or inside a block that hasn't failed. */
   get #isReady(): boolean {
     const { transaction, catalogs } = this.#parts
-    if (catalogs.isStale || this.#processor.isSkipping) return false
+    if (catalogs.isStale || !transaction.isProven || this.#processor.isSkipping) return false
     return transaction.status !== TransactionStatus.failed && !transaction.isImplicit
   }
 }

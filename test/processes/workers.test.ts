@@ -15,6 +15,8 @@ const DEADLINE_MS = 60_000
 function workersOf(proxy: PgloomProcess): Map<number, number> {
   const workers = new Map<number, number>()
   for (const line of proxy.log) {
+    // the last words of a process that gives up are for people
+    if (!line.startsWith('{')) continue
     const entry = JSON.parse(line) as { msg: string; process: number; pid: number }
     if (entry.msg === 'a worker process is ready') workers.set(entry.process, entry.pid)
   }
@@ -41,11 +43,12 @@ async function metric(proxy: PgloomProcess, name: string): Promise<number> {
   return Number(line?.split(' ')[1])
 }
 
+const world = await ServeOneServer.start(
+  t,
+  'listen: { port: 0, max_client_conn: 40 }\npool: { default_pool_size: 4 }',
+)
+
 t.test('two workers', async (t) => {
-  const world = await ServeOneServer.start(
-    t,
-    'listen: { port: 0, max_client_conn: 40 }\npool: { default_pool_size: 4 }',
-  )
   const proxy = await world.serve('--processes', '2')
 
   await t.test('share clients evenly, and one pool of 4 connections', async (t) => {
@@ -59,7 +62,7 @@ t.test('two workers', async (t) => {
     await until('many looks at the server', DEADLINE_MS, async () => {
       most = Math.max(most, await world.connections())
       rounds++
-      return rounds >= 100
+      return rounds >= 50
     })
     isOver = true
     t.same(new Set(await Promise.all(working)), new Set(['done']))
@@ -153,33 +156,44 @@ t.test('two workers', async (t) => {
 })
 
 t.test('workers that crash again and again', async (t) => {
-  const world = await ServeOneServer.start(t, 'listen: { port: 0 }')
   const proxy = await world.serve('--processes', '2')
-  const killed = new Set<number>()
-  const isOver = await Promise.race([
-    proxy.exited,
-    until('the proxy gives up', 150_000, async () => {
-      for (const pid of workersOf(proxy).values()) {
-        if (killed.has(pid)) continue
-        killed.add(pid)
-        process.kill(pid, 'SIGKILL')
-      }
-      return proxy.child.exitCode !== null
-    }),
-  ])
-  t.not(isOver, undefined)
+  // before they have become ready: a start takes seconds on a busy machine, and the limit is of a minute
+  await until('the proxy gives up', DEADLINE_MS, async () => {
+    for (const pid of childrenOf(proxy.pid)) process.kill(pid, 'SIGKILL')
+    return proxy.child.exitCode !== null
+  })
   t.equal(await proxy.exited, 1)
   t.match(proxy.tail(), /worker processes crash again and again/)
 })
 
 t.test('workers end when their primary is killed', async (t) => {
-  const world = await ServeOneServer.start(t, 'listen: { port: 0 }')
   const proxy = await world.serve('--processes', '2')
   const workers = [...workersOf(proxy).values()]
   await proxy.kill()
   await until('both are gone', DEADLINE_MS, async () => workers.every((pid) => !isAlive(pid)))
   t.pass()
 })
+
+/** Without those that have ended and are not reaped yet. */
+function childrenOf(parent: number): readonly number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      const [state, ppid] = statOf(pid)
+      return Number(ppid) === parent && state !== 'Z'
+    })
+    .map(Number)
+}
+
+/** What follows the name of the program, which may hold anything. */
+function statOf(pid: string): readonly string[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')
+  } catch {
+    return []
+  }
+}
 
 function isAlive(pid: number): boolean {
   try {
