@@ -6,10 +6,11 @@ import { checkAlive, DISCARD_ALL, mend } from './connection-care.ts'
 import type { SlotHolder, SlotLease, SlotNeed } from './connection-slots.ts'
 import { NO_NEED } from './connection-slots.ts'
 import { LoginFailures } from './login-failures.ts'
+import { abortReason, closedError, waitTimeoutError } from './pool-errors.ts'
 import type { ConnectionUse, PoolFigures, PoolStats } from './pool-figures.ts'
 import type { PoolMode, PoolOptions } from './pool-options.ts'
 import type { Settings } from './session-state.ts'
-import { type Waiter, WaitQueue, type Wish } from './wait-queue.ts'
+import { type ConnectionAwaiter, Waiter, WaitQueue, waitAsPromise } from './wait-queue.ts'
 
 type Idle = { readonly connection: BackendConnection; readonly sinceMs: number }
 
@@ -118,10 +119,25 @@ export class Pool implements LendingPool, SlotHolder {
     if (failure !== undefined) return Promise.reject(failure)
     const now = this.acquireNow(settings, borrower)
     if (now !== undefined) return Promise.resolve(now)
-    const { acquireTimeoutMs } = this.#options
-    const deadlineMs =
-      acquireTimeoutMs > 0 ? Date.now() + acquireTimeoutMs : Number.POSITIVE_INFINITY
-    return this.#wait({ signal, deadlineMs, settings, borrower })
+    return waitAsPromise(
+      signal,
+      (awaiter) => this.#enter(awaiter, settings, borrower),
+      (waiter) => this.#waiters.remove(waiter),
+      abortReason,
+    )
+  }
+
+  /** As acquire, without a promise; undefined: that rejects. */
+  enqueue(awaiter: ConnectionAwaiter, settings: Settings, borrower: Borrower): Waiter | undefined {
+    if (this.#isClosed || (this.#size === 0 && this.#failures.error !== undefined)) return undefined
+    return this.#enter(awaiter, settings, borrower)
+  }
+
+  /** false: it has been served or refused. Else it is told nothing any more. */
+  withdraw(waiter: Waiter): boolean {
+    if (!this.#waiters.remove(waiter)) return false
+    if (!waiter.isPromised) waiter.wish.borrower?.stopsWaiting()
+    return true
   }
 
   /** Gives a borrowed connection back, in whatever state. `isTainted`: it is cleaned before anyone else gets it. */
@@ -143,14 +159,21 @@ export class Pool implements LendingPool, SlotHolder {
     else this.#care(connection, mend(connection, reset, CARE_TIMEOUT_MS))
   }
 
-  #wait(wish: Wish): Promise<BackendConnection> {
-    const waiting = this.#waiters.wait(wish, abortReason)
-    this.#usedAtMs = Date.now()
-    wish.borrower?.startsWaiting()
+  #enter(
+    awaiter: ConnectionAwaiter,
+    settings: Settings | undefined,
+    borrower: Borrower | undefined,
+  ): Waiter {
+    const nowMs = Date.now()
+    const { acquireTimeoutMs } = this.#options
+    const deadlineMs = acquireTimeoutMs > 0 ? nowMs + acquireTimeoutMs : Number.POSITIVE_INFINITY
+    const waiter = new Waiter({ deadlineMs, settings, borrower }, awaiter)
+    this.#waiters.push(waiter)
+    this.#usedAtMs = nowMs
     this.#serve()
     this.#say()
     if (this.#waiters.length > 0) this.onStarving?.()
-    return waiting
+    return waiter
   }
 
   #lend(connection: BackendConnection, borrower: Borrower | undefined): BackendConnection {
@@ -198,7 +221,7 @@ export class Pool implements LendingPool, SlotHolder {
 
   #serve(): void {
     while (this.#waiters.length > 0 && !this.#isPaused) {
-      const index = this.#indexOfBest(this.#waiters.peek()?.settings)
+      const index = this.#indexOfBest(this.#waiters.peek()?.wish.settings)
       const best = this.#idle[index]
       if (best === undefined) return
       if (this.#needsCheck(best)) {
@@ -214,8 +237,8 @@ export class Pool implements LendingPool, SlotHolder {
   }
 
   #hand(connection: BackendConnection, waiter: Waiter): void {
-    this.#lend(connection, waiter.borrower)
-    waiter.resolve(connection)
+    this.#lend(connection, waiter.wish.borrower)
+    waiter.serve(connection)
   }
 
   #check(connection: BackendConnection): void {
@@ -297,10 +320,7 @@ export class Pool implements LendingPool, SlotHolder {
     const { maxConnections, reserveConnections } = this.#options
     const isBeyond = maxConnections > 0 && this.#size >= maxConnections + reserveConnections
     const promised = isBeyond || this.#isPaused ? this.#waiters.firstHolder() : undefined
-    if (promised !== undefined) {
-      promised.isPromised = true
-      promised.borrower?.stopsWaiting()
-    }
+    promised?.promise()
     this.#connecting++
     this.#connect().then(
       (connection) => this.#connected(connection, promised),
@@ -317,7 +337,8 @@ export class Pool implements LendingPool, SlotHolder {
     connection.onClosed = () => this.#forget(connection)
     if (connection.state === 'closed') {
       this.#forget(connection)
-      promised?.reject(new BackendLost('server connection is closed', false))
+      const isWaiting = promised !== undefined && this.#waiters.remove(promised)
+      if (isWaiting) promised.refuse(new BackendLost('server connection is closed', false))
     } else if (this.#isClosed) connection.close()
     else {
       this.#inCare.delete(connection)
@@ -476,24 +497,4 @@ export class Pool implements LendingPool, SlotHolder {
     ]
     return uses.map((one) => ({ ...one, isCloseNeeded: this.#isOld(one.connection) }))
   }
-}
-
-/** PgBouncer's own words. */
-function waitTimeoutError(): RouterError {
-  return new RouterError(SqlState.tooManyConnections, 'query_wait_timeout', {
-    detail: 'No server connection became free in time.',
-    hint: 'Raise the pool size, or look for transactions that stay open.',
-  })
-}
-
-function closedError(): RouterError {
-  return new RouterError(SqlState.cannotConnectNow, 'the connection pool is shutting down')
-}
-
-function abortReason(signal: AbortSignal): RouterError {
-  const reason: unknown = signal.reason
-  if (reason instanceof RouterError) return reason
-  return new RouterError(SqlState.queryCanceled, 'canceling statement due to user request', {
-    cause: reason,
-  })
 }

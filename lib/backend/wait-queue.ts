@@ -4,23 +4,51 @@ import type { BackendConnection } from './backend-connection.ts'
 import type { Borrower } from './borrower.ts'
 import type { Settings } from './session-state.ts'
 
-export type Waiter = {
-  readonly borrower: Borrower | undefined
-  readonly settings: Settings | undefined
-  readonly sinceMs: number
-  readonly deadlineMs: number
-  /** A connection beyond the bound is being made for it: it doesn't count as waiting any more. */
-  isPromised: boolean
-  readonly resolve: (connection: BackendConnection) => void
-  readonly reject: (error: RouterError) => void
-}
-
 export type Wish = {
-  readonly signal?: AbortSignal | undefined
   /** Infinity: none. */
   readonly deadlineMs: number
-  readonly settings?: Settings | undefined
-  readonly borrower?: Borrower | undefined
+  readonly settings: Settings | undefined
+  readonly borrower: Borrower | undefined
+}
+
+/** Who waits for a connection: told once, synchronously, from within the pool. Must not throw. */
+export interface ConnectionAwaiter {
+  served(connection: BackendConnection): void
+  refused(error: RouterError): void
+}
+
+/** One who waits. */
+export class Waiter {
+  readonly wish: Wish
+  readonly sinceMs = Date.now()
+  /** A connection beyond the bound is being made for it: it doesn't count as waiting any more. */
+  isPromised = false
+  readonly #awaiter: ConnectionAwaiter
+
+  constructor(wish: Wish, awaiter: ConnectionAwaiter) {
+    this.wish = wish
+    this.#awaiter = awaiter
+    wish.borrower?.startsWaiting()
+  }
+
+  serve(connection: BackendConnection): void {
+    this.#settled()
+    this.#awaiter.served(connection)
+  }
+
+  refuse(error: RouterError): void {
+    this.#settled()
+    this.#awaiter.refused(error)
+  }
+
+  promise(): void {
+    this.isPromised = true
+    this.wish.borrower?.stopsWaiting()
+  }
+
+  #settled(): void {
+    if (!this.isPromised) this.wish.borrower?.stopsWaiting()
+  }
 }
 
 /** Those who wait for a connection, in order of arrival. Time limits are looked after by expire(), not by a timer each. */
@@ -36,35 +64,8 @@ export class WaitQueue {
     return this.#waiters.peek()?.sinceMs
   }
 
-  /** `abortError` makes what to reject with when the signal aborts. */
-  wait(wish: Wish, abortError: (signal: AbortSignal) => RouterError): Promise<BackendConnection> {
-    const { signal, borrower, settings, deadlineMs } = wish
-    return new Promise((resolve, reject) => {
-      const onAbort = () => {
-        if (signal !== undefined && this.#waiters.remove(waiter)) waiter.reject(abortError(signal))
-      }
-      const settled = () => {
-        signal?.removeEventListener('abort', onAbort)
-        if (!waiter.isPromised) borrower?.stopsWaiting()
-      }
-      const waiter: Waiter = {
-        borrower,
-        settings,
-        sinceMs: Date.now(),
-        deadlineMs,
-        isPromised: false,
-        resolve: (connection) => {
-          settled()
-          resolve(connection)
-        },
-        reject: (error) => {
-          settled()
-          reject(error)
-        },
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      this.#waiters.push(waiter)
-    })
+  push(waiter: Waiter): void {
+    this.#waiters.push(waiter)
   }
 
   peek(): Waiter | undefined {
@@ -81,20 +82,52 @@ export class WaitQueue {
 
   /** The first who holds connections himself and is promised none yet. */
   firstHolder(): Waiter | undefined {
-    return this.#waiters.find((waiter) => (waiter.borrower?.holds ?? 0) > 0 && !waiter.isPromised)
+    return this.#waiters.find(holdsOthers)
   }
 
   expire(nowMs: number, makeError: () => RouterError): void {
-    const isLate = (waiter: Waiter) => waiter.deadlineMs <= nowMs
+    const isLate = (waiter: Waiter) => waiter.wish.deadlineMs <= nowMs
     for (let late = this.#waiters.find(isLate); late; late = this.#waiters.find(isLate)) {
       this.#waiters.remove(late)
-      late.reject(makeError())
+      late.refuse(makeError())
     }
   }
 
   rejectAll(error: RouterError): void {
     for (let waiter = this.#waiters.shift(); waiter; waiter = this.#waiters.shift()) {
-      waiter.reject(error)
+      waiter.refuse(error)
     }
   }
+}
+
+function holdsOthers({ wish, isPromised }: Waiter): boolean {
+  return !isPromised && wish.borrower !== undefined && wish.borrower.holds > 0
+}
+
+/** A wait as a promise. `enter` puts the awaiter in the queue, `withdraw` takes it out again: false, it isn't there any more. */
+export function waitAsPromise(
+  signal: AbortSignal | undefined,
+  enter: (awaiter: ConnectionAwaiter) => Waiter,
+  withdraw: (waiter: Waiter) => boolean,
+  abortError: (signal: AbortSignal) => RouterError,
+): Promise<BackendConnection> {
+  return new Promise((resolve, reject) => {
+    let waiter: Waiter | undefined
+    const onAbort = () => {
+      if (signal === undefined || waiter === undefined || !withdraw(waiter)) return
+      waiter.refuse(abortError(signal))
+    }
+    const settled = () => signal?.removeEventListener('abort', onAbort)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    waiter = enter({
+      served: (connection) => {
+        settled()
+        resolve(connection)
+      },
+      refused: (error) => {
+        settled()
+        reject(error)
+      },
+    })
+  })
 }

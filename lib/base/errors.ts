@@ -63,3 +63,9 @@ export class BackendLost extends RouterError {
     this.sent = sent
   }
 }
+
+/** Whatever was thrown, as an error for the client; undefined cause: it was one already. */
+export function asRouterError(error: unknown): RouterError {
+  if (error instanceof RouterError) return error
+  return new RouterError(SqlState.internalError, 'internal error', { cause: error })
+}

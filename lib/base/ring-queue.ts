@@ -37,7 +37,11 @@ export class RingQueue<T> {
 
   /** The first that is so; O(n). */
   find(isSo: (item: T) => boolean): T | undefined {
-    return this.#toArray().find((item) => item !== undefined && isSo(item))
+    for (let index = 0; index < this.#length; index++) {
+      const item = this.#slots[(this.#head + index) & (this.#slots.length - 1)]
+      if (item !== undefined && isSo(item)) return item
+    }
+    return undefined
   }
 
   /** Removes the first occurrence; O(n). */

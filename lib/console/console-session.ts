@@ -1,8 +1,7 @@
-import { ProtocolError, RouterError } from '../base/errors.ts'
+import { asRouterError, ProtocolError, RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { QueuedMessage } from '../session/message-inbox.ts'
 import type { ConsoleClient, MessageRunner } from '../session/session-services.ts'
-import { asRouterError } from '../session/statement-guards.ts'
 import {
   writeCommandComplete,
   writeEmptyQueryResponse,

@@ -5,7 +5,8 @@ import type { PoolMode } from '../backend/pool-options.ts'
 import type { Pools } from '../backend/pools.ts'
 import { NO_SETTINGS, type SessionSettings, type Settings } from '../backend/session-state.ts'
 import type { TrafficCounters } from '../backend/traffic-counters.ts'
-import { RouterError } from '../base/errors.ts'
+import type { ConnectionAwaiter } from '../backend/wait-queue.ts'
+import { asRouterError, RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { CatalogSource, ClusterNode } from '../catalog/catalog.ts'
 import { query } from './node-client.ts'
@@ -68,6 +69,39 @@ export class ConnectionLender {
     }
   }
 
+  /** As acquire, without a promise. Returns how to withdraw (false: too late); undefined: acquire() says why it can't be had. */
+  enqueue(nodeId: number, awaiter: ConnectionAwaiter): (() => boolean) | undefined {
+    const { counters, settings } = this.#options
+    const startedMs = performance.now()
+    const settled = () => {
+      this.#waitingSinceMs = 0
+      counters.waitMicros += (performance.now() - startedMs) * 1000
+    }
+    this.#waitingSinceMs = startedMs
+    const timed: ConnectionAwaiter = {
+      served: (connection) => {
+        settled()
+        counters.serverAssignments++
+        awaiter.served(connection)
+      },
+      refused: (error) => {
+        settled()
+        awaiter.refused(error)
+      },
+    }
+    const pool = this.#pool(nodeId)
+    const waiter = pool.enqueue(timed, settings.session, this.#borrower)
+    if (waiter === undefined) {
+      this.#waitingSinceMs = 0
+      return undefined
+    }
+    return () => {
+      const isWithdrawn = pool.withdraw(waiter)
+      if (isWithdrawn) settled()
+      return isWithdrawn
+    }
+  }
+
   /** Code of the user's runs on it: what that leaves behind is nobody else's. */
   taint(connection: BackendConnection): void {
     this.#tainted.add(connection)
@@ -104,6 +138,18 @@ export class ConnectionLender {
   /** Outside a transaction the session's settings must hold before anything runs. Closes the connection if they can't. */
   bringInStep(connection: BackendConnection): Promise<void> {
     return synchronise(connection, this.#options.settings.session)
+  }
+
+  /** At once if they hold already. */
+  whenInStep(connection: BackendConnection, awaiter: ConnectionAwaiter): void {
+    if (this.isInStep(connection)) {
+      awaiter.served(connection)
+      return
+    }
+    this.bringInStep(connection).then(
+      () => awaiter.served(connection),
+      (error: unknown) => awaiter.refused(asRouterError(error)),
+    )
   }
 
   /** For what we do ourselves: with the server's own settings, not with a client's role or time-outs. */

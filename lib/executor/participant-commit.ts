@@ -1,5 +1,5 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
-import { BackendLost } from '../base/errors.ts'
+import { BackendLost, RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { ConnectionLender } from './connection-lender.ts'
 import { query } from './node-client.ts'
@@ -24,10 +24,15 @@ export async function commitOne(writer: BackendConnection): Promise<boolean> {
   try {
     return (await query(writer, 'COMMIT')).tag === 'COMMIT'
   } catch (error) {
-    // a FATAL of the server may come after its commit, as well as a plain loss
-    const isKnown = writer.state === 'ready' || (error instanceof BackendLost && !error.sent)
-    throw isKnown ? error : lostWhileCommitting(error)
+    throw error instanceof RouterError ? commitFailure(writer, error) : error
   }
+}
+
+/** What is known of the transaction after its COMMIT has failed. */
+export function commitFailure(writer: BackendConnection, error: RouterError): RouterError {
+  // a FATAL of the server may come after its commit, as well as a plain loss
+  const isKnown = writer.state === 'ready' || (error instanceof BackendLost && !error.sent)
+  return isKnown ? error : lostWhileCommitting(error)
 }
 
 /** Several writers of one transaction block. */

@@ -5,6 +5,8 @@
 export interface TransactionFollower {
   /** Before COMMIT is sent; throws where the transaction must not commit. */
   prepareCommit?(): Promise<void>
+  /** prepareCommit() is there, and has something to do. */
+  readonly isPending?: boolean
   begin(): void
   commit(): void
   rollback(): void
@@ -23,6 +25,11 @@ export class TransactionFollowers implements TransactionFollower {
 
   begin(): void {
     for (const follower of this.#followers) follower.begin()
+  }
+
+  /** prepareCommit() may be left out. */
+  get isQuiet(): boolean {
+    return !this.#followers.some((follower) => follower.isPending === true)
   }
 
   end(isCommitted: boolean): void {

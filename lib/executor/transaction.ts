@@ -1,4 +1,5 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
+import type { ConnectionAwaiter } from '../backend/wait-queue.ts'
 import { RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { SqlState } from '../base/sqlstate.ts'
@@ -7,7 +8,8 @@ import { TransactionStatus } from '../wire/message-codes.ts'
 import { adoptSettings } from './adopted-settings.ts'
 import { ConnectionLender, discard, type LenderOptions } from './connection-lender.ts'
 import { query } from './node-client.ts'
-import { commitOne, onEach, SpreadCommit } from './participant-commit.ts'
+import { commitFailure, commitOne, onEach, SpreadCommit } from './participant-commit.ts'
+import { Participants } from './participants.ts'
 import { quoteIdentifier, ReplayLog } from './replay-log.ts'
 import { SequenceOwnership } from './sequence-ownership.ts'
 import { SessionCursors } from './session-cursors.ts'
@@ -31,12 +33,6 @@ export type SessionTransactionOptions = LenderOptions & {
   readonly log: Log
 }
 
-/** A node's part in the transaction block. */
-type Participant = {
-  readonly connection: BackendConnection
-  hasWritten: boolean
-}
-
 /**
  * The server side of one client session: which connections it holds, and its transaction block over all of them.
  *
@@ -57,7 +53,7 @@ export class SessionTransaction {
   readonly #options: SessionTransactionOptions
   readonly #followers: TransactionFollowers
   readonly #lender: ConnectionLender
-  readonly #participants = new Map<number, Participant>()
+  readonly #participants = new Participants()
   readonly #borrowed = new Map<number, BackendConnection>()
   readonly #pinned: SessionPins
   readonly #spreadCommit: SpreadCommit
@@ -131,8 +127,7 @@ export class SessionTransaction {
 
   /** All that the statement at hand may be using. */
   get connections(): readonly BackendConnection[] {
-    const participants = [...this.#participants.values()].map((one) => one.connection)
-    return [...participants, ...this.#borrowed.values()]
+    return [...this.#participants.connections, ...this.#borrowed.values()]
   }
 
   // -- connections ----------------------------------------------------------------------------------------------
@@ -168,6 +163,21 @@ export class SessionTransaction {
     return fresh
   }
 
+  /**
+   * As connection(), without a promise, after connectionNow() has had none. Returns how to withdraw (false: it is too late,
+   * `awaiter` will be told); undefined: ask connection().
+   */
+  enqueue(nodeId: number, access: Access, awaiter: ConnectionAwaiter): (() => boolean) | undefined {
+    if (this.#pinned.living(nodeId) !== undefined) return undefined
+    return this.#lender.enqueue(nodeId, {
+      served: (fresh) => {
+        if (this.#block !== 'none') awaiter.served(this.#join(nodeId, fresh, access))
+        else this.#lender.whenInStep(this.#borrow(nodeId, fresh), awaiter)
+      },
+      refused: (error) => awaiter.refused(error),
+    })
+  }
+
   /** Outside the client's transaction, settings in step. Give it back with releaseSide. */
   async sideConnection(nodeId: number, signal: AbortSignal): Promise<BackendConnection> {
     const connection = await this.#lender.acquire(nodeId, signal)
@@ -189,7 +199,7 @@ export class SessionTransaction {
     const nodeId = this.#writtenNodeId
     if (nodeId !== undefined) {
       this.#writtenNodeId = undefined
-      const written = this.#participants.get(nodeId)?.connection ?? this.#borrowed.get(nodeId)
+      const written = this.#participants.find(nodeId) ?? this.#borrowed.get(nodeId)
       if (written !== undefined) this.sequences.noteWritten(written)
     }
     if (this.#block === 'none') {
@@ -270,8 +280,8 @@ export class SessionTransaction {
   async #commit(): Promise<boolean> {
     let isCommitted = false
     try {
-      await this.#settleCancels()
-      if (this.#hasFailed) await this.#rollbackParticipants()
+      await this.#participants.settleCancels()
+      if (this.#hasFailed) await this.#participants.rollback()
       else {
         await this.#prepareCommit()
         isCommitted = await this.#commitParticipants()
@@ -283,9 +293,26 @@ export class SessionTransaction {
     }
   }
 
+  /**
+   * The one connection on which the client's own COMMIT or ROLLBACK ends the block, with ended() to follow; 'none': the
+   * block touched nothing, ended() is all; undefined: it is for commit() and rollback().
+   */
+  get endsOn(): BackendConnection | 'none' | undefined {
+    if (this.#block !== 'explicit' || this.#hasFailed || !this.#followers.isQuiet) return undefined
+    return this.#participants.size === 0 ? 'none' : this.#participants.calmSole
+  }
+
+  /** `error`: of the COMMIT. Returns what to tell the client of it. */
+  ended(isCommitted: boolean, error: RouterError | undefined): RouterError | undefined {
+    const [writer] = this.#participants.writers
+    this.#followers.end(isCommitted && error === undefined)
+    this.#close()
+    return error === undefined || writer === undefined ? error : commitFailure(writer, error)
+  }
+
   async rollback(): Promise<void> {
-    await this.#settleCancels()
-    await this.#rollbackParticipants()
+    await this.#participants.settleCancels()
+    await this.#participants.rollback()
     this.#followers.rollback()
     this.#close()
   }
@@ -294,7 +321,7 @@ export class SessionTransaction {
   async prepareTransaction(text: string, gid: string, signal: AbortSignal): Promise<boolean> {
     if (this.#hasFailed) return this.commit()
     const coordinator = this.#lender.coordinator
-    const isSpread = [...this.#participants.keys()].some((nodeId) => nodeId !== coordinator.nodeId)
+    const isSpread = this.#participants.nodeIds.some((nodeId) => nodeId !== coordinator.nodeId)
     if (isSpread || isReservedGid(gid)) {
       await this.rollback()
       throw isSpread ? preparedOnSeveralNodes() : reservedGid(gid)
@@ -328,7 +355,7 @@ export class SessionTransaction {
 
   /** From now on the session keeps its connection to this node, which the statement at hand must be using. */
   pin(nodeId: number, reason: PinReason): void {
-    const connection = this.#participants.get(nodeId)?.connection ?? this.#borrowed.get(nodeId)
+    const connection = this.#participants.find(nodeId) ?? this.#borrowed.get(nodeId)
     if (connection === undefined) throw new Error('only a connection in use can be pinned')
     this.#pinned.add(connection, reason)
   }
@@ -397,9 +424,7 @@ export class SessionTransaction {
   #close(): void {
     this.#block = 'none'
     this.#hasFailed = false
-    const connections = [...this.#participants.values()].map((one) => one.connection)
-    this.#participants.clear()
-    for (const connection of connections) {
+    for (const connection of this.#participants.clear()) {
       connection.settings.transactionEnded()
       if (!this.#pinned.keeps(connection)) this.#lender.giveBack(connection)
     }
@@ -419,60 +444,44 @@ export class SessionTransaction {
     this.#isLost = this.connections.some((connection) => connection.state === 'closed')
   }
 
-  /** A cancel that is still on its way must not hit COMMIT or ROLLBACK. */
-  async #settleCancels(): Promise<void> {
-    for (const connection of this.connections) {
-      if (connection.hasCancelInFlight) await connection.cancelsSettled()
-    }
-  }
-
   async #prepareCommit(): Promise<void> {
     try {
       await this.#followers.prepareCommit()
     } catch (error) {
-      await this.#rollbackParticipants()
+      await this.#participants.rollback()
       throw error
     }
   }
 
   async #commitParticipants(): Promise<boolean> {
-    const participants = [...this.#participants.values()]
-    const writers = participants.filter((one) => one.hasWritten).map((one) => one.connection)
-    const readers = participants.filter((one) => !one.hasWritten).map((one) => one.connection)
+    const { writers, readers } = this.#participants
     try {
       const tags = await onEach(readers, 'COMMIT')
       if (tags.includes('ROLLBACK')) throw this.#slippedError ?? failedTransaction()
     } catch (error) {
-      await this.#rollbackParticipants()
+      await this.#participants.rollback()
       throw error
     }
     const [only] = writers
     if (only === undefined) return true
     if (writers.length === 1) return await commitOne(only)
-    const reader = this.#participants.get(this.#lender.coordinator.nodeId)?.connection
+    const reader = this.#participants.find(this.#lender.coordinator.nodeId)
     this.#isEnding = true
     try {
-      await this.#spreadCommit.run(writers, reader, () => this.#rollbackParticipants())
+      await this.#spreadCommit.run(writers, reader, () => this.#participants.rollback())
     } finally {
       this.#isEnding = false
     }
     return true
   }
 
-  async #rollbackParticipants(): Promise<void> {
-    const living = this.connections.filter((connection) => connection.state === 'ready')
-    await Promise.allSettled(living.map((connection) => query(connection, 'ROLLBACK')))
-  }
-
   #held(nodeId: number, access: Access): BackendConnection | undefined {
     this.#refuseWhenFailed()
     if (this.#block === 'none') return this.#borrowed.get(nodeId)
-    const participant = this.#participants.get(nodeId)
-    if (participant === undefined) return undefined
-    if (access === 'write') participant.hasWritten = true
-    const { connection } = participant
+    const connection = this.#participants.use(nodeId, access === 'write')
+    if (connection === undefined) return undefined
     slipIn(connection, localSettings(connection, this.#options.settings), this.#onSlipped)
-    return participant.connection
+    return connection
   }
 
   #refuseWhenFailed(): void {
@@ -485,7 +494,7 @@ export class SessionTransaction {
   }
 
   #join(nodeId: number, connection: BackendConnection, access: Access): BackendConnection {
-    this.#participants.set(nodeId, { connection, hasWritten: access === 'write' })
+    this.#participants.join(nodeId, connection, access === 'write')
     const settings = localSettings(connection, this.#options.settings)
     const text = this.#replay.text + (settings === '' ? '' : `\n; ${settings}`)
     slipIn(connection, text, this.#onSlipped)

@@ -1,7 +1,7 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { ServerCredential } from '../backend/server-credential.ts'
 import { TrafficCounters } from '../backend/traffic-counters.ts'
-import { ProtocolError, RouterError } from '../base/errors.ts'
+import { asRouterError, ProtocolError, RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Pin } from '../executor/session-pins.ts'
@@ -35,7 +35,7 @@ import { reportSession, type SessionReport } from './session-report.ts'
 import type { ConsoleService, MessageRunner, SessionServices } from './session-services.ts'
 import type { Activity, TimedSession } from './session-timers.ts'
 import { cancelled, StatementAbort, terminated } from './statement-abort.ts'
-import { asFatal, asRouterError } from './statement-guards.ts'
+import { asFatal } from './statement-guards.ts'
 import { StatementRelay } from './statement-relay.ts'
 
 /** startup -> opening -> ready -> closed; closed from anywhere. */
@@ -418,7 +418,7 @@ export class ClientSession
 
   #abortStatement(reason: RouterError): void {
     this.#abort.abort(reason)
-    if (this.#fast?.cancel() === true) return
+    if (this.#fast?.cancel(reason) === true) return
     for (const connection of this.#parts?.transaction.cancellable ?? []) void connection.cancel()
   }
 

@@ -4,13 +4,14 @@ import type { ServiceTime } from '../backend/service-time.ts'
 import type { RouterError } from '../base/errors.ts'
 import { StatementKeys } from '../executor/execution-keys.ts'
 import { writeSpliced } from '../executor/splice-writer.ts'
-import type { Plan, SessionPlan } from '../planner/plan.ts'
+import type { Plan, SessionCommand } from '../planner/plan.ts'
 import { LexResult } from '../sql/lexer.ts'
-import { writeCommandComplete } from '../wire/backend-messages.ts'
 import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
 import { BindGroup } from './bind-group.ts'
+import { BlockCommands, type CommandMessage } from './block-commands.ts'
 import { ExtendedRequest, parametersOf } from './extended-request.ts'
 import type { MessageProcessor } from './message-processor.ts'
+import { ParkedMessage, type ParkedMessageOwner } from './parked-message.ts'
 import type { SessionParts } from './session-parts.ts'
 import { isPlain, isSociable, StatementAim } from './statement-aim.ts'
 import { NO_PARAMETERS } from './statement-runner.ts'
@@ -33,8 +34,6 @@ const keys = new StatementKeys()
 const aim = new StatementAim()
 const group = new BindGroup()
 
-const LETTER_B = 0x62
-
 const HANDLED: ReadonlySet<number> = new Set([Frontend.query, Frontend.bind])
 
 /**
@@ -42,13 +41,17 @@ const HANDLED: ReadonlySet<number> = new Set([Frontend.query, Frontend.bind])
  * is awaited, copied aside or allocated. Whatever is unusual is left to MessageProcessor. One statement at a time.
  *
  *   read buffer -> shape cache -> aim -> lane or own connection     answer -> RelaySink -> ClientOutput, one write
+ *                                  |          ^
+ *                                  +-> parked +  while no connection is free
  */
-export class FastPath {
+export class FastPath implements ParkedMessageOwner {
   readonly #parts: SessionParts
   readonly #processor: MessageProcessor
   readonly #owner: FastPathOwner
   readonly #onDone = (error: RouterError | undefined): void => this.#done(error)
   readonly #request: ExtendedRequest
+  readonly #block: BlockCommands
+  readonly #parked: ParkedMessage
   /** What is being read, and up to where its messages are under way. */
   #chunk: Buffer | undefined
   #chunkEnd = 0
@@ -62,12 +65,18 @@ export class FastPath {
   #writtenBefore = 0
   #isRouted = false
   #isUnderWay = false
+  /** All connections to the node are in use. */
+  #isBusy = false
+  /** What is being read is a message that has waited: it holds its connection. */
+  #isUnparking = false
 
   constructor(parts: SessionParts, processor: MessageProcessor, owner: FastPathOwner) {
     this.#parts = parts
     this.#processor = processor
     this.#owner = owner
     this.#request = new ExtendedRequest(parts, aim)
+    this.#block = new BlockCommands(parts, processor, (fault) => owner.fastEnded(fault))
+    this.#parked = new ParkedMessage(parts.transaction, this)
   }
 
   /** Before the messages of [0, length) are handed on one by one. */
@@ -108,11 +117,20 @@ export class FastPath {
     const statement = name === '' ? undefined : prepared.find(name)
     const planned = statement?.planned
     if (length > MAX_MESSAGE_BYTES || statement === undefined || planned === undefined) return false
+    if (planned.plan.kind === 'session') {
+      if (group.parameterCount > 0) return false
+      const { text } = planned
+      const protocol = group.describes ? 'extended with Describe' : 'extended'
+      const message = { chunk: text, start: 0, end: text.length, protocol } as const
+      return this.#takesCommand(planned.plan.command, message)
+    }
     const isSame = statement.description?.parameterTypes.length === group.parameterCount
     if (!isSame || !isPlain(planned.plan) || !this.#processor.isCurrent(planned)) return false
     keys.reset(planned.text, planned.literals, parametersOf(statement, chunk, start, end))
     if (!this.#resolve(planned.plan)) return false
-    if (!this.#begin(planned.plan, planned.times.of(aim.shardIndex), length)) return false
+    if (!this.#begin(planned.plan, planned.times.of(aim.shardIndex), length)) {
+      return this.#parks(chunk, start, group.end)
+    }
     this.#parts.counters.binds++
     this.#request.write(chunk, statement, planned, group)
     this.#request.keep(chunk, start, group.end)
@@ -126,12 +144,17 @@ export class FastPath {
     if (end - start > MAX_MESSAGE_BYTES || chunk[textEnd] !== 0) return false
     const cached = this.#processor.lookup(chunk, start + 5, textEnd, literals)
     if (cached === undefined) return false
-    if (cached.plan.kind === 'session') return this.#begins(cached.plan, chunk, start + 5, textEnd)
+    if (cached.plan.kind === 'session') {
+      const message = { chunk, start: start + 5, end: textEnd, protocol: 'simple' } as const
+      return this.#takesCommand(cached.plan.command, message)
+    }
     if (!isPlain(cached.plan)) return false
     keys.reset(chunk, literals, NO_PARAMETERS)
     if (!this.#resolve(cached.plan)) return false
     const { shardIndex, splices } = aim
-    if (!this.#begin(cached.plan, cached.times.of(shardIndex), end - start)) return false
+    if (!this.#begin(cached.plan, cached.times.of(shardIndex), end - start)) {
+      return this.#parks(chunk, start, end)
+    }
     const { relay } = this.#parts
     const { connection, sink } = relay
     if (connection === undefined) return true
@@ -150,27 +173,47 @@ export class FastPath {
     return true
   }
 
-  /** Cancels what is under way on a lane; false: nothing is. */
-  cancel(): boolean {
+  /** Cancels what is under way on a lane or waits for a connection; false: nothing does. */
+  cancel(reason: RouterError): boolean {
+    if (this.#parked.isParked) return this.#parked.cancel(reason)
     if (this.#lane === undefined) return false
     this.#lane.cancel(this.#parts.relay.sink)
     return true
   }
 
-  /** BEGIN outside a block: nothing is sent anywhere. Others are MessageProcessor's. */
-  #begins({ command }: SessionPlan, text: Buffer, start: number, end: number): boolean {
-    const { transaction, clock, output } = this.#parts
-    // START TRANSACTION has a tag of its own
-    const isBegin = command.kind === 'begin' && ((text[start] ?? 0) | 0x20) === LETTER_B
-    if (!isBegin || transaction.isInBlock) return false
-    clock.start()
-    transaction.begin(text.toString('utf8', start, end).replace(/;\s*$/, ''))
-    writeCommandComplete(output.frames, 'BEGIN')
-    clock.done('command')
-    this.#processor.answered(undefined)
-    output.flush()
-    this.#isUnderWay = false
-    return true
+  #takesCommand(command: SessionCommand, message: CommandMessage): boolean {
+    const outcome = this.#block.takes(command, message)
+    this.#isUnderWay = outcome === 'under way'
+    return outcome !== 'passed'
+  }
+
+  // -- waiting --------------------------------------------------------------------------------------------------
+
+  /** Until a connection is free; whatever else is amiss is found out on the ordinary way. */
+  #parks(chunk: Buffer, start: number, end: number): boolean {
+    if (this.#isUnparking || !this.#isBusy) return false
+    this.#parts.clock.start()
+    return this.#parked.park(chunk, start, end, aim.nodeId, aim.access)
+  }
+
+  unparked(message: Buffer): void {
+    this.#isUnparking = true
+    const isSent = this.#sends(message)
+    this.#isUnparking = false
+    if (isSent) return
+    this.#parts.transaction.endStatement(false)
+    queueMicrotask(() => this.#owner.fastEnded(undefined, message))
+  }
+
+  refused(error: RouterError): void {
+    queueMicrotask(() => this.#answer(error))
+  }
+
+  #sends(message: Buffer): boolean {
+    if (this.#parts.catalogs.isStale) return false
+    const { length } = message
+    if (message[0] === Frontend.query) return this.#query(message, 0, length)
+    return this.#bind(message, 0, 1 + message.readInt32BE(1), length)
   }
 
   /** In a block the unnamed portal outlives Sync. */
@@ -194,6 +237,7 @@ export class FastPath {
   #begin(plan: Plan, time: ServiceTime, bytes: number): boolean {
     const { transaction, relay, catalogs, output, clock } = this.#parts
     const nowMs = performance.now()
+    this.#isBusy = false
     const isShared = isSociable(plan) && transaction.isFree && time.isFast(nowMs)
     const { lanes } = this.#parts
     let lane = isShared ? lanes.take(aim.nodeId, nowMs, OVERDUE_MS) : undefined
@@ -208,7 +252,7 @@ export class FastPath {
     this.#beganAtMs = nowMs
     this.#writtenBefore = output.bytesWritten
     this.#isRouted = aim.shardIndex !== undefined
-    clock.start(nowMs)
+    if (!this.#isUnparking) clock.start(nowMs)
     if (lane !== undefined) {
       lane.enter(bytes, nowMs)
       output.counters.serverAssignments++
@@ -221,6 +265,7 @@ export class FastPath {
   #own() {
     try {
       const connection = this.#parts.transaction.connectionNow(aim.nodeId, aim.access)
+      this.#isBusy = connection === undefined
       return connection?.state === 'ready' ? connection : undefined
     } catch {
       return undefined
@@ -250,9 +295,13 @@ export class FastPath {
       if (request !== undefined) this.#keepPortal(request)
       clock.done(this.#isRouted ? 'router' : 'local', 1, nowMs)
     }
+    this.#answer(error)
+  }
+
+  #answer(error: RouterError | undefined): void {
     try {
       this.#processor.answered(error)
-      output.flush()
+      this.#parts.output.flush()
     } catch (error) {
       this.#owner.fastEnded({ error })
       return

@@ -1,5 +1,5 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
-import { ProtocolError, type RouterError } from '../base/errors.ts'
+import { asRouterError, ProtocolError, type RouterError } from '../base/errors.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import type { LexResult } from '../sql/lexer.ts'
 import { writeReadyForQuery } from '../wire/backend-messages.ts'
@@ -18,7 +18,7 @@ import type { PreparedStatement } from './prepared-statements.ts'
 import { SessionCommands } from './session-commands.ts'
 import type { SessionParts } from './session-parts.ts'
 import { SimpleQuery } from './simple-query.ts'
-import { asRouterError, checkNotFailed } from './statement-guards.ts'
+import { checkNotFailed } from './statement-guards.ts'
 import type { CachedPlan, PlannedStatement } from './statement-planner.ts'
 import { StatementRunner } from './statement-runner.ts'
 
@@ -93,6 +93,16 @@ export class MessageProcessor {
   answered(error: RouterError | undefined): void {
     if (error !== undefined) this.#answerError(error)
     this.#ready()
+  }
+
+  /** false: settle() before answered(). */
+  get isSettled(): boolean {
+    return this.#runner.isFresh
+  }
+
+  /** At the end of a transaction: what it changed is known from now on. */
+  settle(): Promise<void> {
+    return this.#runner.refreshIfNeeded()
   }
 
   /** false: the messages at the head wait for those that follow. */

@@ -50,6 +50,11 @@ export class SessionChannels implements TransactionFollower, NotificationSubscri
     return this.#changes.length > 0
   }
 
+  /** prepareCommit() has work, or what the server sends with its COMMIT is to be waited for. */
+  get isPending(): boolean {
+    return this.hasChanges || this.isListening
+  }
+
   get names(): readonly string[] {
     return [...this.#listening]
   }

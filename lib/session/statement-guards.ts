@@ -24,12 +24,6 @@ export function checkNotFailed(status: number, plan: Plan | undefined): void {
   )
 }
 
-/** Whatever was thrown, as an error for the client; undefined cause: it was one already. */
-export function asRouterError(error: unknown): RouterError {
-  if (error instanceof RouterError) return error
-  return new RouterError(SqlState.internalError, 'internal error', { cause: error })
-}
-
 /** As the last thing that the client hears. */
 export function asFatal(error: RouterError): RouterError {
   if (error.severity !== 'ERROR') return error
