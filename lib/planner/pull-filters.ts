@@ -11,11 +11,22 @@ import { conjuncts, isRecord, type Tree } from './tree.ts'
  */
 export function rowFilters({ root }: Pick<Analysis, 'root'>, relation: Relation): readonly Tree[] {
   const block = allBlocks(root).find(({ relations }) => relations.includes(relation))
-  const select = block?.select
-  if (block === undefined || select === undefined) return []
+  if (block?.select === undefined) return []
   if (!keptRelations(block, false).has(relation.id)) return []
-  const joined = (select.fromClause ?? []).flatMap((item) => joinConditions(item, relation.node))
-  const conditions = [...conjuncts(select.whereClause), ...joined.flatMap(conjuncts)]
+  return ownConditions(block, relation, blockConditions(block, relation))
+}
+
+/** WHERE's, and those of the inner joins that the relation is a side of. */
+export function blockConditions({ select }: Block, { node }: Relation): readonly Tree[] {
+  const joined = (select?.fromClause ?? []).flatMap((item) => joinConditions(item, node))
+  return [...conjuncts(select?.whereClause), ...joined.flatMap(conjuncts)]
+}
+
+export function ownConditions(
+  block: Block,
+  relation: Relation,
+  conditions: readonly Tree[],
+): readonly Tree[] {
   return conditions.filter((condition) => isOwn(block, relation, condition) && isSafe(condition))
 }
 

@@ -6,6 +6,7 @@ import type { Pin, PulledPlace, PulledPlan, PulledRows } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { rowFilters } from './pull-filters.ts'
 import { pulledAlias, pullRewrites, quotedName } from './pull-rewrites.ts'
+import { semiJoins } from './pull-semi-joins.ts'
 import { relationRange, skipBlanks } from './qualifiers.ts'
 import { allRelations, distributionKey, type Relation } from './query-model.ts'
 import { Refusal, refuse } from './refusals.ts'
@@ -40,7 +41,7 @@ export function planPulled(
   })
   const pulls: PulledRows[] = []
   const places = occurrences.map((occurrence): PulledPlace => {
-    const rows = pulledRows(input, reading, occurrence)
+    const rows = pulledRows(input, reading, tables, occurrence)
     const key = pullKey(rows)
     const known = pulls.findIndex((other) => pullKey(other) === key)
     const pull = known < 0 ? pulls.push(rows) - 1 : known
@@ -114,13 +115,20 @@ function checkFunction(node: Readonly<Record<string, unknown>>): void {
   if (/_size$/.test(name)) refuse('node-dependent-function', name)
 }
 
-function pulledRows(input: PlanInput, reading: Reading, occurrence: Occurrence): PulledRows {
+function pulledRows(
+  input: PlanInput,
+  reading: Reading,
+  { references }: StatementTables,
+  occurrence: Occurrence,
+): PulledRows {
   const { node, table } = occurrence
   const relation = reading === undefined ? undefined : relationOf(reading, node)
   const used = usedColumns(input.statement, occurrence)
   const isPlain = node.alias?.colnames === undefined
   const filters =
-    reading !== undefined && relation !== undefined && isPlain ? rowFilters(reading, relation) : []
+    reading !== undefined && relation !== undefined && isPlain
+      ? [...rowFilters(reading, relation), ...semiJoins(reading, relation, table)]
+      : []
   const columns = table.columns.filter(({ name }) => used === 'all' || used.has(name))
   const asked = columns.length > 0 ? columns : [table.distributionColumn]
   const { alias: _alias, ...bare } = node
@@ -135,7 +143,7 @@ function pulledRows(input: PlanInput, reading: Reading, occurrence: Occurrence):
     },
   }
   const tables = {
-    references: [{ ...occurrence, node: source }],
+    references: [...references, { ...occurrence, node: source }],
     distributed: [],
     reference: [],
     hasLocal: false,
