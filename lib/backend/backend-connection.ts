@@ -31,6 +31,8 @@ export type AsynchronousListener = (type: number, chunk: Buffer, start: number, 
 const COPY_LIMIT_BYTES = 16 * 1024
 /** Requests that wait for the turn's end; a writer that goes on regardless is congested. */
 const OUT_LIMIT_BYTES = 1024 * 1024
+/** An answer that is already this long is likely to go on. */
+const LONG_ANSWER_BYTES = 256 * 1024
 const STARTUP_SINKS = 8
 /** Postgres reports about fifteen; a server that goes on inventing names must not fill our memory. */
 const MAX_PARAMETERS = 1000
@@ -69,6 +71,8 @@ export class BackendConnection {
   #unsentSinks = 0
   #isDirty = false
   #isPaused = false
+  /** Of the request at the head, so far; counted in whole chunks. */
+  #answerBytes = 0
   readonly #cancels = new Set<Promise<void>>()
   /** Of the request at the head, while it is on its way. */
   #headCancel: { readonly head: ResponseSink; readonly cancel: Promise<void> } | undefined
@@ -265,8 +269,14 @@ export class BackendConnection {
 
   #read(chunk: Buffer, length: number): boolean {
     if (this.#state === 'closed') return false
+    this.#answerBytes += length
     try {
-      return this.#reader.push(chunk, length)
+      const isKept = this.#reader.push(chunk, length)
+      // nobody waits behind it
+      if (this.#answerBytes > LONG_ANSWER_BYTES && this.#sinks.length === 1) {
+        this.#socket.gather(length)
+      }
+      return isKept
     } catch (error) {
       const message = error instanceof ProtocolError ? error.message : 'failed to handle an answer'
       this.#socket.destroy()
@@ -292,6 +302,7 @@ export class BackendConnection {
     }
     this.#sinks.shift()
     this.answers++
+    this.#answerBytes = 0
     // the same sink may be at the head again, for another request
     this.#headCancel = undefined
     this.#unsentSinks = Math.min(this.#unsentSinks, this.#sinks.length)

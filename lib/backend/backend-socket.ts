@@ -6,8 +6,12 @@ import { writeSslRequest } from '../wire/startup-packets.ts'
 import { type BackendAddress, socketTarget } from './backend-address.ts'
 import type { ServerTls } from './server-tls.ts'
 
-/** One read buffer a connection; what fits in it is what one read call brings. */
-const READ_BUFFER_BYTES = 64 * 1024
+/** One read buffer a connection; what fits in it is what one read call brings. Pages never reached cost no memory. */
+const READ_BUFFER_BYTES = 256 * 1024
+/** A read that brings less has emptied the kernel's buffer. */
+const SHORT_READ_BYTES = READ_BUFFER_BYTES / 2
+/** Less than a timer can wait is not to be had; the kernel's buffers of a TCP connection hold what comes meanwhile. */
+const GATHER_MS = 1
 /** A server that doesn't take our farewell is left without one. */
 const END_TIMEOUT_MS = 5000
 
@@ -47,6 +51,10 @@ export class BackendSocket {
   #encryption: Encryption = 'plain'
   #buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
   #mustSwap = false
+  readonly #isTcp: boolean
+  #isPaused = false
+  #isGathering = false
+  #gatherTimer: NodeJS.Timeout | undefined
   #isClosed = false
   #error: Error | undefined
 
@@ -55,7 +63,8 @@ export class BackendSocket {
     this.#owner = owner
     const target = socketTarget(address)
     // Postgres doesn't encrypt Unix sockets
-    this.#tls = 'path' in target || tls?.tls.isWanted !== true ? undefined : tls
+    this.#isTcp = !('path' in target)
+    this.#tls = this.#isTcp && tls?.tls.isWanted === true ? tls : undefined
     this.#socket = connect({
       ...target,
       noDelay: true,
@@ -106,11 +115,28 @@ export class BackendSocket {
   }
 
   pause(): void {
+    this.#isPaused = true
     this.#socket.pause()
   }
 
   resume(): void {
-    this.#socket.resume()
+    this.#isPaused = false
+    if (!this.#isGathering) this.#socket.resume()
+  }
+
+  /**
+   * In the midst of a long answer, after a read of `length` bytes: Postgres sends 8 KiB at a time, and whoever reads as soon as
+   * they come wakes up for each, and wakes the client for each. So the next read waits until there is more. Not under TLS, whose
+   * chunks are always short, nor on a Unix socket, whose buffers would be full too early.
+   */
+  gather(length: number): void {
+    if (length >= SHORT_READ_BYTES || !this.#isTcp || this.#secured !== undefined) return
+    if (this.#isGathering || this.#isPaused || this.#isClosed) return
+    this.#isGathering = true
+    this.#socket.pause()
+    if (this.#gatherTimer === undefined) {
+      this.#gatherTimer = setTimeout(() => this.#gathered(), GATHER_MS)
+    } else this.#gatherTimer.refresh()
   }
 
   /** Sends what is waiting and `last`, then closes. */
@@ -186,6 +212,11 @@ export class BackendSocket {
     this.destroy()
   }
 
+  #gathered(): void {
+    this.#isGathering = false
+    if (!this.#isPaused) this.#socket.resume()
+  }
+
   #nextBuffer(): Buffer {
     if (this.#mustSwap) {
       this.#mustSwap = false
@@ -197,6 +228,7 @@ export class BackendSocket {
   #close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
+    clearTimeout(this.#gatherTimer)
     this.#owner.closed(this.#error)
   }
 }

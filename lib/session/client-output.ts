@@ -21,7 +21,7 @@ export interface CopySource {
 /**
  * Everything that goes to one client. Small pieces gather in an arena that leaves with one write at the end of
  * the event-loop turn (setImmediate comes right after the poll phase, so that nothing waits longer than the
- * work at hand). An arena which the socket could not pass to the kernel at once is given away and replaced.
+ * work at hand). A buffer which the socket could not pass to the kernel at once is given away; an idle client has none.
  */
 export class ClientOutput implements ClientPort, Flushable {
   readonly log: { readonly sessionId: number }
@@ -29,7 +29,7 @@ export class ClientOutput implements ClientPort, Flushable {
   counters = new TrafficCounters()
   readonly #socket: ClientSocket
   readonly #copySource: CopySource
-  #arena = new FrameWriter()
+  readonly #arena = FrameWriter.shared()
   #isScheduled = false
   #isClosed = false
   #bytesWritten = 0
@@ -81,11 +81,15 @@ export class ClientOutput implements ClientPort, Flushable {
       this.frames.bytes(chunk, start, end)
       return 'taken'
     }
-    this.flush()
     if (this.#isClosed) return 'taken'
+    const isAlone = this.#arena.length === 0
+    if (!isAlone) this.#socket.cork()
+    this.flush()
     this.#bytesWritten += length
     this.counters.bytesSent += length
-    return this.#socket.write(chunk.subarray(start, end)) ? 'taken' : 'kept'
+    const isTaken = this.#socket.write(chunk.subarray(start, end))
+    if (isAlone) return isTaken ? 'taken' : 'kept'
+    return this.#socket.uncork() ? 'taken' : 'kept'
   }
 
   flush(): void {
@@ -98,8 +102,8 @@ export class ClientOutput implements ClientPort, Flushable {
     this.#bytesWritten += arena.length
     this.counters.bytesSent += arena.length
     const isTaken = this.#socket.write(arena.buffer.subarray(0, arena.length))
-    if (isTaken && arena.buffer.length <= ARENA_LIMIT_BYTES) arena.reset()
-    else this.#arena = new FrameWriter()
+    if (isTaken) arena.reset()
+    else arena.take()
   }
 
   /** Called by flush-turn. */

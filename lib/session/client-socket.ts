@@ -99,6 +99,17 @@ export class ClientSocket {
     return this.#stream.writableLength === 0
   }
 
+  /** What is written from now on leaves with one system call, in uncork(). */
+  cork(): void {
+    this.#stream.cork()
+  }
+
+  /** As write(), of all that was written since cork(). */
+  uncork(): boolean {
+    this.#stream.uncork()
+    return this.#stream.writableLength === 0
+  }
+
   /** Waiting for the kernel. */
   get pendingBytes(): number {
     return this.#stream.writableLength

@@ -3,6 +3,12 @@ const INITIAL_BYTES = 1024
 const SMALL_COPY_BYTES = 160
 /** A buffer that grew beyond this is not kept by reset(). */
 const KEPT_BYTES = 256 * 1024
+/** Of the shared buffers, those that wait for the next writer. */
+const MAX_SPARE = 64
+const MAX_SPARE_BYTES = 64 * 1024
+const NOTHING = Buffer.alloc(0)
+
+const spare: Buffer[] = []
 
 /**
  * Messages in one growing buffer. A message stands between begin() and end(); the length is filled in by end().
@@ -12,10 +18,17 @@ export class FrameWriter {
   #buffer: Buffer
   #length = 0
   readonly #initialBytes: number
+  readonly #isShared: boolean
 
-  constructor(initialBytes = INITIAL_BYTES) {
+  constructor(initialBytes = INITIAL_BYTES, isShared = false) {
     this.#initialBytes = initialBytes
-    this.#buffer = Buffer.allocUnsafeSlow(initialBytes)
+    this.#isShared = isShared
+    this.#buffer = isShared ? NOTHING : Buffer.allocUnsafeSlow(initialBytes)
+  }
+
+  /** For one of thousands that are mostly empty: it has a buffer only while there is something in it. */
+  static shared(): FrameWriter {
+    return new FrameWriter(INITIAL_BYTES, true)
   }
 
   /** Valid in [0, length). */
@@ -114,22 +127,34 @@ export class FrameWriter {
     if (length < this.#length) this.#length = length
   }
 
-  /** Forgets everything; the buffer is used again unless it grew large. */
+  /** Forgets everything; the buffer is used again unless it grew large: a shared one by others. */
   reset(): void {
     this.#length = 0
-    if (this.#buffer.length > KEPT_BYTES) this.#buffer = Buffer.allocUnsafeSlow(this.#initialBytes)
+    if (this.#isShared) this.#giveBack()
+    else if (this.#buffer.length > KEPT_BYTES)
+      this.#buffer = Buffer.allocUnsafeSlow(this.#initialBytes)
   }
 
   /** The bytes written so far, which are now the caller's; the writer goes on with a new buffer. */
   take(): Buffer {
     const taken = this.#buffer.subarray(0, this.#length)
-    this.#buffer = Buffer.allocUnsafeSlow(this.#initialBytes)
+    this.#buffer = this.#isShared ? NOTHING : Buffer.allocUnsafeSlow(this.#initialBytes)
     this.#length = 0
     return taken
   }
 
+  #giveBack(): void {
+    const { length } = this.#buffer
+    if (length > 0 && length <= MAX_SPARE_BYTES && spare.length < MAX_SPARE)
+      spare.push(this.#buffer)
+    this.#buffer = NOTHING
+  }
+
   #reserve(length: number): void {
     const needed = this.#length + length
+    if (needed <= this.#buffer.length) return
+    if (this.#buffer === NOTHING)
+      this.#buffer = spare.pop() ?? Buffer.allocUnsafeSlow(INITIAL_BYTES)
     if (needed <= this.#buffer.length) return
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2))
     this.#buffer.copy(grown, 0, 0, this.#length)

@@ -11,6 +11,7 @@ import {
 } from '../../lib/wire/backend-messages.ts'
 import { writeError } from '../../lib/wire/error-messages.ts'
 import type { FrameWriter } from '../../lib/wire/frame-writer.ts'
+import { writeQuery } from '../../lib/wire/frontend-messages.ts'
 import { md5Response, md5Secret } from '../../lib/wire/md5.ts'
 import { Frontend, TransactionStatus } from '../../lib/wire/message-codes.ts'
 import { FakeBackend, type FakeScript, welcome } from '../support/fake-backend.ts'
@@ -262,5 +263,64 @@ t.test('Pool', async (t) => {
     } else pool.release(connection)
     while (pool.stats.idle === 0) await new Promise((resolve) => setImmediate(resolve))
     t.equal(pool.acquireNow(), connection)
+  })
+})
+
+t.test('a long answer', async (t) => {
+  const ROW = 8000
+  const ROWS = 400
+  const connection = await connected(t, {
+    onMessage: (session, type) => {
+      if (type !== Frontend.query) return
+      session.send((out) => {
+        for (let row = 0; row < ROWS; row++) writeDataRow(out, [String(row).padStart(ROW, '.')])
+        writeCommandComplete(out, `SELECT ${ROWS}`)
+        writeReadyForQuery(out, TransactionStatus.idle)
+      }, 8192)
+    },
+  })
+
+  t.test('comes whole, though its reader waits for more to gather', async (t) => {
+    const { rows } = await query(connection, 'x')
+    t.equal(rows.length, ROWS)
+    t.ok(rows.every(([value], row) => value === String(row).padStart(ROW, '.')))
+  })
+
+  t.test('stops while it is paused, and goes on', async (t) => {
+    let bytes = 0
+    let bytesWhilePaused = 0
+    let pauses = 0
+    let isPaused = false
+    const status = new Promise<number>((resolve, reject) => {
+      connection.open({
+        wholeRows: false,
+        rows: (_chunk, start, end) => {
+          bytes += end - start
+          if (isPaused) bytesWhilePaused += end - start
+          if (pauses === 5 || isPaused) return false
+          pauses++
+          isPaused = true
+          // in the midst of a chunk, whose rest may still come in this turn
+          connection.pause()
+          setImmediate(() => {
+            bytesWhilePaused = 0
+            setTimeout(() => {
+              t.equal(bytesWhilePaused, 0)
+              isPaused = false
+              connection.resume()
+            }, 5)
+          })
+          return false
+        },
+        message: () => undefined,
+        ready: resolve,
+        lost: reject,
+      })
+      writeQuery(connection.out, 'x')
+      connection.flush()
+    })
+    t.equal(await status, TransactionStatus.idle)
+    t.equal(bytes, ROWS * (ROW + 11))
+    t.equal(pauses, 5)
   })
 })
