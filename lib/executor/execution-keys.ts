@@ -6,6 +6,7 @@ import { formatOf } from './bound-parameters.ts'
 import type { Parameters } from './ports.ts'
 import type { KeyReader } from './route.ts'
 
+const NO_LITERALS = new LexResult(0)
 const NO_PARAMETERS: Parameters = { types: [], formats: [], values: [] }
 
 /**
@@ -14,7 +15,7 @@ const NO_PARAMETERS: Parameters = { types: [], formats: [], values: [] }
  */
 export class StatementKeys implements KeyReader {
   #text: Buffer = Buffer.alloc(0)
-  #literals: LexResult = new LexResult(16)
+  #literals: LexResult = NO_LITERALS
   #parameters: Parameters = NO_PARAMETERS
 
   /** `literals`: the spans of the text, as the plan counts them. */

@@ -1,4 +1,6 @@
 const EMPTY = Buffer.alloc(0)
+const NO_OFFSETS = new Int32Array(0)
+const FIRST_CHANGES = 8
 /** A text longer than this is not kept from one statement to the next. */
 const KEPT_BYTES = 65_536
 
@@ -13,8 +15,8 @@ export class PositionMap {
   #text = EMPTY
   #textLength = 0
   #count = 0
-  #starts = new Int32Array(8)
-  #removed = new Int32Array(8)
+  #starts = NO_OFFSETS
+  #removed = NO_OFFSETS
   /** Two buffers for each change: together they are what was put there. */
   readonly #written: Buffer[] = []
 
@@ -66,7 +68,7 @@ export class PositionMap {
   }
 
   #grow(): void {
-    const size = this.#starts.length * 2
+    const size = Math.max(FIRST_CHANGES, this.#starts.length * 2)
     this.#starts = grown(this.#starts, size)
     this.#removed = grown(this.#removed, size)
   }

@@ -32,6 +32,7 @@ export interface RelayOwner {
 
 /** The longest command tag is `CREATE TEXT SEARCH CONFIGURATION`; those with numbers are shorter than this too. */
 const TAG_BYTES = 128
+const NOTHING = Buffer.alloc(0)
 const COMPLETIONS: ReadonlySet<number> = new Set([
   Backend.commandComplete,
   Backend.emptyQueryResponse,
@@ -68,7 +69,7 @@ export class RelaySink implements ResponseSink {
 
   readonly #client: ClientPort
   readonly #owner: RelayOwner
-  readonly #tag = Buffer.alloc(TAG_BYTES)
+  #tag: Buffer = NOTHING
   #tagLength = 0
   #connection: RelaySource | undefined
   #catalog: Catalog | undefined
@@ -187,6 +188,7 @@ export class RelaySink implements ResponseSink {
   }
 
   #keepTag(chunk: Buffer, start: number, end: number): void {
+    if (this.#tag === NOTHING) this.#tag = Buffer.alloc(TAG_BYTES)
     this.#tagLength = Math.min(end - start - 6, TAG_BYTES)
     chunk.copy(this.#tag, 0, start + 5, start + 5 + this.#tagLength)
   }

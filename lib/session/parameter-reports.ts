@@ -10,7 +10,8 @@ import type { ClientOutput } from './client-output.ts'
 export class ParameterReports {
   readonly #output: ClientOutput
   readonly #settings: SessionSettings
-  readonly #known: Map<string, string>
+  /** Shared with other sessions until one of the values changes. */
+  #known: ReadonlyMap<string, string>
   readonly #changed = new Map<string, string>()
   /** The client knows exactly the values that hold outside of transactions. */
   #isSettled = false
@@ -24,7 +25,7 @@ export class ParameterReports {
   ) {
     this.#output = output
     this.#settings = settings
-    this.#known = new Map(initial)
+    this.#known = initial
     this.#idleSettings = settings.effective
     this.#idleValues = initial
     for (const [name, value] of initial) writeParameterStatus(output.frames, { name, value })
@@ -49,15 +50,17 @@ export class ParameterReports {
         if (!this.#changed.has(name) && this.#known.get(name) !== value) this.note(name, value)
       }
     }
-    for (const [name, value] of this.#changed) {
-      if (this.#known.get(name) === value) continue
-      this.#known.set(name, value)
-      writeParameterStatus(this.#output.frames, { name, value })
-    }
+    for (const [name, value] of this.#changed) this.#tell(name, value)
     this.#isSettled = status === TransactionStatus.idle && this.#changed.size === 0
     this.#changed.clear()
     if (status !== TransactionStatus.idle || isRolledBack) return
     this.#idleSettings = this.#settings.effective
-    this.#idleValues = new Map(this.#known)
+    this.#idleValues = this.#known
+  }
+
+  #tell(name: string, value: string): void {
+    if (this.#known.get(name) === value) return
+    this.#known = new Map([...this.#known, [name, value]])
+    writeParameterStatus(this.#output.frames, { name, value })
   }
 }

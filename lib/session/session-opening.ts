@@ -134,13 +134,27 @@ export async function openOnCoordinator(parts: SessionParts): Promise<ReadonlyMa
     const { nodeId } = coordinatorOf(catalogs.current())
     const connection = await transaction.connection(nodeId, 'read', signal())
     await new SettingCommands(parts).applyInitial(connection)
-    const parameters = new Map(connection.parameters)
+    const parameters = sharedParameters(connection.parameters)
     transaction.endStatement(false)
     return parameters
   } catch (error) {
     transaction.endStatement(true)
     throw asFatal(error)
   }
+}
+
+/** As servers reported them: thousands of clients are told the same. */
+const knownParameters = new Map<string, ReadonlyMap<string, string>>()
+const MAX_KNOWN_PARAMETERS = 100
+
+function sharedParameters(parameters: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const key = JSON.stringify([...parameters])
+  const known = knownParameters.get(key)
+  if (known !== undefined) return known
+  if (knownParameters.size >= MAX_KNOWN_PARAMETERS) knownParameters.clear()
+  const made = new Map(parameters)
+  knownParameters.set(key, made)
+  return made
 }
 
 function asFatal(error: unknown): unknown {
