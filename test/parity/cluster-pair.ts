@@ -50,9 +50,7 @@ export class ClusterPair {
   /** Loads scripts, else both scenarios and the fixture, then sets both sessions up. */
   async loadFixtures(files: readonly string[] = FIXTURES): Promise<void> {
     for (const file of files) {
-      const script = readFileSync(projectPath('test', file), 'utf8')
-      await this.stock.run(stockScript(script))
-      for (const statement of scriptStatements(script)) await this.proxy.run(statement)
+      await loadScript(this, readFileSync(projectPath('test', file), 'utf8'))
     }
     await Promise.all([this.stock.run(SESSION), this.proxy.run(SESSION)])
   }
@@ -61,6 +59,11 @@ export class ClusterPair {
     await Promise.all([this.stock.simple('ROLLBACK'), this.proxy.simple('ROLLBACK')])
     this.isAbandoned = true
   }
+}
+
+export async function loadScript({ stock, proxy }: ClusterPair, script: string): Promise<void> {
+  await stock.run(stockScript(script))
+  for (const statement of scriptStatements(script)) await proxy.run(statement)
 }
 
 export function stockScript(script: string): string {

@@ -1,270 +1,72 @@
-import { isDeepStrictEqual } from 'node:util'
-import t from 'tap'
-import { comparable, showAnswer } from '../support/differential.ts'
-import type { Answer, RawClient } from '../support/raw-client.ts'
+import t, { type Test } from 'tap'
 import { ClusterPair } from './cluster-pair.ts'
-import { otherLiteral, type Sent, withParameter } from './random/disguise.ts'
-import { Modifications } from './random/modifications.ts'
-import { Random } from './random/random.ts'
-import { Selects } from './random/selects.ts'
+import { NarrowRun } from './random/narrow-run.ts'
+import { WideRun } from './random/wide/wide-run.ts'
 
-/** Statements that differ only in what is not defined are kept out by the generator, not by the comparison. */
-const { PGLOOM_RANDOM_SEED: seedText, PGLOOM_RANDOM_STATEMENTS: countText } = process.env
-const { PGLOOM_RANDOM_WORKERS: workersText, PGLOOM_RANDOM_SECONDS: secondsText } = process.env
+/*
+ * Random statements, on one stock Postgres and on a cluster. All of them follow from a seed:
+ *
+ *   PGLOOM_RANDOM_SEED=7 PGLOOM_RANDOM_STATEMENTS=100000 PGLOOM_RANDOM_SECONDS=36000 node dist/test/parity/random-parity.test.js
+ *
+ * PGLOOM_RANDOM_WORKERS is 0 to 4. A difference is shown with its PGLOOM_RANDOM_ONLY=…, which with the same seed runs that statement
+ * alone. PGLOOM_RANDOM_FROM starts later; PGLOOM_RANDOM_REASONS shows that many statements of each kind of refusal. A busy machine runs
+ * fewer statements: they end with the time.
+ */
+const environment = process.env
 /** The same in every run of the gate: a difference must be of the change that is tested. */
-const seed = Number(seedText ?? 20261121)
-const statements = Number(countText ?? 1500)
-const workers = Number(workersText ?? 2)
-/** A busy machine runs fewer. */
-const seconds = Number(secondsText ?? 40)
+const seed = Number(environment['PGLOOM_RANDOM_SEED'] ?? 20261121)
+const statements = Number(environment['PGLOOM_RANDOM_STATEMENTS'] ?? 3000)
+const seconds = Number(environment['PGLOOM_RANDOM_SECONDS'] ?? 80)
+const workers = Number(environment['PGLOOM_RANDOM_WORKERS'] ?? 2)
+const onlyText = environment['PGLOOM_RANDOM_ONLY']
+const reasons = Number(environment['PGLOOM_RANDOM_REASONS'] ?? 0)
+/** Of narrow statements; the rest are wide. */
+const NARROW_SHARE = 0.3
 /** Long runs tell all they find; few are enough to fail. */
-const MAX_SHOWN = 40
-/** Several rows may be wrong in several ways, and no order says which comes first. */
-const ROW_ERROR = /^2[23]/
-/** Not supported, and a NULL for a distribution column, which may be one for a stock Postgres. */
-const REFUSALS: ReadonlySet<string> = new Set(['0A000', '22004'])
-const TABLES = ['fa', 'fb', 'fc', 'fs', 'fu', 'fr', 'fl']
-const FIXTURE = 'parity/random/fixture.sql'
-/** A statement that hangs must be known by name. */
-const STUCK_AFTER_MS = 10_000
+const MAX_SHOWN = 60
+const PROGRESS_STATEMENTS = 1000
 
 t.setTimeout(300_000 + seconds * 1000)
 
 t.test(`${statements} random statements, seed ${seed}, ${workers} workers`, async (t) => {
   t.comment(`PGLOOM_RANDOM_SEED=${seed}`)
   const pair = await ClusterPair.start(t, workers)
-  await pair.loadFixtures([FIXTURE])
-  for (const client of [pair.stock, pair.proxy]) await client.run(`SET statement_timeout = '2s'`)
-  const run = new RandomRun(pair, seed)
-  await run.selects(Math.floor(statements * 0.7))
-  await run.modifications(Math.ceil(statements * 0.3))
-  for (const line of run.differences.slice(0, MAX_SHOWN)) t.comment(line)
-  for (const [reason, count] of run.refusalCounts) t.comment(`${count} refused: ${reason}`)
-  t.comment(run.line)
-  t.equal(run.differences.length, 0, run.line)
-  t.ok(run.same > 10, 'some of them were answered')
+  const isAll = onlyText === undefined && environment['PGLOOM_RANDOM_FROM'] === undefined
+  await pair.loadFixtures(isAll ? ['parity/random/fixture.sql'] : [])
+  for (const client of [pair.stock, pair.proxy]) await client.run(`SET statement_timeout = '5s'`)
+  if (isAll) await runNarrow(t, pair)
+  await runWide(t, pair)
 })
 
-class RandomRun {
-  same = 0
-  failed = 0
-  readonly differences: string[] = []
-  readonly #pair: ClusterPair
-  readonly #seed: number
-  #random: Random
-  #selects: Selects
-  readonly #refused = new Map<string, number>()
-  readonly #started = Date.now()
-
-  constructor(pair: ClusterPair, seed: number) {
-    this.#pair = pair
-    this.#seed = seed
-    this.#random = new Random(seed)
-    this.#selects = new Selects(this.#random)
-  }
-
-  get line(): string {
-    const refused = [...this.#refused.values()].reduce((sum, count) => sum + count, 0)
-    return `${this.same} same (${this.failed} of them errors), ${refused} refused, ${this.differences.length} different`
-  }
-
-  get refusalCounts(): readonly (readonly [string, number])[] {
-    return [...this.#refused].sort(([, left], [, right]) => right - left)
-  }
-
-  async selects(count: number): Promise<void> {
-    const random = this.#random
-    let last = ''
-    for (let done = 0; done < count && this.#hasTime(0.7); done++) {
-      if (last !== '' && random.chance(25)) {
-        await this.#compare(
-          { sql: otherLiteral(last, random), parameters: undefined, types: [] },
-          false,
-        )
-        continue
-      }
-      const query = this.#selects.statement()
-      last = query.sql
-      const sent = random.chance(20)
-        ? withParameter(query.sql, random)
-        : { sql: query.sql, parameters: undefined, types: [] }
-      await this.#compare(sent, query.isOrdered)
-    }
-  }
-
-  #hasTime(share: number): boolean {
-    return Date.now() - this.#started < seconds * 1000 * share
-  }
-
-  /** In batches, some of them transactions; after each both hold the same rows. */
-  async modifications(count: number): Promise<void> {
-    // of its own: a slow machine makes fewer SELECTs, and still the same modifications
-    this.#random = new Random(this.#seed + 1)
-    this.#selects = new Selects(this.#random)
-    const random = this.#random
-    const modifications = new Modifications(random, this.#selects)
-    for (let done = 0; done < count && this.#hasTime(1); ) {
-      const batch: string[] = []
-      for (let left = 2 + random.below(6); left > 0; left--) {
-        batch.push(random.chance(20) ? this.#selects.statement().sql : modifications.statement())
-      }
-      const isTransaction = random.chance(40)
-      await this.#batch(isTransaction ? transaction(batch, random) : batch, isTransaction)
-      done += batch.length
-    }
-  }
-
-  async #batch(batch: readonly string[], isTransaction: boolean): Promise<void> {
-    const pair = this.#pair
-    if (!isTransaction && this.#random.chance(70)) await this.#both('BEGIN')
-    for (const sql of batch) {
-      await this.#lockstep({ sql, parameters: undefined, types: [] })
-      if (pair.isAbandoned) break
-    }
-    pair.isAbandoned = false
-    const history = batch.join('; ')
-    await this.#compareTables(history)
-    if ((await pair.stock.simple('SELECT 1')).status !== 'I') {
-      await this.#both('ROLLBACK')
-      await this.#compareTables(`${history}; ROLLBACK`)
-    }
-  }
-
-  async #both(sql: string): Promise<void> {
-    await Promise.all([this.#pair.stock.simple(sql), this.#pair.proxy.simple(sql)])
-  }
-
-  async #compareTables(history: string): Promise<void> {
-    for (const table of TABLES) {
-      const sent = { sql: `SELECT * FROM ${table}`, parameters: undefined, types: [] }
-      const [stock, proxy] = await Promise.all([
-        send(this.#pair.stock, sent, 'simple'),
-        send(this.#pair.proxy, sent, 'simple'),
-      ])
-      if (this.#isSame(stock, proxy, false)) continue
-      this.differences.push(
-        `${table} after: ${history}\n  stock: ${showAnswer(stock)}\n  proxy: ${showAnswer(proxy)}`,
-      )
-      await this.#repair(table, stock)
-    }
-  }
-
-  /** So that one difference is told once. */
-  async #repair(table: string, { results }: Answer): Promise<void> {
-    await this.#both('ROLLBACK')
-    await this.#both(`DELETE FROM ${table}`)
-    for (const row of results[0]?.rows ?? []) {
-      const values = row.map((value) =>
-        value === null ? 'NULL' : `'${value.replaceAll("'", "''")}'`,
-      )
-      await this.#both(`INSERT INTO ${table} VALUES (${values.join(', ')})`)
-    }
-  }
-
-  /** What the proxy refuses must not run on the stock side: both go on from the same rows. */
-  async #lockstep(sent: Sent): Promise<void> {
-    const proxy = await send(this.#pair.proxy, sent, 'simple')
-    if (isRefusal(proxy)) {
-      this.#refuse(proxy)
-      if (proxy.status !== 'I') await this.#pair.abandonTransaction()
-      return
-    }
-    const stock = await send(this.#pair.stock, sent, 'simple')
-    if (isSameRowError(stock, proxy)) {
-      this.same++
-      this.failed++
-    } else this.#judge(sent, 'simple', stock, proxy, false)
-    if (stock.status !== proxy.status) await this.#pair.abandonTransaction()
-  }
-
-  async #compare(sent: Sent, isOrdered: boolean): Promise<void> {
-    const way =
-      sent.parameters === undefined
-        ? this.#random.pick(['simple', 'simple', 'text', 'binary'])
-        : this.#random.pick(['text', 'binary'])
-    const [stock, proxy] = await Promise.all([
-      send(this.#pair.stock, sent, way),
-      send(this.#pair.proxy, sent, way),
-    ])
-    if (isRefusal(proxy) && !isRefusal(stock)) this.#refuse(proxy)
-    else this.#judge(sent, way, stock, proxy, isOrdered)
-  }
-
-  #refuse({ error }: Answer): void {
-    const reason = error?.message.replaceAll(/"[^"]*"/g, '"…"') ?? ''
-    this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1)
-  }
-
-  #judge(sent: Sent, way: string, stock: Answer, proxy: Answer, isOrdered: boolean): void {
-    if (isTimeout(stock) || isTimeout(proxy)) return
-    if (this.#isSame(plainTypes(sent, stock), plainTypes(sent, proxy), isOrdered)) {
-      this.same++
-      if (stock.error !== undefined) this.failed++
-      return
-    }
-    const parameters =
-      sent.parameters === undefined ? '' : ` ${JSON.stringify([sent.parameters, sent.types])}`
-    this.differences.push(
-      `${way}: ${sent.sql};${parameters}\n  stock: ${showAnswer(stock)}\n  proxy: ${showAnswer(proxy)}`,
-    )
-  }
-
-  #isSame(stock: Answer, proxy: Answer, isOrdered: boolean): boolean {
-    return isDeepStrictEqual(comparable(stock, !isOrdered), comparable(proxy, !isOrdered))
-  }
+async function runNarrow(t: Test, pair: ClusterPair): Promise<void> {
+  const count = statements * NARROW_SHARE
+  const run = new NarrowRun(pair, seed, seconds * 1000 * NARROW_SHARE)
+  await run.selects(Math.floor(count * 0.6))
+  await run.modifications(Math.ceil(count * 0.4))
+  for (const line of run.differences.slice(0, MAX_SHOWN)) t.comment(line)
+  for (const [reason, refused] of run.refusalCounts) t.comment(`${refused} refused: ${reason}`)
+  t.comment(`around keys, and modifications: ${run.line}`)
+  t.equal(run.differences.length, 0, run.line)
+  t.ok(run.same > 10, 'some of them were answered')
 }
 
-/**
- * Describe of a portal shows the type modifiers of a set operation's plan, Describe of its statement those that the inputs
- * agree on; a portal that we run ourselves is described as its statement.
- */
-function plainTypes({ sql }: Sent, answer: Answer): Answer {
-  if (!/\b(EXCEPT|INTERSECT)\b/.test(sql)) return answer
-  const results = answer.results.map((result) => ({
-    ...result,
-    fields: result.fields?.map((field) => ({ ...field, typeModifier: -1 })),
-  }))
-  return { ...answer, results }
-}
-
-/** Products of products: which side takes longer says nothing. */
-function isTimeout({ error }: Answer): boolean {
-  return error?.sqlState === '57014'
-}
-
-function isSameRowError(stock: Answer, proxy: Answer): boolean {
-  return (
-    ROW_ERROR.test(stock.error?.sqlState ?? '') &&
-    ROW_ERROR.test(proxy.error?.sqlState ?? '') &&
-    stock.status === proxy.status
-  )
-}
-
-function isRefusal({ error }: Answer): boolean {
-  return error !== undefined && REFUSALS.has(error.sqlState)
-}
-
-async function send(
-  client: RawClient,
-  { sql, parameters, types }: Sent,
-  way: string,
-): Promise<Answer> {
-  const timer = setTimeout(() => t.comment(`still running: ${way}: ${sql}`), STUCK_AFTER_MS)
-  try {
-    if (way === 'simple') return await client.simple(sql)
-    const format = way === 'binary' ? 'binary' : 'text'
-    return await client.extended(sql, parameters ?? [], format, types)
-  } finally {
-    clearTimeout(timer)
+async function runWide(t: Test, pair: ClusterPair): Promise<void> {
+  const run = new WideRun(pair, seed)
+  const deadline = Date.now() + seconds * 1000 * (1 - NARROW_SHARE)
+  const first = Number(onlyText ?? environment['PGLOOM_RANDOM_FROM'] ?? 0)
+  const end =
+    onlyText === undefined ? first + Math.ceil(statements * (1 - NARROW_SHARE)) : first + 1
+  let shown = 0
+  for (let index = first; index < end && Date.now() < deadline; index++) {
+    await run.statement(index)
+    for (const line of run.differences.slice(shown, MAX_SHOWN)) t.comment(line)
+    shown = run.differences.length
+    if ((index + 1) % PROGRESS_STATEMENTS === 0) t.comment(`${index + 1} of ${end}: ${run.line}`)
   }
-}
-
-function transaction(batch: readonly string[], random: Random): readonly string[] {
-  const statements: string[] = ['BEGIN']
-  for (const sql of batch) {
-    statements.push(sql)
-    if (random.chance(30)) statements.push('SAVEPOINT a')
-    if (random.chance(30)) statements.push('ROLLBACK TO a')
+  for (const [reason, list] of run.refused) {
+    t.comment(`${list.length} refused: ${reason}`)
+    for (const line of list.slice(0, reasons)) t.comment(`    ${line}`)
   }
-  return [...statements, random.pick(['COMMIT', 'COMMIT', 'COMMIT', 'ROLLBACK'])]
+  t.comment(`all kinds of queries: ${run.line}`)
+  t.equal(run.differences.length, 0, run.line)
 }

@@ -89,6 +89,12 @@ export class RawClient {
     return await this.#answer(format)
   }
 
+  /** Messages of the extended protocol up to a Sync, as they are. */
+  async exchange(frames: readonly Buffer[], format: 'text' | 'binary'): Promise<Answer> {
+    this.#socket.write(Buffer.concat([...frames, serialize.sync()]))
+    return await this.#answer(format)
+  }
+
   /** The one value of the one row; throws on anything else. */
   async value(sql: string): Promise<string | null> {
     const { results, error } = await this.simple(sql)

@@ -6,6 +6,14 @@ export class Random {
     this.#state = seed >>> 0
   }
 
+  /** Other numbers for every index of a seed, whatever was drawn before. */
+  static of(seed: number, index: number): Random {
+    const mixed = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) + Math.imul(index + 1, 0xc2b2ae35)
+    const random = new Random(mixed ^ (mixed >>> 15))
+    random.below(2)
+    return random
+  }
+
   /** 0 … limit - 1. */
   below(limit: number): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0
@@ -21,8 +29,12 @@ export class Random {
 
   pick<T>(choices: readonly T[]): T {
     const chosen = choices[this.below(choices.length)]
-    if (chosen === undefined) throw new Error('nothing to pick from')
-    return chosen
+    if (choices.length === 0) throw new Error('nothing to pick from')
+    return chosen as T
+  }
+
+  pickAny<T>(choices: readonly T[]): T | undefined {
+    return choices.length === 0 ? undefined : this.pick(choices)
   }
 
   /** One of the makers' results: only that one is made. */
