@@ -19,6 +19,18 @@ import type { ResponseSink } from './response-sink.ts'
 import type { ServerTls } from './server-tls.ts'
 import { ConnectionSettings } from './session-state.ts'
 
+/** Of one connection, for as long as it lives. */
+export type ConnectionLimits = {
+  readonly maxPreparedStatements: number
+  /** What a cancel request may take to reach the server; 0: no limit. */
+  readonly cancelTimeoutMs: number
+}
+
+export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = {
+  maxPreparedStatements: 200,
+  cancelTimeoutMs: 10_000,
+}
+
 /**
  * starting -> ready -> closed, or starting -> closed. Requests may be written while ready; `closed` is final.
  */
@@ -49,7 +61,7 @@ export class BackendConnection {
   /** Append whole messages, then flush(). */
   readonly out = new FrameWriter()
   readonly settings = new ConnectionSettings()
-  readonly prepared = new PreparedCache()
+  readonly prepared: PreparedCache
   /** Whose statement was the last that may have used a sequence: currval() and lastval() are his. */
   lastWriter: object | undefined
   /** As reported by the server. */
@@ -64,6 +76,7 @@ export class BackendConnection {
   #state: ConnectionState = 'starting'
   #status: number = TransactionStatus.idle
   readonly #tls: ServerTls | undefined
+  readonly #cancelTimeoutMs: number
   readonly #socket: BackendSocket
   readonly #reader: AnswerReader
   readonly #sinks = new RingQueue<ResponseSink>(STARTUP_SINKS)
@@ -84,9 +97,12 @@ export class BackendConnection {
     node: BackendAddress,
     onConnected: (connection: BackendConnection) => void,
     tls?: ServerTls,
+    { maxPreparedStatements, cancelTimeoutMs } = DEFAULT_CONNECTION_LIMITS,
   ) {
     this.node = node
+    this.prepared = new PreparedCache(maxPreparedStatements)
     this.#tls = tls
+    this.#cancelTimeoutMs = cancelTimeoutMs
     this.createdAtMs = Date.now()
     this.#reader = new AnswerReader({
       wantsWholeRows: () => this.#sinks.peek()?.wholeRows ?? true,
@@ -235,6 +251,7 @@ export class BackendConnection {
       processId: this.#processId,
       secretKey: this.#secretKey,
       tls: this.#socket.isEncrypted ? this.#tls : undefined,
+      timeoutMs: this.#cancelTimeoutMs,
     }).then(() => {
       this.#cancels.delete(cancel)
       if (this.#headCancel?.cancel === cancel) this.#headCancel = undefined

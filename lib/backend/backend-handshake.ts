@@ -13,7 +13,7 @@ import { Backend } from '../wire/message-codes.ts'
 import { ScramClient } from '../wire/scram-client.ts'
 import { writeStartupMessage } from '../wire/startup-packets.ts'
 import type { BackendAddress } from './backend-address.ts'
-import { BackendConnection } from './backend-connection.ts'
+import { BackendConnection, type ConnectionLimits } from './backend-connection.ts'
 import type { ResponseSink } from './response-sink.ts'
 import type { ServerCredential } from './server-credential.ts'
 import type { ServerTls } from './server-tls.ts'
@@ -31,6 +31,7 @@ export type ConnectOptions = {
   readonly connectTimeoutMs: number
   /** Send the password in clear also to a server that TLS hasn't proved: only over a trusted line. */
   readonly allowsCleartextPassword: boolean
+  readonly limits?: ConnectionLimits
 }
 
 /**
@@ -43,7 +44,12 @@ export function connectBackend(options: ConnectOptions): Promise<BackendConnecti
       writeStartupMessage(connection.out, startupParameters(options))
       connection.flush()
     }
-    const connection: BackendConnection = new BackendConnection(options.node, begin, options.tls)
+    const connection: BackendConnection = new BackendConnection(
+      options.node,
+      begin,
+      options.tls,
+      options.limits,
+    )
     const { host, port } = options.node
     const timer = setTimeout(() => {
       const message = `timed out connecting to server ${host}:${port}`

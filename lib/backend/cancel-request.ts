@@ -4,14 +4,14 @@ import type { BackendAddress } from './backend-address.ts'
 import { BackendSocket } from './backend-socket.ts'
 import type { ServerTls } from './server-tls.ts'
 
-const TIMEOUT_MS = 10_000
-
 export type CancelTarget = {
   readonly address: BackendAddress
   readonly processId: number
   readonly secretKey: Buffer
   /** The connection to be cancelled is encrypted: the key isn't to be shown to anyone now. */
   readonly tls: ServerTls | undefined
+  /** 0: no limit. */
+  readonly timeoutMs: number
 }
 
 /**
@@ -23,11 +23,12 @@ export function sendCancelRequest({
   processId,
   secretKey,
   tls,
+  timeoutMs,
 }: CancelTarget): Promise<void> {
   const out = new FrameWriter()
   writeCancelRequest(out, processId, secretKey)
   return new Promise((resolve) => {
-    const timer = setTimeout(() => socket.destroy(), TIMEOUT_MS)
+    const timer = timeoutMs > 0 ? setTimeout(() => socket.destroy(), timeoutMs) : undefined
     const owner = {
       // no end() of ours: the postmaster might then close before it has read the packet
       connected: () => {

@@ -49,7 +49,7 @@ export class LaneGroup {
    * `patienceMs` at most; undefined: there is none now.
    */
   take(settings: Settings, nowMs: number, patienceMs: number): Lane | undefined {
-    if (this.#isWanted || this.#pool.mode === 'session') return undefined
+    if (this.#isWanted || this.#pool.mode === 'session' || this.#mostLanes === 0) return undefined
     let best: Lane | undefined
     for (const lane of this.#lanes) {
       if (lane.settings !== settings || !lane.accepts(nowMs, patienceMs)) continue
@@ -73,11 +73,13 @@ export class LaneGroup {
   /** In a pool too small for lanes they only use what nobody waits for; a paused one wants all back. */
   get #isWanted(): boolean {
     if (this.#pool.isPaused) return true
-    return this.#pool.capacity < POOL_SHARE && this.#pool.isAwaited
+    return this.#pool.options.maxConnections < POOL_SHARE && this.#pool.isAwaited
   }
 
   get #mostLanes(): number {
-    return Math.min(MAX_LANES, Math.max(1, Math.floor(this.#pool.capacity / POOL_SHARE)))
+    const { maxLanes, maxConnections } = this.#pool.options
+    const share = Math.max(1, Math.floor(maxConnections / POOL_SHARE))
+    return Math.min(maxLanes, share, Number.isFinite(maxLanes) ? maxLanes : MAX_LANES)
   }
 
   #open(settings: Settings, nowMs: number): Lane | undefined {

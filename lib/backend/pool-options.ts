@@ -25,6 +25,10 @@ export type PoolOptions = {
   /** Cleans a connection after its session, in session mode. */
   readonly resetQuery: string
   readonly resetsAlways: boolean
+  /** In session mode: what is to be replaced ends as soon as its session stands outside a transaction. */
+  readonly closesFast: boolean
+  /** Infinity: as many as serve best; 0: none. */
+  readonly maxLanes: number
   /** Lend what has been idle longest, instead of shortest. */
   readonly isRoundRobin: boolean
 }
@@ -44,5 +48,7 @@ export const DEFAULT_POOL_OPTIONS: PoolOptions = {
   checkDelayMs: 30_000,
   resetQuery: 'DISCARD ALL',
   resetsAlways: false,
+  closesFast: false,
+  maxLanes: Number.POSITIVE_INFINITY,
   isRoundRobin: false,
 }

@@ -86,9 +86,8 @@ export class Pool implements LendingPool, SlotHolder {
     return this.#waiters.length > 0
   }
 
-  /** Most connections at once. */
-  get capacity(): number {
-    return this.#options.maxConnections
+  get options(): PoolOptions {
+    return this.#options
   }
 
   get #size(): number {
@@ -495,6 +494,9 @@ export class Pool implements LendingPool, SlotHolder {
       })),
       ...[...this.#inCare].map((connection) => ({ connection, use: 'tested' as const })),
     ]
-    return uses.map((one) => ({ ...one, isCloseNeeded: this.#isOld(one.connection) }))
+    return uses.map((one) => ({
+      ...one,
+      isCloseNeeded: this.#expiresAtMs.get(one.connection) === 0,
+    }))
   }
 }

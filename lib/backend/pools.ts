@@ -1,5 +1,9 @@
 import type { BackendAddress } from './backend-address.ts'
-import type { BackendConnection } from './backend-connection.ts'
+import {
+  type BackendConnection,
+  type ConnectionLimits,
+  DEFAULT_CONNECTION_LIMITS,
+} from './backend-connection.ts'
 import { connectBackend } from './backend-handshake.ts'
 import { ConnectGate } from './connect-gate.ts'
 import { runConnectQuery } from './connection-care.ts'
@@ -16,6 +20,8 @@ export type PoolsOptions = PoolOptions & {
   readonly connectTimeoutMs: number
   readonly allowsCleartextPassword: boolean
   readonly tls: ServerTls | undefined
+  /** Of connections made from now on. */
+  readonly connectionLimits: ConnectionLimits
   /** undefined: none is known, the server must trust us. */
   readonly credentialOf: (key: PoolKey) => ServerCredential | undefined
   /** Sent at the start of each connection, for example application_name. */
@@ -46,6 +52,7 @@ export const DEFAULT_POOLS_OPTIONS: PoolsOptions = {
   connectTimeoutMs: 15_000,
   allowsCleartextPassword: false,
   tls: undefined,
+  connectionLimits: DEFAULT_CONNECTION_LIMITS,
   credentialOf: () => undefined,
   parameters: { application_name: 'pgloom' },
 }
@@ -191,6 +198,7 @@ export class Pools {
         parameters: { ...parameters, ...target?.parameters },
         connectTimeoutMs,
         allowsCleartextPassword,
+        limits: this.#options.connectionLimits,
       })
       const query = target?.connectQuery
       if (query !== undefined) await runConnectQuery(connection, query, connectTimeoutMs)
@@ -209,6 +217,7 @@ export class Pools {
       if (isSweep) pool.sweep(nowMs)
       if (isSweep && pool.isEmpty) this.#drop(text, pool)
       else pool.tick(nowMs)
+      if (pool.options.closesFast && pool.mode === 'session') closeFast(pool)
     }
     if (!isSweep) return
     for (const [text, listener] of this.#listeners) {
@@ -221,6 +230,13 @@ export class Pools {
     if (pool.isPaused) return
     pool.close()
     this.#pools.delete(text)
+  }
+}
+
+/** server_fast_close: a session doesn't keep what is to be replaced beyond its transaction. */
+function closeFast(pool: Pool): void {
+  for (const { connection, use, isCloseNeeded } of pool.connections()) {
+    if (use === 'active' && isCloseNeeded && connection.isReusable) connection.close()
   }
 }
 

@@ -32,8 +32,9 @@ export class PreparedCache {
   readonly #evicted: string[] = []
   #counter = 0
 
-  constructor(capacity = 500) {
-    this.#names = new LruMap(capacity, (_key, name) => this.#evicted.push(name))
+  /** It holds one statement at least. */
+  constructor(capacity: number) {
+    this.#names = new LruMap(Math.max(1, capacity), (_key, name) => this.#evicted.push(name))
   }
 
   get size(): number {

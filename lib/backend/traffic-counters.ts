@@ -63,6 +63,14 @@ export class TrafficTable {
     return counters
   }
 
+  /** As of(); what came and went before it was known who it is counts too. */
+  continued({ database, user }: TrafficKey, before: TrafficCounters): TrafficCounters {
+    const counters = this.of(database, user)
+    counters.bytesReceived += before.bytesReceived
+    counters.bytesSent += before.bytesSent
+    return counters
+  }
+
   rows(): (TrafficKey & { readonly counters: TrafficCounters })[] {
     return [...this.#rows.values()]
   }

@@ -7,7 +7,6 @@ import { applyEnvironment, type Environment } from './environment.ts'
 import { type Fault, faultsError } from './fault.ts'
 import { isIni } from './ini-file.ts'
 import { readPgbouncerIni } from './ini-source.ts'
-import { warnOfKeysWithoutEffect } from './keys-without-effect.ts'
 import { checkAgainstSchema } from './schema-check.ts'
 import { applyParameters, type SetParameters } from './set-parameter.ts'
 import { UsageError } from './usage-error.ts'
@@ -54,8 +53,7 @@ function configOf(source: ConfigSource): LoadedConfig {
   const config = resolveConfig(written, source.directory, found)
   checkMeaning(config, found)
   if (found.length > 0) throw faultsError(found, source)
-  const warnings = [...source.warnings, ...warnOfKeysWithoutEffect(source)]
-  return { config: deepFreeze(config), warnings }
+  return { config: deepFreeze(config), warnings: source.warnings }
 }
 
 function readText(file: string): string {

@@ -164,5 +164,4 @@ export type ConfigPool = {
   readonly server_fast_close: boolean
   readonly server_round_robin: boolean
   readonly max_prepared_statements: number
-  readonly autodb_idle_timeout_ms: number
 }

@@ -45,7 +45,6 @@ const POOL: Readonly<Record<string, IniKind>> = {
 
 /** These have it with _ms at the end. */
 const POOL_TIMES: readonly string[] = [
-  'autodb_idle_timeout',
   'cancel_wait_timeout',
   'client_idle_timeout',
   'idle_transaction_timeout',
@@ -118,6 +117,10 @@ export const INI_KEYS: ReadonlyMap<string, IniKey> = new Map<string, IniKey>([
   ['unix_socket_mode', { path: 'listen.unix_socket_mode', kind: 'text' }],
   ['verbose', { path: 'log.level', kind: 'verbosity' }],
   ['auth_ldap_options', { unsupported: 'LDAP is not supported', harmless: '' }],
+  [
+    'autodb_idle_timeout',
+    { unsupported: 'a database of * is forgotten with its last connection', harmless: '3600' },
+  ],
   ['client_tls_dheparams', { unsupported: 'OpenSSL chooses', harmless: 'auto' }],
   ['client_tls_ecdhcurve', { unsupported: 'OpenSSL chooses', harmless: 'auto' }],
   ['conffile', { unsupported: 'the file is the one that is started with' }],

@@ -1,7 +1,8 @@
 import type { SlotLimits, SlotPool } from '../backend/connection-slots.ts'
 import type { PoolOptions } from '../backend/pool-options.ts'
 import { DEFAULT_POOLS_OPTIONS, type PoolKey, type PoolsOptions } from '../backend/pools.ts'
-import type { Config, ConfigDatabase, ConfigPool, ConfigUser } from '../config/config.ts'
+import type { Config, ConfigDatabase, ConfigPool, ConfigUser, Pipeline } from '../config/config.ts'
+import type { ClientCustoms } from '../session/client-customs.ts'
 import type { ClientLimits } from '../session/client-slots.ts'
 import type { TimeLimits } from '../session/session-timers.ts'
 import type { Access } from './access.ts'
@@ -20,6 +21,10 @@ export function poolsOptions(
     ...commonOptions(config.pool),
     connectTimeoutMs: config.pool.server_connect_timeout_ms || LONGEST_MS,
     tls: access.serverTls,
+    connectionLimits: {
+      maxPreparedStatements: config.pool.max_prepared_statements,
+      cancelTimeoutMs: config.pool.cancel_wait_timeout_ms,
+    },
     credentialOf: ({ database, user }) => access.credentialOf(database, user),
     parameters: { application_name: APPLICATION_NAME },
     differencesOf: (key) => ownOptions(config, key),
@@ -55,11 +60,24 @@ export function clientLimits(config: Config): ClientLimits {
   }
 }
 
+export function clientCustoms(config: Config): ClientCustoms {
+  const { listen, log } = config
+  return {
+    ignoredParameters: new Set(config.ignore_startup_parameters.map((name) => name.toLowerCase())),
+    addsHostToApplicationName: config.application_name_add_host,
+    loginMessage: listen.login_notify_message,
+    logsConnections: log.connections,
+    logsDisconnections: log.disconnections,
+    logsErrors: log.pooler_errors,
+  }
+}
+
 /** Of sessions, by user. */
 export function timeLimits(config: Config): TimeLimits {
   const { listen, pool } = config
   return {
     loginTimeoutMs: listen.client_login_timeout_ms,
+    waitNotifyMs: pool.query_wait_notify_ms,
     of: (login) => {
       const user = userOf(config, login.user)
       return {
@@ -82,6 +100,7 @@ function commonOptions(pool: ConfigPool): Partial<PoolOptions> {
     checkDelayMs: pool.server_check_delay_ms,
     resetQuery: pool.server_reset_query,
     resetsAlways: pool.server_reset_query_always,
+    closesFast: pool.server_fast_close,
     isRoundRobin: pool.server_round_robin,
   }
 }
@@ -96,10 +115,16 @@ function ownOptions(config: Config, key: PoolKey): Partial<PoolOptions> {
     maxConnections: pool_size,
     reserveConnections: reserve_pool_size,
     minConnections: database?.min_pool_size ?? pool.min_pool_size,
+    maxLanes: lanesOf(database?.pipeline ?? pool.pipeline),
     acquireTimeoutMs:
       user?.query_wait_timeout_ms ?? database?.query_wait_timeout_ms ?? pool.query_wait_timeout_ms,
     maxLifetimeMs: database?.server_lifetime_ms ?? pool.server_lifetime_ms,
   }
+}
+
+function lanesOf(pipeline: Pipeline): number {
+  if (pipeline === 'auto') return Number.POSITIVE_INFINITY
+  return pipeline === 'off' ? 0 : pipeline
 }
 
 function sizes(config: Config, key: Pick<SlotPool, 'database' | 'user'>) {

@@ -6,6 +6,7 @@ import { databasesToReconnect } from '../config/config-changes.ts'
 import { HttpServer } from '../ops/http-server.ts'
 import { METRICS_TOPIC, Metrics } from '../ops/metrics.ts'
 import type { ProcessHost } from '../processes/process-host.ts'
+import type { ClientCustoms } from '../session/client-customs.ts'
 import { AT_ONCE, type DrainOptions, type Listener } from '../session/listener.ts'
 import type { HeldSocket } from '../session/listening-ports.ts'
 import type { SessionServices } from '../session/session-services.ts'
@@ -15,12 +16,13 @@ import { DEFAULT_FRAME_LIMITS } from '../wire/frame-reader.ts'
 import { Access } from './access.ts'
 import { type ConsoleParts, makeConsole } from './console-wiring.ts'
 import { Databases } from './databases.ts'
-import { poolsOptions, timeLimits } from './pool-settings.ts'
+import { clientCustoms, poolsOptions, timeLimits } from './pool-settings.ts'
 import { ServerTargets } from './server-targets.ts'
 
 /** The composition root: builds all parts of a proxy, wires them, and takes them down in the opposite order. */
 export class Router {
   #config: Config
+  #customs: ClientCustoms
   readonly #access: Access
   readonly #targets: ServerTargets
   readonly #pools: Pools
@@ -37,6 +39,7 @@ export class Router {
 
   private constructor(config: Config, log: Log, host: ProcessHost) {
     this.#config = config
+    this.#customs = clientCustoms(config)
     this.#host = host
     this.#log = log
     this.#access = new Access(config, log)
@@ -105,6 +108,7 @@ export class Router {
     }
     const isReconnected = databasesToReconnect(this.#config, config)
     this.#config = config
+    this.#customs = clientCustoms(config)
     databases.commit()
     this.#targets.reload(config)
     this.#pools.reload(this.#poolsOptions())
@@ -158,6 +162,7 @@ export class Router {
 
   async #sessionServices(): Promise<SessionServices> {
     const listen = () => this.#config.listen
+    const customs = () => this.#customs
     return {
       authenticator: this.#access.authenticator,
       credentials: this.#access.credentials,
@@ -169,6 +174,9 @@ export class Router {
       log: this.#log,
       get limits() {
         return { ...DEFAULT_FRAME_LIMITS, messageBytes: listen().max_message_bytes }
+      },
+      get customs() {
+        return customs()
       },
       timers: this.#timers,
       observer: this.#metrics,

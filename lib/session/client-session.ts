@@ -12,6 +12,7 @@ import { FrameReader } from '../wire/frame-reader.ts'
 import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
 import type { CancelRequest } from '../wire/startup-packets.ts'
 import type { Cancellable } from './cancel-keys.ts'
+import { greet } from './client-customs.ts'
 import { ClientEncryption } from './client-encryption.ts'
 import {
   ClientHandshake,
@@ -19,6 +20,7 @@ import {
   type Login,
   type Peer,
 } from './client-handshake.ts'
+import { ClientLog } from './client-log.ts'
 import { ClientOutput } from './client-output.ts'
 import { tooManyClients } from './client-slots.ts'
 import type { ClientSocket, ClientSocketOwner } from './client-socket.ts'
@@ -34,6 +36,7 @@ import type { SessionParts } from './session-parts.ts'
 import { reportSession, type SessionReport } from './session-report.ts'
 import type { ConsoleService, MessageRunner, SessionServices } from './session-services.ts'
 import type { Activity, TimedSession } from './session-timers.ts'
+import type { SessionWait } from './session-wait.ts'
 import { cancelled, StatementAbort, terminated } from './statement-abort.ts'
 import { asFatal } from './statement-guards.ts'
 import { StatementRelay } from './statement-relay.ts'
@@ -55,6 +58,7 @@ export class ClientSession
   readonly #socket: ClientSocket
   readonly #services: SessionServices
   readonly #log: Log
+  readonly #clientLog: ClientLog
   readonly #reader: FrameReader
   readonly #output: ClientOutput
   readonly #inbox = new MessageInbox()
@@ -91,6 +95,7 @@ export class ClientSession
     this.#socket = socket
     this.#services = services
     this.#log = services.log.with({ session: id })
+    this.#clientLog = new ClientLog(this.#log, services.customs, socket)
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
@@ -155,6 +160,10 @@ export class ClientSession
   get blockNumber(): number {
     const transaction = this.#parts?.transaction
     return transaction?.isInBlock === true ? transaction.blocks : 0
+  }
+
+  get wait(): SessionWait | undefined {
+    return this.#parts?.wait
   }
 
   /** Refuses the client, whatever it was about to say; an ERROR only what it says now. */
@@ -300,9 +309,11 @@ export class ClientSession
     const limit = await services.clientSlots.take(login)
     if (limit !== undefined) throw tooManyClients(limit)
     this.login = login
-    this.#countAs(login)
+    this.#counters = services.traffic.continued(login, this.#counters)
+    this.#output.counters = this.#counters
     const parts = makeParts(services, databaseOf(services, login.database), login, {
       sessionId: this.id,
+      socket: this.#socket,
       output: this.#output,
       relay: this.#relay,
       counters: this.#counters,
@@ -338,18 +349,11 @@ export class ClientSession
     const { frames } = this.#output
     const key = this.#services.cancelKeys.register(this)
     this.#processId = key.processId
+    this.#clientLog.welcomed(this.#login)
+    greet(frames, this.#services.customs)
     writeBackendKeyData(frames, key)
     writeReadyForQuery(frames, TransactionStatus.idle)
     this.#phase = 'ready'
-  }
-
-  /** What came and went before counts too. */
-  #countAs({ database, user }: Login): void {
-    const { bytesReceived, bytesSent } = this.#counters
-    this.#counters = this.#services.traffic.of(database, user)
-    this.#counters.bytesReceived += bytesReceived
-    this.#counters.bytesSent += bytesSent
-    this.#output.counters = this.#counters
   }
 
   // -- statements -----------------------------------------------------------------------------------------------
@@ -447,7 +451,7 @@ export class ClientSession
 
   #fatal(error: RouterError): void {
     if (this.#isClosed) return
-    if (this.#phase === 'startup') this.#logRefusal(error)
+    this.#clientLog.refused(error, this.#handshake.claimed)
     if (this.#encryption.isSecuring) {
       // nothing that we could say is part of a TLS handshake
       this.#socket.destroy()
@@ -463,15 +467,10 @@ export class ClientSession
     this.#close()
   }
 
-  #logRefusal({ sqlState, message }: RouterError): void {
-    const address = this.#socket.remoteAddress
-    const { user, database } = this.#handshake.claimed ?? {}
-    this.#log.info('client refused', { address, user, database, sqlState, reason: message })
-  }
-
   #close(): void {
     if (this.#isClosed) return
     this.#phase = 'closed'
+    this.#clientLog.left()
     this.#services.timers.unwatch(this)
     this.#services.cancelKeys.unregister(this.#processId)
     this.#inbox.clear()

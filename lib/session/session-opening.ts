@@ -1,4 +1,4 @@
-import { SessionSettings, type Settings } from '../backend/session-state.ts'
+import { SessionSettings } from '../backend/session-state.ts'
 import type { TrafficCounters } from '../backend/traffic-counters.ts'
 import { RouterError, ServerError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
@@ -11,14 +11,17 @@ import { SessionTransaction } from '../executor/transaction.ts'
 import { quoteLiteral } from '../planner/setting-values.ts'
 import { ShapeCache } from '../sql/shape-cache.ts'
 import { TransactionStatus } from '../wire/message-codes.ts'
+import { applicationNameAt, type ClientCustoms } from './client-customs.ts'
 import type { Login } from './client-handshake.ts'
 import type { ClientOutput } from './client-output.ts'
+import type { ClientSocket } from './client-socket.ts'
 import { PreparedStatements } from './prepared-statements.ts'
 import { searchPathSql } from './search-path.ts'
 import { SessionCatalog } from './session-catalog.ts'
 import { SessionChannels } from './session-channels.ts'
 import type { SessionParts } from './session-parts.ts'
 import type { DatabaseServices, SessionServices } from './session-services.ts'
+import { SessionWait } from './session-wait.ts'
 import { SettingCommands } from './setting-commands.ts'
 import { StatementClock, usualTier } from './statement-clock.ts'
 import { type PlanCache, StatementPlanner } from './statement-planner.ts'
@@ -27,6 +30,7 @@ import type { StatementRelay } from './statement-relay.ts'
 /** What the session lends to its parts. */
 export type SessionFrame = {
   readonly sessionId: number
+  readonly socket: ClientSocket
   readonly output: ClientOutput
   readonly relay: StatementRelay
   readonly counters: TrafficCounters
@@ -103,9 +107,11 @@ export function makeParts(
     output,
     relay,
     transaction,
+    wait: new SessionWait(output, transaction),
     lanes: new LaneLender(lending),
     settings,
-    initialSettings: initialSettings(login),
+    initialSettings: initialSettings(login, services.customs, frame.socket),
+    ignoredParameters: services.customs.ignoredParameters,
     catalogs,
     channels,
     planner: new StatementPlanner(parser, planCacheOf(shared)),
@@ -168,7 +174,11 @@ function asFatal(error: unknown): unknown {
   })
 }
 
-function initialSettings(login: Login): Settings {
+function initialSettings(
+  login: Login,
+  { addsHostToApplicationName }: ClientCustoms,
+  socket: ClientSocket,
+): Map<string, string> {
   const settings = new Map<string, string>([['application_name', "''"]])
   for (const [name, value] of login.settings) {
     const key = name.toLowerCase()
@@ -181,6 +191,10 @@ function initialSettings(login: Login): Settings {
     settings.set(key, key === 'search_path' ? searchPathSql(value) : quoteLiteral(value))
   }
   checkEncoding(login.settings.get('client_encoding'))
+  if (addsHostToApplicationName) {
+    const name = login.settings.get('application_name') ?? ''
+    settings.set('application_name', quoteLiteral(applicationNameAt(name, socket)))
+  }
   return settings
 }
 

@@ -1,4 +1,4 @@
-import type { SessionSettings, Settings } from '../backend/session-state.ts'
+import type { SessionSettings } from '../backend/session-state.ts'
 import type { TrafficCounters } from '../backend/traffic-counters.ts'
 import type { Log } from '../base/log.ts'
 import type { LaneLender } from '../executor/lane-lender.ts'
@@ -10,6 +10,7 @@ import type { ClientOutput } from './client-output.ts'
 import type { PreparedStatements } from './prepared-statements.ts'
 import type { SessionCatalog } from './session-catalog.ts'
 import type { SessionChannels } from './session-channels.ts'
+import type { SessionWait } from './session-wait.ts'
 import type { StatementClock } from './statement-clock.ts'
 import type { StatementPlanner } from './statement-planner.ts'
 import type { StatementRelay } from './statement-relay.ts'
@@ -23,9 +24,12 @@ export type SessionParts = {
   readonly relay: StatementRelay
   readonly transaction: SessionTransaction
   readonly lanes: LaneLender
+  readonly wait: SessionWait
   readonly settings: SessionSettings
   /** Settings of the startup packet: what RESET goes back to. */
-  readonly initialSettings: Settings
+  readonly initialSettings: Map<string, string>
+  /** Of those, in lower case: no setting, no error. */
+  readonly ignoredParameters: ReadonlySet<string>
   readonly catalogs: SessionCatalog
   readonly channels: SessionChannels
   readonly planner: StatementPlanner

@@ -15,6 +15,7 @@ import type { Plan } from '../planner/plan.ts'
 import type { ParserHost } from '../sql/parser-host.ts'
 import type { FrameLimits } from '../wire/frame-reader.ts'
 import type { CancelKeys } from './cancel-keys.ts'
+import type { ClientCustoms } from './client-customs.ts'
 import type { Login } from './client-handshake.ts'
 import type { ClientOutput } from './client-output.ts'
 import type { ClientSlots } from './client-slots.ts'
@@ -72,6 +73,8 @@ export type SessionServices = {
   readonly pools: Pools
   readonly log: Log
   readonly limits: FrameLimits
+  /** Its values are those of the configuration in force. */
+  readonly customs: ClientCustoms
   readonly timers: SessionTimers
   readonly observer: QueryObserver | undefined
   readonly traffic: TrafficTable

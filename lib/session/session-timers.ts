@@ -20,6 +20,8 @@ export type Login = { readonly database: string; readonly user: string }
 
 export type TimeLimits = {
   readonly loginTimeoutMs: number
+  /** Who has waited so long for a server connection is told so; 0: nobody. */
+  readonly waitNotifyMs: number
   readonly of: (login: Login) => SessionLimits
 }
 
@@ -34,6 +36,8 @@ export interface TimedSession {
   readonly blockNumber: number
   /** undefined: it has not logged in. */
   readonly login: Login | undefined
+  /** For a server connection. */
+  readonly wait: { readonly sinceMs: number; tell(): void } | undefined
   /** FATAL: the session is to be ended with this error; else the statement at hand is to be cancelled with it. */
   refuse(error: RouterError): void
 }
@@ -47,6 +51,8 @@ type Watched = {
   block: number
   blockSinceMs: number
   isTimedOut: boolean
+  /** Of the wait that it was told of. */
+  toldSinceMs: number
 }
 
 const SWEEP_MS = 100
@@ -80,6 +86,7 @@ export class SessionTimers {
       block: 0,
       blockSinceMs: 0,
       isTimedOut: false,
+      toldSinceMs: 0,
     })
     this.#ticker ??= setInterval(() => this.sweep(Date.now()), SWEEP_MS).unref()
   }
@@ -95,11 +102,22 @@ export class SessionTimers {
     for (const [session, watched] of this.#sessions) {
       observe(session, watched, nowMs)
       if (watched.isTimedOut) continue
+      this.#tellOfWait(session, watched)
       const error = this.#excess(session, watched, nowMs)
       if (error === undefined) continue
       watched.isTimedOut = true
       session.refuse(error)
     }
+  }
+
+  #tellOfWait(session: TimedSession, watched: Watched): void {
+    const { waitNotifyMs } = this.#limits
+    const { wait } = session
+    const sinceMs = wait?.sinceMs ?? 0
+    if (sinceMs === 0 || sinceMs === watched.toldSinceMs) return
+    if (!isOver(performance.now() - sinceMs, waitNotifyMs)) return
+    watched.toldSinceMs = sinceMs
+    wait?.tell()
   }
 
   #excess(session: TimedSession, watched: Watched, nowMs: number): RouterError | undefined {

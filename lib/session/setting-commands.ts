@@ -18,6 +18,8 @@ import { writeRowDescription } from '../wire/row-description.ts'
 import type { SessionParts } from './session-parts.ts'
 
 const TEXT_OID = 25
+/** The connection may have any search path yet. */
+const KNOWS_SETTING = 'SELECT pg_catalog.current_setting($1, true) IS NOT NULL'
 
 /**
  * SET, RESET and SHOW. A setting of Postgres is checked by the coordinator first, then remembered by the session. Those
@@ -64,10 +66,21 @@ export class SettingCommands {
     await this.#apply(connection)
   }
 
-  /** Startup settings: as RESET goes back to them, they are applied one by one and none may fail. */
+  /** Startup settings: RESET goes back to them. None may fail. */
   async applyInitial(connection: BackendConnection): Promise<void> {
+    await this.#dropUnknown(connection)
     for (const [name, value] of this.#parts.initialSettings) this.#parts.settings.set(name, value)
     await this.#apply(connection)
+  }
+
+  /** ignore_startup_parameters: whether there is such a setting its server knows best. */
+  async #dropUnknown(connection: BackendConnection): Promise<void> {
+    const { initialSettings, ignoredParameters } = this.#parts
+    for (const name of [...initialSettings.keys()]) {
+      if (!ignoredParameters.has(name)) continue
+      const { rows } = await query(connection, KNOWS_SETTING, [name])
+      if (rows[0]?.[0] !== 't') initialSettings.delete(name)
+    }
   }
 
   /** undefined: a setting that the coordinator knows. */

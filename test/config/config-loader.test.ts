@@ -28,12 +28,6 @@ t.test('the configuration', async (t) => {
     })
   })
 
-  t.test('warns of keys that change nothing', async (t) => {
-    const text = `${MINIMAL}log:\n  connections: true\n  disconnections: false\n`
-    const { warnings } = parseConfig(text, 'x.yaml')
-    t.same(warnings, ['x.yaml:5: log.disconnections has no effect yet'])
-  })
-
   const faults: Readonly<Record<string, readonly [text: string, message: string]>> = {
     'an unknown key': [
       `${MINIMAL}lissten: {}`,

@@ -164,7 +164,6 @@ t.test('a pgbouncer.ini', async (t) => {
       'p.ini:40: logfile is not supported: the log goes to standard error, as JSON lines',
       'p.ini:41: so_reuseport is not supported: our processes share the port anyway',
       'p.ini:45: peers are not supported: [peers] 1 is ignored',
-      'p.ini:35: ignore_startup_parameters has no effect yet',
     ])
   })
 

@@ -1,13 +1,13 @@
 import { Authenticator, type AuthenticatorOptions } from '../../lib/auth/authenticator.ts'
 import { ruleForAll } from '../../lib/auth/hba-rules.ts'
 import { HeldCredentials } from '../../lib/auth/held-credentials.ts'
-import type { PoolOptions } from '../../lib/backend/pool-options.ts'
-import { DEFAULT_POOLS_OPTIONS, Pools } from '../../lib/backend/pools.ts'
+import { DEFAULT_POOLS_OPTIONS, Pools, type PoolsOptions } from '../../lib/backend/pools.ts'
 import { TrafficTable } from '../../lib/backend/traffic-counters.ts'
 import { Log } from '../../lib/base/log.ts'
 import type { Catalog, CatalogSource } from '../../lib/catalog/catalog.ts'
 import type { ClusterCommands } from '../../lib/executor/ports.ts'
 import { CancelKeys } from '../../lib/session/cancel-keys.ts'
+import { type ClientCustoms, DEFAULT_CUSTOMS } from '../../lib/session/client-customs.ts'
 import { CountedClientSlots } from '../../lib/session/client-slots.ts'
 import { ClientTls } from '../../lib/session/client-tls.ts'
 import { Listener } from '../../lib/session/listener.ts'
@@ -33,8 +33,10 @@ export const TRUST: AuthenticatorOptions = {
 }
 
 export type LocalProxyOptions = {
-  readonly pool?: Partial<PoolOptions>
+  readonly pool?: Partial<PoolsOptions>
   readonly limits?: Partial<SessionLimits>
+  readonly customs?: Partial<ClientCustoms>
+  readonly waitNotifyMs?: number
   readonly log?: Log
 }
 
@@ -45,7 +47,7 @@ export async function localProxy(
   authentication: AuthenticatorOptions = TRUST,
   maxConnections = DEFAULT_POOLS_OPTIONS.maxConnections,
   clientTls: TlsOptions = NO_TLS,
-  { pool, limits, log = new Log('error') }: LocalProxyOptions = {},
+  { pool, limits, customs, waitNotifyMs = 0, log = new Log('error') }: LocalProxyOptions = {},
 ): Promise<number> {
   const credentials = new HeldCredentials()
   const pools = new Pools({
@@ -81,7 +83,12 @@ export async function localProxy(
     pools,
     log,
     limits: DEFAULT_FRAME_LIMITS,
-    timers: new SessionTimers({ loginTimeoutMs: 10_000, of: () => ({ ...NO_LIMITS, ...limits }) }),
+    customs: { ...DEFAULT_CUSTOMS, ...customs },
+    timers: new SessionTimers({
+      loginTimeoutMs: 10_000,
+      waitNotifyMs,
+      of: () => ({ ...NO_LIMITS, ...limits }),
+    }),
     observer: undefined,
     traffic: new TrafficTable(),
     console: undefined,
