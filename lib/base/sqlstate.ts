@@ -10,6 +10,7 @@ export const SqlState = {
   characterNotInRepertoire: '22021',
   invalidTextRepresentation: '22P02',
   activeSqlTransaction: '25001',
+  readOnlySqlTransaction: '25006',
   noActiveSqlTransaction: '25P01',
   inFailedSqlTransaction: '25P02',
   idleInTransactionSessionTimeout: '25P03',

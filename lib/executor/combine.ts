@@ -4,6 +4,7 @@ import { SqlState } from '../base/sqlstate.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import type { CombineQuery, DeclareCursorPlan, ScatterSelect } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
+import type { FieldDescription } from '../wire/row-description.ts'
 import { binaryArrays } from './binary-arrays.ts'
 import { pickParameters } from './bound-parameters.ts'
 import { type ColumnType, columnTypes } from './column-types.ts'
@@ -15,6 +16,7 @@ import { relayedRows, waitFor } from './relayed-rows.ts'
 import type { KeyReader } from './route.ts'
 import { ScatterFlow, scatter } from './scatter.ts'
 import { scatterRequest } from './scatter-request.ts'
+import type { AnswerReader } from './server-answer.ts'
 import { sendStatements } from './statement-request.ts'
 
 const BINARY = [1]
@@ -34,6 +36,15 @@ export type CombineRun = {
   readonly copying?: (query: string, ownParameters: number, usesTime: boolean) => Promise<Buffer>
   /** The answer isn't for the client: this cursor of the client's transaction reads it. */
   readonly cursor?: CursorHead
+  /** The answer isn't for the client: the combine query with `head` in front is asked, and `reader` gets its rows. */
+  readonly explaining?: ExplainedCombine
+}
+
+export type ExplainedCombine = {
+  readonly head: string
+  readonly reader: AnswerReader
+  /** Of all shards' rows, in the wire's form. */
+  receivedBytes: number
 }
 
 /** Gathers the shards' rows and lets the coordinator make the answer of them. */
@@ -54,7 +65,10 @@ export async function combine(
       access: 'read',
     })
     await scatter(request, context, flow, gathered.readerFor, signal)
-    if (isInexact(query, gathered)) {
+    if (combining.explaining !== undefined) {
+      combining.explaining.receivedBytes = gathered.receivedBytes
+    }
+    if (isInexact(query, gathered.fields)) {
       await gathered.abandon()
       return await combineExactly(query, combining)
     }
@@ -66,7 +80,10 @@ export async function combine(
 }
 
 /** Partial results of these types don't add up to what one Postgres computes (sums of floats, say). */
-function isInexact({ inexactTypes }: CombineQuery, { fields }: GatheredRows): boolean {
+export function isInexact(
+  { inexactTypes }: CombineQuery,
+  fields: readonly FieldDescription[],
+): boolean {
   return inexactTypes.some(({ column, typeOids }) =>
     typeOids.includes(fields[column]?.typeOid ?? 0),
   )
@@ -112,8 +129,9 @@ async function combineGathered(
     gathered.rowCount,
     gathered.fields.map(({ typeOid }) => typeOid),
   )
-  const text = `${cursor?.head ?? ''}${query.text(source, typeOids(gathered), names(gathered))}`
-  return run(connection, Buffer.from(text), withArrays(own, arrays), execution, context)
+  const head = cursor?.head ?? combining.explaining?.head ?? ''
+  const text = `${head}${query.text(source, typeOids(gathered), names(gathered))}`
+  return run(connection, Buffer.from(text), withArrays(own, arrays), combining)
 }
 
 async function runFromTable(
@@ -124,13 +142,15 @@ async function runFromTable(
 ): Promise<CommandTag> {
   const { execution, context, copying, cursor } = combining
   if (cursor !== undefined) return declareOverTable(query, gathered, side, cursor, combining)
-  const text = query.text(`${TEMPORARY_TABLE} AS s`, typeOids(gathered), names(gathered))
+  const head = combining.explaining?.head ?? ''
+  const source = `${TEMPORARY_TABLE} AS s`
+  const text = `${head}${query.text(source, typeOids(gathered), names(gathered))}`
   const isCopied = copying !== undefined
   const own = isCopied ? NO_PARAMETERS : await ownParameters(query, execution, context)
   const sent = isCopied
     ? await copying(text, query.parameters.length, query.usesTransactionTime)
     : Buffer.from(text)
-  const tag = await run(side, sent, own, execution, context)
+  const tag = await run(side, sent, own, combining)
   await gathered.leaveSide()
   return tag
 }
@@ -141,15 +161,16 @@ async function declareOverTable(
   gathered: GatheredRows,
   side: BackendConnection,
   cursor: CursorHead,
-  { execution, context }: CombineRun,
+  combining: CombineRun,
 ): Promise<CommandTag> {
+  const { execution, context } = combining
   const own = await ownParameters(query, execution, context)
   const coordinatorId = coordinatorOf(context.catalog).nodeId
   const connection = await context.connection(coordinatorId, cursorAccess(cursor))
   const table = await moveToCursorTable(gathered, side, connection, context)
   await gathered.leaveSide()
   const text = query.text(`${table} AS s`, typeOids(gathered), names(gathered))
-  return run(connection, Buffer.from(`${cursor.head}${text}`), own, execution, context)
+  return run(connection, Buffer.from(`${cursor.head}${text}`), own, combining)
 }
 
 /** A cursor WITH HOLD is what a commit leaves behind: it must not commit before the others can. */
@@ -165,7 +186,7 @@ function typeOids({ fields }: GatheredRows): number[] {
   return fields.map(({ typeOid }) => typeOid)
 }
 
-async function ownParameters(
+export async function ownParameters(
   query: CombineQuery,
   execution: Execution,
   context: StatementContext,
@@ -211,13 +232,13 @@ async function run(
   connection: BackendConnection,
   text: Buffer,
   parameters: Parameters,
-  execution: Execution,
-  context: StatementContext,
+  { execution, context, explaining }: CombineRun,
 ): Promise<CommandTag> {
   const { resultFormats } = execution
   const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
   const mending = { positions: 'drop' } as const
-  const reader = relayedRows(connection, context, execution.sendsRowDescription, mending)
+  const reader =
+    explaining?.reader ?? relayedRows(connection, context, execution.sendsRowDescription, mending)
   const answer = sendStatements(connection, [statement], reader, mending)
   await waitFor(answer, connection, context.signal)
   return answer.tag

@@ -1,33 +1,38 @@
-import { RouterError } from '../base/errors.ts'
-import { SqlState } from '../base/sqlstate.ts'
 import type { Shard } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import type {
   ExplainPlan,
+  InsertRowsPlan,
+  ModifyPlan,
   Replacement,
   RoutedStatement,
   ScatterModify,
   ScatterSelect,
+  SelectPlan,
 } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
-import { readDataRow, writeDataRow } from '../wire/backend-messages.ts'
-import { FrameWriter } from '../wire/frame-writer.ts'
-import { writeRowDescription } from '../wire/row-description.ts'
-import { pickParameters } from './bound-parameters.ts'
+import { currentShard } from './declare-cursor.ts'
 import { keysOf } from './execution-keys.ts'
+import { type ExplainRun, exactPlan, explainCombine } from './explain-combine.ts'
+import { writeExplained } from './explain-output.ts'
+import { actualRows, type DistributedScan } from './explain-plan.ts'
+import { explainPulled, explainThroughScratch } from './explain-pulled.ts'
+import { explainReferenceWrite } from './explain-reference.ts'
+import { explainOn, withHead } from './explain-server.ts'
+import { explainTasks } from './explain-tasks.ts'
+import { insertRequest, rowsByShard, unknownKey } from './insert-rows.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import { PositionMap } from './position-map.ts'
 import { relayOn, replacedText } from './relay-on.ts'
-import { waitFor } from './relayed-rows.ts'
-import { allowedShards, type KeyReader, resolvePins } from './route.ts'
+import { type KeyReader, resolveInsert, resolvePins } from './route.ts'
 import { routedShard } from './routed.ts'
+import { scatterRequest } from './scatter-request.ts'
 import { ShardStatement } from './shard-statement.ts'
-import { textForShard } from './shard-text.ts'
-import { sendStatements } from './statement-request.ts'
 
-const TEXT_TYPE = 25
-
-/** EXPLAIN as Citus shows it: a summary, and the plan of the one shard, or of the first of them. */
+/**
+ * EXPLAIN in the shape in which Citus shows it. With ANALYZE the statement runs as it would by itself, in a transaction
+ * over the same nodes; where the shards' rows have to be combined, the shards are asked a second time for them.
+ */
 export async function runExplain(
   plan: ExplainPlan,
   execution: Execution,
@@ -35,42 +40,51 @@ export async function runExplain(
 ): Promise<CommandTag> {
   const { statement } = plan
   switch (statement.kind) {
-    case 'refusal':
-      throw refusalError(statement)
     case 'local':
       return runHere(statement.replacements, plan.analyzes, execution, context)
-    case 'reference-write':
-      if (plan.analyzes) throw notExplained('a write to a reference table with ANALYZE')
-      return runHere([], false, execution, context)
+    case 'refusal':
+      throw refusalError(statement)
     case 'select':
     case 'modify':
-    case 'insert-rows': {
-      // the inner plan counts literals and places from the start of the whole text
-      const keys = keysOf(execution.text, execution.parameters)
-      const shard = routedShard(statement.routed, resolvePins(statement.routed.pins, keys))
-      if (shard !== undefined) return runOnShard(plan, statement.routed, shard, execution, context)
-      if (statement.kind === 'insert-rows') throw notExplained('an INSERT into several shards')
-      const multi = statement.multi()
-      if (multi.kind === 'refusal') throw refusalError(multi)
-      if (multi.kind === 'pulled' || multi.kind === 'insert-through-scratch') {
-        throw notExplained('rows that are brought together first')
-      }
-      return explainScatter(plan, multi, execution, context, keys)
-    }
+    case 'insert-rows':
+      return explainDistributed(plan, statement, execution, context)
     case 'pulled':
-      throw notExplained('rows that are brought together first')
+      return show(
+        plan,
+        () => explainPulled(plan, statement, execution, context),
+        execution,
+        context,
+      )
     case 'insert-through-scratch':
-    case 'copy':
-    case 'copy-query':
-    case 'ddl':
-    case 'function':
-    case 'function-query':
-    case 'lock':
-    case 'explain':
-    case 'declare-cursor':
-    case 'session':
-      throw notExplained('this statement')
+      return show(
+        plan,
+        () => explainThroughScratch(plan, statement, execution, context),
+        execution,
+        context,
+      )
+    case 'reference-write':
+      return show(
+        plan,
+        () => explainReferenceWrite(plan, statement, execution, context),
+        execution,
+        context,
+      )
+    default:
+      throw refusalError({ kind: 'refusal', id: 'explain' })
   }
+}
+
+async function show(
+  plan: ExplainPlan,
+  explain: () => Promise<DistributedScan>,
+  execution: Execution,
+  context: StatementContext,
+  planningMs = 0,
+): Promise<CommandTag> {
+  const beganMs = performance.now()
+  const scan = await explain()
+  const executionMs = performance.now() - beganMs
+  return writeExplained(plan, { scan, planningMs, executionMs }, execution, context)
 }
 
 function runHere(
@@ -86,123 +100,156 @@ function runHere(
   return relayOn(nodeId, access, { ...execution, text }, positions, context)
 }
 
-function notExplained(what: string): RouterError {
-  return new RouterError(SqlState.featureNotSupported, `EXPLAIN of ${what} is not supported`, {
-    hint: 'Explain a statement with one value of the distribution column.',
-  })
-}
-
-/** The EXPLAIN as written, spliced for the shard. Formats other than text are the shard's own, without a summary. */
-async function runOnShard(
-  { analyzes, format }: ExplainPlan,
-  routed: RoutedStatement,
-  shard: Shard,
+/** On one shard or on several. */
+async function explainDistributed(
+  plan: ExplainPlan,
+  statement: SelectPlan | ModifyPlan | InsertRowsPlan,
   execution: Execution,
   context: StatementContext,
 ): Promise<CommandTag> {
-  const positions = new PositionMap()
-  const statement = new ShardStatement(execution.text, routed.splices)
-  const text = statement.textFor(shard.index, positions, execution.positionBase)
-  const access = analyzes && !routed.isReadOnly ? 'write' : 'read'
-  const own = { ...execution, text }
-  if (format !== 'text') return relayOn(shard.nodeId, access, own, positions, context)
-  const lines = await planLines(shard, own, access, positions, context)
-  return writeLines(taskLines(shard, 1, lines, context), execution, context)
+  const keys = keysOf(execution.text, execution.parameters)
+  const run = { execution, context, keys }
+  const shard = shardOf(statement, keys, context)
+  if (shard !== undefined) {
+    const { routed } = statement
+    return show(plan, () => explainRouted(plan, routed, shard, run), execution, context)
+  }
+  if (statement.kind === 'insert-rows') {
+    if (statement.rows.length < 2) throw unknownKey(statement)
+    return show(plan, () => explainInsertRows(plan, statement, run), execution, context)
+  }
+  const beganMs = performance.now()
+  const multi = statement.multi()
+  const planningMs = performance.now() - beganMs
+  return explainMulti(plan, multi, planningMs, run)
+}
+
+function shardOf(
+  statement: SelectPlan | ModifyPlan | InsertRowsPlan,
+  keys: KeyReader,
+  { cursors }: StatementContext,
+): Shard | undefined {
+  const { routed } = statement
+  const current = statement.kind === 'modify' ? currentShard(statement, cursors) : undefined
+  if (current !== undefined) return current
+  const route =
+    statement.kind === 'insert-rows'
+      ? resolveInsert(statement, keys)
+      : resolvePins(routed.pins, keys)
+  return routedShard(routed, route)
+}
+
+async function explainMulti(
+  plan: ExplainPlan,
+  multi: ReturnType<(SelectPlan | ModifyPlan)['multi']>,
+  planningMs: number,
+  run: ExplainRun,
+): Promise<CommandTag> {
+  const { execution, context } = run
+  switch (multi.kind) {
+    case 'refusal':
+      throw refusalError(multi)
+    case 'pulled':
+      return show(plan, () => explainPulled(plan, multi, execution, context), execution, context)
+    case 'insert-through-scratch':
+      return show(
+        plan,
+        () => explainThroughScratch(plan, multi, execution, context),
+        execution,
+        context,
+      )
+    case 'scatter-modify':
+      return show(plan, () => explainModify(plan, multi, run), execution, context)
+    case 'scatter':
+      return explainScatter(plan, multi, planningMs, run)
+  }
 }
 
 async function explainScatter(
   plan: ExplainPlan,
-  multi: ScatterSelect | ScatterModify,
-  execution: Execution,
-  context: StatementContext,
-  keys: KeyReader,
+  scatter: ScatterSelect,
+  planningMs: number,
+  run: ExplainRun,
 ): Promise<CommandTag> {
-  if (plan.analyzes) throw notExplained('several shards with ANALYZE')
-  if (plan.format !== 'text') throw notExplained(`several shards in format ${plan.format}`)
-  const shards = allowedShards(multi.table, multi.pins, keys)
-  const [shard] = shards
-  if (shard === undefined) throw new Error('a table without shards')
-  const extra = multi.usesTransactionTime ? [await context.transactionTime()] : []
-  const lines = await planLines(
-    shard,
-    {
-      ...execution,
-      text: Buffer.concat([explainPrefix(plan), textForShard(multi.worker, shard)]),
-      parameters: pickParameters(execution.parameters, multi.parameters, extra),
-    },
-    'read',
-    'drop',
+  const { execution, context } = run
+  const exact = await exactPlan(scatter, run)
+  if (exact.kind === 'pulled') return explainMulti(plan, exact, planningMs, run)
+  const { combine: query } = exact
+  if (query === undefined) {
+    return show(plan, () => explainTasksOf(plan, exact, 'read', run), execution, context)
+  }
+  const explained = await explainCombine(plan, exact, query, run)
+  return writeExplained(plan, { ...explained, planningMs }, execution, context)
+}
+
+function explainModify(
+  plan: ExplainPlan,
+  multi: ScatterModify,
+  run: ExplainRun,
+): Promise<DistributedScan> {
+  if (!plan.analyzes) return explainTasksOf(plan, multi, 'read', run)
+  return run.context.atomically(() => explainTasksOf(plan, multi, 'write', run))
+}
+
+async function explainTasksOf(
+  plan: ExplainPlan,
+  multi: ScatterSelect | ScatterModify,
+  access: 'read' | 'write',
+  { execution, context, keys }: ExplainRun,
+): Promise<DistributedScan> {
+  const options = { resultFormats: [], maxRows: 0, access }
+  const request = await scatterRequest(multi, execution, context, keys, options)
+  const shardCount = multi.table.shards.length
+  const { job, actual } = await explainTasks(
+    plan,
+    { request, tier: 'scatter', shardCount },
     context,
   )
-  return writeLines(taskLines(shard, shards.length, lines, context), execution, context)
+  return { provider: 'Citus Adaptive', job, actual }
 }
 
-function taskLines(
-  { nodeId }: Shard,
-  taskCount: number,
-  lines: readonly string[],
-  { catalog }: StatementContext,
-): readonly string[] {
-  const node = catalog.nodes.find((candidate) => candidate.nodeId === nodeId)
-  return [
-    'Custom Scan (Citus Adaptive)',
-    `  Task Count: ${taskCount}`,
-    `  Tasks Shown: ${taskCount === 1 ? 'All' : `One of ${taskCount}`}`,
-    '  ->  Task',
-    `        Node: host=${node?.host} port=${node?.port} dbname=${catalog.database}`,
-    ...lines.map((line, index) => `        ${index === 0 ? '->  ' : '    '}${line}`),
-  ]
+async function explainInsertRows(
+  plan: ExplainPlan,
+  insert: InsertRowsPlan,
+  { execution, context, keys }: ExplainRun,
+): Promise<DistributedScan> {
+  const rowsOf = rowsByShard(insert, keys)
+  const { start } = plan.statementText
+  const explain = async (): Promise<DistributedScan> => {
+    const request = await insertRequest(insert, rowsOf, execution, context, start)
+    const access = plan.analyzes ? 'write' : 'read'
+    const tasks = {
+      request: { ...request, access },
+      tier: 'scatter',
+      shardCount: insert.table.shards.length,
+    } as const
+    return { provider: 'Citus Adaptive', ...(await explainTasks(plan, tasks, context)) }
+  }
+  return plan.analyzes ? context.atomically(explain) : explain()
 }
 
-function explainPrefix({ options }: ExplainPlan): Buffer {
-  return Buffer.from(options === '' ? 'EXPLAIN ' : `EXPLAIN (${options}) `)
-}
-
-async function planLines(
+/** The EXPLAIN as written, spliced for the shard. */
+async function explainRouted(
+  plan: ExplainPlan,
+  routed: RoutedStatement,
   shard: Shard,
-  { text, parameters }: Execution,
-  access: 'read' | 'write',
-  positions: PositionMap | 'drop',
-  context: StatementContext,
-): Promise<string[]> {
+  { execution, context }: ExplainRun,
+): Promise<DistributedScan> {
+  const positions = new PositionMap()
+  const statement = new ShardStatement(execution.text, routed.splices)
+  const spliced = statement.textFor(shard.index, positions, execution.positionBase)
+  const text = withHead(plan, spliced, positions)
+  const access = plan.analyzes && !routed.isReadOnly ? 'write' : 'read'
   const connection = await context.connection(shard.nodeId, access)
-  const lines: string[] = []
-  const statement = {
-    text,
-    parameters,
-    resultFormats: [],
-    describes: false,
-    maxRows: 0,
+  const beganMs = performance.now()
+  const { parameters } = execution
+  const own = await explainOn(connection, plan, text, parameters, context, { positions })
+  const milliseconds = performance.now() - beganMs
+  const shardCount = routed.pins[0]?.table.shards.length
+  const tasks = [{ nodeId: shard.nodeId, plan: own }]
+  return {
+    provider: 'Citus Adaptive',
+    job: { tier: 'router', taskCount: 1, shardCount, tasks },
+    actual: plan.analyzes ? { milliseconds, rows: actualRows(own) } : undefined,
   }
-  const reader = {
-    row: (chunk: Buffer, start: number, end: number) => {
-      const [line] = readDataRow(chunk.subarray(start, end))
-      lines.push(line?.toString('utf8') ?? '')
-    },
-  }
-  const answer = sendStatements(connection, [statement], reader, { positions })
-  await waitFor(answer, connection, context.signal)
-  return lines
-}
-
-function writeLines(
-  lines: readonly string[],
-  execution: Execution,
-  { client }: StatementContext,
-): CommandTag {
-  const out = new FrameWriter()
-  if (execution.sendsRowDescription) {
-    const field = {
-      tableOid: 0,
-      attributeNumber: 0,
-      typeOid: TEXT_TYPE,
-      typeSize: -1,
-      typeModifier: -1,
-    }
-    writeRowDescription(out, [{ name: 'QUERY PLAN', ...field, format: 0 }])
-  }
-  for (const line of lines) writeDataRow(out, [line])
-  const frames = out.take()
-  client.write(frames, 0, frames.length)
-  return 'EXPLAIN'
 }

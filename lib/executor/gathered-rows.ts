@@ -32,6 +32,7 @@ export class GatheredRows {
   #buffer = Buffer.allocUnsafe(BATCH_BYTES)
   #length = 0
   #rowCount = 0
+  #receivedBytes = 0
   #fields: readonly FieldDescription[] | undefined
   #spilling: Promise<void> | undefined
   #stream: CopyInStream | undefined
@@ -57,6 +58,10 @@ export class GatheredRows {
 
   get rowCount(): number {
     return this.#rowCount
+  }
+
+  get receivedBytes(): number {
+    return this.#receivedBytes
   }
 
   /** The rows as messages, while they are in memory. */
@@ -129,6 +134,7 @@ export class GatheredRows {
     this.#buffer[this.#length] = Frontend.copyData
     this.#length += end - start
     this.#rowCount++
+    this.#receivedBytes += end - start
     if (this.#stream !== undefined) {
       if (this.#length >= BATCH_BYTES) this.#flushBatch()
     } else if (this.#length > this.#memoryBytes && this.#spilling === undefined) {

@@ -2,13 +2,13 @@ import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Shard } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
-import type { InsertRowsPlan } from '../planner/plan.ts'
+import type { InsertRowsPlan, TextRange } from '../planner/plan.ts'
 import { ConcatenatedRows } from './concatenated-rows.ts'
 import { OrderedRows } from './ordered-rows.ts'
 import { withInferredTypes } from './parameter-types.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import { type KeyReader, shardOfRow } from './route.ts'
-import { ScatterFlow, scatter } from './scatter.ts'
+import { ScatterFlow, type ScatterRequest, scatter } from './scatter.ts'
 import { ShardStatement } from './shard-statement.ts'
 
 const COMMA = Buffer.from(', ')
@@ -21,22 +21,8 @@ export function runInsertRows(
   keys: KeyReader,
 ): Promise<CommandTag> {
   const rowsOf = rowsByShard(plan, keys)
-  const statement = new ShardStatement(execution.text, plan.routed.splices)
   return context.atomically(async () => {
-    const { nodeId } = coordinatorOf(context.catalog)
-    const { parameters, text } = execution
-    const needsTypes = parameters.values.length > 0
-    const request = {
-      shards: [...rowsOf.keys()],
-      textFor: (shard: Shard) =>
-        textOf(plan, statement, shard, rowsOf.get(shard) ?? [], text.length),
-      parameters: needsTypes
-        ? await withInferredTypes(await context.connection(nodeId, 'read'), text, parameters)
-        : parameters,
-      resultFormats: execution.resultFormats,
-      maxRows: 0,
-      access: 'write',
-    } as const
+    const request = await insertRequest(plan, rowsOf, execution, context)
     const flow = new ScatterFlow()
     const concatenated = new ConcatenatedRows(context, flow, execution.sendsRowDescription)
     if (!plan.hasReturning) {
@@ -50,8 +36,34 @@ export function runInsertRows(
   })
 }
 
+export type RowsOfShards = ReadonlyMap<Shard, readonly number[]>
+
+/** `start`: where the INSERT begins in the text. */
+export async function insertRequest(
+  plan: InsertRowsPlan,
+  rowsOf: RowsOfShards,
+  { text, parameters, resultFormats }: Execution,
+  context: StatementContext,
+  start = 0,
+): Promise<ScatterRequest> {
+  const statement = new ShardStatement(text, plan.routed.splices)
+  const { nodeId } = coordinatorOf(context.catalog)
+  const needsTypes = parameters.values.length > 0
+  return {
+    shards: [...rowsOf.keys()],
+    textFor: (shard) =>
+      textOf(plan, statement, shard, rowsOf.get(shard) ?? [], { start, end: text.length }),
+    parameters: needsTypes
+      ? await withInferredTypes(await context.connection(nodeId, 'read'), text, parameters)
+      : parameters,
+    resultFormats,
+    maxRows: 0,
+    access: 'write',
+  }
+}
+
 /** Positions of the rows in VALUES, for each shard that has any. Throws for a key that we can't place. */
-function rowsByShard(plan: InsertRowsPlan, keys: KeyReader): Map<Shard, number[]> {
+export function rowsByShard(plan: InsertRowsPlan, keys: KeyReader): Map<Shard, number[]> {
   const rowsOf = new Map<Shard, number[]>()
   for (const [position, { key }] of plan.rows.entries()) {
     const shard = shardOfRow(plan.table, key, keys)
@@ -77,17 +89,17 @@ function textOf(
   statement: ShardStatement,
   shard: Shard,
   positions: readonly number[],
-  length: number,
+  { start, end }: TextRange,
 ): Buffer {
   const first = rows[0]?.range.start ?? 0
   const last = rows.at(-1)?.range.end ?? 0
-  const parts = [statement.partFor(shard, { start: 0, end: first })]
+  const parts = [statement.partFor(shard, { start, end: first })]
   for (const [index, position] of positions.entries()) {
     const row = rows[position]
     if (row === undefined) continue
     if (index > 0) parts.push(COMMA)
     parts.push(statement.partFor(shard, row.range))
   }
-  parts.push(statement.partFor(shard, { start: last, end: length }))
+  parts.push(statement.partFor(shard, { start: last, end }))
   return Buffer.concat(parts)
 }

@@ -12,6 +12,8 @@ const KEPT_BYTES = 65_536
 export class PositionMap {
   /** Characters of the client's message before this statement (a script's earlier statements). */
   #base = 0
+  /** So many characters more than the client's were sent before the first change. */
+  lead = 0
   #text = EMPTY
   #textLength = 0
   #count = 0
@@ -22,6 +24,7 @@ export class PositionMap {
 
   reset(text: Buffer, start: number, end: number, base = 0): void {
     this.#base = base
+    this.lead = 0
     this.#count = 0
     this.#textLength = end - start
     if (this.#text.length < this.#textLength || this.#text.length > KEPT_BYTES) {
@@ -42,7 +45,7 @@ export class PositionMap {
 
   /** A position inside what was put in becomes the start of what had been there. */
   toOriginal(position: number): number {
-    const offset = position - 1
+    const offset = Math.max(0, position - 1 - this.lead)
     let sent = 0
     let original = 0
     let from = 0

@@ -20,7 +20,12 @@ const BATCH_BYTES = 65_536
 export type ByteAllowance = { left: number; readonly limitKilobytes: number }
 
 /** A temporary table of a distributed table's shape; gone with the transaction. */
-export type PulledTable = { readonly name: string; readonly oid: number }
+export type PulledTable = {
+  readonly name: string
+  readonly oid: number
+  /** Of the rows that came into it, in the wire's form. */
+  byteLength: number
+}
 
 export async function createPulledTable(
   connection: BackendConnection,
@@ -35,7 +40,7 @@ export async function createPulledTable(
     `CREATE TEMPORARY TABLE ${name} (${definitions.join(', ')}) ON COMMIT DROP`,
   )
   const { rows } = await query(connection, `SELECT ${quoteLiteral(name)}::regclass::oid`)
-  return { name, oid: Number(rows[0]?.[0]) }
+  return { name, oid: Number(rows[0]?.[0]), byteLength: 0 }
 }
 
 function columnDefinition({ name, typeName, collation }: Column): string {

@@ -33,13 +33,22 @@ export type PulledRun = {
   readonly context: StatementContext
   /** The statement is a DECLARE: the tables live as long as its cursor, that is, as the transaction. */
   readonly declaresCursor: boolean
+  /** Only the tables are wanted, for EXPLAIN to look at: no row is brought. */
+  readonly isEmpty?: boolean
 }
+
+/** What is done with the tables once they are filled, on the connection whose they are. */
+type UsePulled<T> = (tables: readonly PulledTable[], connection: BackendConnection) => Promise<T>
 
 /**
  * Copies the rows that the statement may need of distributed tables into temporary tables of the transaction, and runs
  * the statement there. What the transaction wrote is seen, since its own connections are read.
  */
 export function runPulled(plan: PulledPlan, run: PulledRun): Promise<CommandTag> {
+  return overPulled(plan, run, (tables, connection) => runOver(plan, tables, connection, run))
+}
+
+export function overPulled<T>(plan: PulledPlan, run: PulledRun, use: UsePulled<T>): Promise<T> {
   const { context, declaresCursor } = run
   const isInTransaction = context.isInTransaction
   return context.atomically(async () => {
@@ -48,12 +57,12 @@ export function runPulled(plan: PulledPlan, run: PulledRun): Promise<CommandTag>
     const { nodeId } = coordinatorOf(context.catalog)
     const connection = await context.connection(nodeId, access)
     const { snapshot, allowance } = await readSettings(connection)
-    if (snapshot !== undefined) return runBeside(plan, snapshot, allowance, run)
+    if (snapshot !== undefined) return runBeside(plan, snapshot, allowance, run, use)
     const tables = await pull(plan.pulls, connection, allowance, run)
     context.watch(connection, plan.local)
-    const tag = await runOver(plan, tables, connection, run)
+    const result = await use(tables, connection)
     if (isInTransaction && !declaresCursor) await dropPulled(tables, connection)
-    return tag
+    return result
   })
 }
 
@@ -103,12 +112,13 @@ function allowanceOf(limitKilobytes: number): ByteAllowance {
 }
 
 /** A read-only transaction has written nothing that another connection could not see. */
-async function runBeside(
+async function runBeside<T>(
   plan: PulledPlan,
   snapshot: string,
   allowance: ByteAllowance,
   run: PulledRun,
-): Promise<CommandTag> {
+  use: UsePulled<T>,
+): Promise<T> {
   const { context, declaresCursor } = run
   // what a session lock or setting would be held by is not the session's own connection
   if (declaresCursor || plan.local.pin !== undefined) throw needsReadWrite()
@@ -119,7 +129,7 @@ async function runBeside(
     const tables = await pull(plan.pulls, side, allowance, run)
     await query(side, 'SET TRANSACTION READ ONLY')
     context.watch(side, plan.local)
-    return await runOver(plan, tables, side, run)
+    return await use(tables, side)
   } finally {
     if (side.state === 'ready') await query(side, 'ROLLBACK')
   }
@@ -129,14 +139,17 @@ async function pull(
   pulls: readonly PulledRows[],
   connection: BackendConnection,
   allowance: ByteAllowance,
-  { execution, context }: Pick<PulledRun, 'execution' | 'context'>,
+  { execution, context, isEmpty = false }: Omit<PulledRun, 'declaresCursor'>,
 ): Promise<readonly PulledTable[]> {
   const keys = keysOf(execution.text, execution.parameters)
   const tables: PulledTable[] = []
   for (const rows of pulls) {
     const table = await createPulledTable(connection, rows)
     tables.push(table)
+    if (isEmpty) continue
+    const before = allowance.left
     await fill(table, rows, connection, { execution, context, keys, allowance })
+    table.byteLength = before - allowance.left
   }
   return tables
 }
@@ -173,7 +186,7 @@ async function fill(
 export async function pullInto(
   plan: PulledPlan,
   connection: BackendConnection,
-  run: Pick<PulledRun, 'execution' | 'context'>,
+  run: Omit<PulledRun, 'declaresCursor'>,
 ): Promise<readonly PulledTable[]> {
   const { allowance } = await readSettings(connection)
   return pull(plan.pulls, connection, allowance, run)

@@ -358,9 +358,12 @@ export type LockPlan = {
 export type ExplainPlan = {
   readonly kind: 'explain'
   readonly analyzes: boolean
-  /** Options other than ANALYZE as written, e.g. `VERBOSE, COSTS OFF`. */
+  /** Options other than ANALYZE and FORMAT, quoted: `"verbose", "costs" 'off'`. */
   readonly options: string
   readonly format: 'text' | 'json' | 'xml' | 'yaml'
+  readonly showsCosts: boolean
+  readonly showsTiming: boolean
+  readonly showsSummary: boolean
   /** Its places and literal ordinals count from the start of the whole text, EXPLAIN included. */
   readonly statement: Plan
   /** The explained statement's own text inside the text. */
@@ -416,6 +419,14 @@ export type SessionCommand =
       readonly statement: TextRange
     }
   | { readonly kind: 'execute'; readonly name: string; readonly arguments: readonly string[] }
+  | {
+      readonly kind: 'explain-execute'
+      /** `EXPLAIN (…) `, as written. */
+      readonly head: string
+      readonly format: ExplainPlan['format']
+      readonly name: string
+      readonly arguments: readonly string[]
+    }
   | { readonly kind: 'deallocate'; readonly name: string | undefined }
   | { readonly kind: 'close-all' }
   | { readonly kind: 'listen'; readonly channel: string }

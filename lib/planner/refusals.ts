@@ -337,14 +337,7 @@ export const REFUSALS = {
     sqlState: NOT_SUPPORTED,
     message: 'EXPLAIN is not supported for this statement',
     hint: 'Explain the query alone.',
-    example:
-      "EXPLAIN INSERT INTO users (tenant_id, email) SELECT g, 'x' FROM generate_series(1, 3) g",
-  },
-  'explain-execute': {
-    sqlState: NOT_SUPPORTED,
-    message: 'EXPLAIN EXECUTE is not supported yet',
-    hint: 'Explain the statement itself.',
-    example: 'EXPLAIN EXECUTE p',
+    example: 'EXPLAIN DECLARE c CURSOR FOR SELECT * FROM events',
   },
   'set-from-current': {
     sqlState: NOT_SUPPORTED,

@@ -2,6 +2,7 @@ import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import { Answer } from '../executor/answer-script.ts'
 import type { SessionStatementContext } from '../executor/statement-context.ts'
+import { withFormats } from '../executor/statement-description.ts'
 import type { Plan } from '../planner/plan.ts'
 import {
   writeCommandComplete,
@@ -17,7 +18,6 @@ import type { Portal } from './portals.ts'
 import type { PreparedCommands } from './prepared-commands.ts'
 import type { SessionCommands } from './session-commands.ts'
 import type { SessionParts } from './session-parts.ts'
-import { withFormats } from './statement-description.ts'
 import type { StatementRunner } from './statement-runner.ts'
 
 /** Describe, Execute and Close of a portal that exists. */

@@ -2,9 +2,11 @@ import type { BackendConnection } from '../backend/backend-connection.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import { clusterSettingName } from '../catalog/cluster-settings.ts'
+import { explainField } from '../executor/explain-output.ts'
 import { describedText } from '../executor/function-query.ts'
 import { query } from '../executor/node-client.ts'
 import type { Parameters } from '../executor/ports.ts'
+import { describeStatement, type StatementDescription } from '../executor/statement-description.ts'
 import type { FunctionPlan, Plan, SessionCommand } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
 import { writeCommandComplete } from '../wire/backend-messages.ts'
@@ -15,7 +17,6 @@ import type { PreparedStatement } from './prepared-statements.ts'
 import type { SessionCommands } from './session-commands.ts'
 import type { SessionParts } from './session-parts.ts'
 import { settingFields } from './setting-commands.ts'
-import { describeStatement, type StatementDescription } from './statement-description.ts'
 import type { PlannedStatement } from './statement-planner.ts'
 import { type StatementRunner, tierOf } from './statement-runner.ts'
 
@@ -122,6 +123,21 @@ export class PreparedCommands {
     const parameters = { types: description.parameterTypes, formats: [], values }
     const returnsRows = describes && description.fields !== undefined
     await this.runBound(current, parameters, returnsRows)
+  }
+
+  /** EXPLAIN EXECUTE: EXPLAIN of what was prepared, with the values. */
+  async explain(
+    { head, name, arguments: args }: SessionCommand & { kind: 'explain-execute' },
+    describes: boolean,
+  ): Promise<void> {
+    const statement = this.#parts.prepared.get(name)
+    const { parameterTypes } = await this.describe(statement)
+    checkCount(name, args.length, parameterTypes.length)
+    const values = await this.#evaluate(args, parameterTypes)
+    const text = Buffer.concat([Buffer.from(head), statement.text])
+    const planned = this.#runner.plan({ text, base: 0, statement: undefined })
+    if (planned.plan.kind === 'refusal') throw refusalError(planned.plan)
+    await this.runBound(planned, { types: parameterTypes, formats: [], values }, describes)
   }
 
   /** A statement with values whose answer is like the simple protocol's. */
@@ -245,6 +261,9 @@ function describedHere(plan: Plan | undefined): StatementDescription | undefined
   if (plan === undefined) return { parameterTypes: [], fields: undefined }
   if (plan.kind !== 'session') return undefined
   const { command } = plan
+  if (command.kind === 'explain-execute') {
+    return { parameterTypes: [], fields: [explainField(command.format)] }
+  }
   if (command.kind !== 'show') return { parameterTypes: [], fields: undefined }
   const isOwn = clusterSettingName(command.name) !== undefined
   return isOwn

@@ -1,6 +1,6 @@
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
-import type { StatementDescription } from './statement-description.ts'
+import type { StatementDescription } from '../executor/statement-description.ts'
 import type { PlannedStatement } from './statement-planner.ts'
 
 /** A statement of the client's: by Parse or by PREPARE, under one set of names as in Postgres. */

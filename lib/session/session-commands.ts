@@ -39,6 +39,10 @@ export class SessionCommands {
       await this.#prepared?.execute(command.name, command.arguments, describes)
       return
     }
+    if (command.kind === 'explain-execute') {
+      await this.#prepared?.explain(command, describes)
+      return
+    }
     const tag = await this.#tagOf(planned, command, describes)
     if (tag !== undefined) writeCommandComplete(this.#parts.output.frames, tag)
     this.#parts.clock.done('command')
@@ -47,7 +51,7 @@ export class SessionCommands {
   /** undefined: CommandComplete has been relayed. */
   async #tagOf(
     planned: PlannedStatement,
-    command: Exclude<SessionCommand, { kind: 'execute' }>,
+    command: Exclude<SessionCommand, { kind: 'execute' | 'explain-execute' }>,
     describes: boolean,
   ): Promise<string | undefined> {
     switch (command.kind) {

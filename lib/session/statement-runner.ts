@@ -242,7 +242,8 @@ export class StatementRunner {
     cursors.declare(name, { nodeId, isHeld, isReadOnly: false, shard: undefined })
   }
 
-  noteExecuted({ plan }: Pick<PlannedStatement, 'plan'>): void {
+  noteExecuted({ plan: noted }: Pick<PlannedStatement, 'plan'>): void {
+    const plan = noted.kind === 'explain' ? noted.statement : noted
     const creates = plan.kind === 'pulled' && plan.local.changesCatalog
     if (creates || plan.kind === 'ddl' || plan.kind.startsWith('function')) this.noteCatalogChange()
   }

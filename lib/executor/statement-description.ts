@@ -1,5 +1,4 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
-import { ServerAnswer } from '../executor/server-answer.ts'
 import { writeDescribe, writeParse, writeSync } from '../wire/frontend-messages.ts'
 import { Backend } from '../wire/message-codes.ts'
 import {
@@ -7,6 +6,7 @@ import {
   readParameterDescription,
   readRowDescription,
 } from '../wire/row-description.ts'
+import { ServerAnswer } from './server-answer.ts'
 
 /** Postgres' own answer to Describe of a statement. */
 export type StatementDescription = {
