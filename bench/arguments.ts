@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { Protocol } from './pgbench.ts'
 import { SCENARIOS, type Scenario } from './scenarios.ts'
+import type { ServerTransport } from './system.ts'
 
 export const BENCH_USAGE = `Compares pgloom with PgBouncer and with Postgres alone: npm run bench -- [options]
 
@@ -12,6 +13,7 @@ export const BENCH_USAGE = `Compares pgloom with PgBouncer and with Postgres alo
   --rounds N           turns of each system, interleaved (default 5)
   --seconds N          of each turn (default 5)
   --scale N            pgbench's scale: 100,000 accounts each (default 10)
+  --servers-by KIND    how the proxies reach Postgres: unix (default) or tcp; clients come by TCP
   --pgbouncer PATH     (default pgbouncer)
   --pgbench PATH       (default pgbench)
   --postgres-bin DIR   a directory with initdb and postgres, instead of the packaged ones
@@ -31,6 +33,7 @@ export type BenchArguments = {
   readonly rounds: number
   readonly seconds: number
   readonly scale: number
+  readonly serverTransport: ServerTransport
   readonly pgbouncer: string
   readonly pgbench: string
   readonly postgresBin: string | undefined
@@ -54,6 +57,7 @@ const OPTIONS = {
   rounds: { ...STRING, default: '5' },
   seconds: { ...STRING, default: '5' },
   scale: { ...STRING, default: '10' },
+  'servers-by': { ...STRING, default: 'unix' },
   pgbouncer: { ...STRING, default: 'pgbouncer' },
   pgbench: { ...STRING, default: 'pgbench' },
   'postgres-bin': STRING,
@@ -75,6 +79,7 @@ export function readArguments(args: readonly string[]): BenchArguments {
     rounds: wholeNumber('rounds', values.rounds),
     seconds: wholeNumber('seconds', values.seconds),
     scale: wholeNumber('scale', values.scale),
+    serverTransport: serverTransport(values['servers-by']),
     pgbouncer: values.pgbouncer,
     pgbench: values.pgbench,
     postgresBin: values['postgres-bin'],
@@ -112,6 +117,11 @@ function protocol(text: string): Protocol {
   const found = PROTOCOLS.find((name) => name === text)
   if (found !== undefined) return found
   throw new BenchUsageError(`unknown protocol ${text}: one of ${PROTOCOLS.join(', ')}`)
+}
+
+function serverTransport(text: string): ServerTransport {
+  if (text === 'unix' || text === 'tcp') return text
+  throw new BenchUsageError(`--servers-by is unix or tcp, not ${text}`)
 }
 
 function system(text: string): SystemName {

@@ -1,6 +1,6 @@
 import { initialisePgbench } from './pgbench.ts'
 import { type PostgresServers, runScript, runSql } from './postgres-servers.ts'
-import { BENCH_DATABASE, BENCH_USER, type ServerAddress } from './system.ts'
+import { BENCH_DATABASE, BENCH_USER, type ServerAddress, type ServerTransport } from './system.ts'
 
 const TENANT_TABLES = [
   `CREATE TABLE bench_customers (tenant_id int, customer_id int, name text NOT NULL, PRIMARY KEY (tenant_id, customer_id))`,
@@ -71,12 +71,14 @@ export async function loadStock(
 /** Through pgloom, as a user would: registers the workers, loads, and distributes. */
 export async function loadCluster(
   servers: PostgresServers,
+  transport: ServerTransport,
   pgloomPort: number,
   pgbench: string,
   scale: number,
 ): Promise<void> {
   const proxy = { host: '127.0.0.1', port: pgloomPort }
-  const [coordinator, ...workers] = servers.nodes
+  const nodes = servers.nodes.map((node) => servers.behindProxy(node, transport))
+  const [coordinator, ...workers] = nodes
   if (coordinator === undefined) throw new Error('no coordinator')
   await runSql(proxy, BENCH_USER, nodeCall('citus_set_coordinator_host', coordinator))
   for (const worker of workers) await runSql(proxy, BENCH_USER, nodeCall('citus_add_node', worker))

@@ -10,7 +10,7 @@ import { HOW_TO_GET_PGBOUNCER, pgbouncerVersion, startPgbouncer } from './pgboun
 import { readBuild, startPgloom } from './pgloom.ts'
 import { PostgresServers } from './postgres-servers.ts'
 import type { Scenario } from './scenarios.ts'
-import { directSystem, type System } from './system.ts'
+import { directSystem, type ServerAddress, type System } from './system.ts'
 
 /** The build that this file is part of. */
 const OWN_MAIN = fileURLToPath(new URL('../lib/main.js', import.meta.url))
@@ -89,16 +89,20 @@ export class BenchWorld {
     }
   }
 
+  #behindProxy(servers: PostgresServers): ServerAddress {
+    return servers.behindProxy(servers.first, this.#args.serverTransport)
+  }
+
   #pgloom(name: SystemName, servers: PostgresServers): Promise<System> {
     const build = readBuild(name, OWN_MAIN)
-    return startPgloom(build, servers.first, this.directory, this.#args.profile)
+    return startPgloom(build, this.#behindProxy(servers), this.directory, this.#args.profile)
   }
 
   async #pgbouncer(servers: PostgresServers): Promise<System | undefined> {
     const { pgbouncer } = this.#args
     const version = await pgbouncerVersion(pgbouncer)
     if (version !== undefined) {
-      return await startPgbouncer(pgbouncer, version, servers.first, this.directory)
+      return await startPgbouncer(pgbouncer, version, this.#behindProxy(servers), this.directory)
     }
     this.#say(`*** ${HOW_TO_GET_PGBOUNCER}. Going on without it, and so without ratios. ***`)
     return undefined
@@ -106,13 +110,13 @@ export class BenchWorld {
 
   async #clusterTarget(name: SystemName): Promise<Target | undefined> {
     if (readBuild(name, OWN_MAIN).isPooledOnly) return undefined
-    const { pgbench, scale } = this.#args
+    const { pgbench, scale, serverTransport } = this.#args
     const servers = await this.#clusterServers()
     const system = await this.#pgloom(name, servers)
     this.#closers.push(() => system.stop())
     if (!this.#isClusterLoaded) {
       this.#say(`loading the cluster: ${servers.nodes.length} servers`)
-      await loadCluster(servers, system.port, pgbench, scale)
+      await loadCluster(servers, serverTransport, system.port, pgbench, scale)
       this.#isClusterLoaded = true
     }
     return { servers, system }

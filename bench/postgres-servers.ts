@@ -1,11 +1,11 @@
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { Log } from '../lib/base/log.ts'
 import { startEmbeddedCluster, startEmbeddedNode } from '../lib/embedded/embedded-cluster.ts'
 import type { EmbeddedNode } from '../lib/embedded/embedded-node.ts'
 import { treeCpuUs } from './process-cpu.ts'
-import { BENCH_DATABASE, BENCH_USER, type ServerAddress } from './system.ts'
+import { BENCH_DATABASE, BENCH_USER, type ServerAddress, type ServerTransport } from './system.ts'
 
 const WORKERS = 2
 /** Connections without a proxy need one server process each. */
@@ -22,11 +22,14 @@ const SETTINGS: Readonly<Record<string, string>> = {
 export class PostgresServers {
   readonly nodes: readonly EmbeddedNode[]
   readonly stop: () => Promise<void>
+  /** Of their Unix sockets. */
+  readonly #sockets: string
   #isDurable = false
 
-  private constructor(nodes: readonly EmbeddedNode[], stop: () => Promise<void>) {
+  private constructor(nodes: readonly EmbeddedNode[], sockets: string, stop: () => Promise<void>) {
     this.nodes = nodes
     this.stop = stop
+    this.#sockets = sockets
   }
 
   /** One ordinary server. */
@@ -35,7 +38,7 @@ export class PostgresServers {
     postgresBin: string | undefined,
   ): Promise<PostgresServers> {
     const { node, stop } = await startEmbeddedNode(optionsOf(parent, 'stock', postgresBin))
-    return PostgresServers.#configured([node], stop)
+    return PostgresServers.#configured([node], parent, stop)
   }
 
   /** A coordinator and two workers that don't know each other yet. */
@@ -45,16 +48,22 @@ export class PostgresServers {
   ): Promise<PostgresServers> {
     const options = { ...optionsOf(parent, 'cluster', postgresBin), workers: WORKERS }
     const { nodes, stop } = await startEmbeddedCluster(options)
-    return PostgresServers.#configured(nodes, stop)
+    return PostgresServers.#configured(nodes, parent, stop)
   }
 
   static async #configured(
     nodes: readonly EmbeddedNode[],
+    parent: string,
     stop: () => Promise<void>,
   ): Promise<PostgresServers> {
-    const servers = new PostgresServers(nodes, stop)
+    const sockets = join(parent, 'sockets')
+    mkdirSync(sockets, { recursive: true })
+    // the servers may run as another user
+    chmodSync(sockets, 0o777)
+    const servers = new PostgresServers(nodes, sockets, stop)
     try {
       for (const [name, value] of Object.entries(SETTINGS)) await servers.#set(name, value)
+      await servers.#set('unix_socket_directories', sockets)
       await Promise.all(nodes.map((node) => node.stop()))
       await Promise.all(nodes.map((node) => node.start()))
       return servers
@@ -69,6 +78,11 @@ export class PostgresServers {
     const [node] = this.nodes
     if (node === undefined) throw new Error('no server')
     return node
+  }
+
+  /** As a proxy beside it reaches it: by TCP, or by its Unix socket. */
+  behindProxy({ host, port }: ServerAddress, transport: ServerTransport): ServerAddress {
+    return { host: transport === 'unix' ? this.#sockets : host, port }
   }
 
   /** Microseconds of all servers' processes since their start. */

@@ -12,6 +12,8 @@ export type BenchResult = {
   readonly cases: readonly CaseResult[]
 }
 
+const TRANSPORTS = { unix: 'its Unix socket', tcp: 'TCP over loopback' } as const
+
 /** `base`.json with every turn, `base`.md with the medians. */
 export function saveResult(base: string, result: BenchResult): void {
   mkdirSync(dirname(base), { recursive: true })
@@ -29,10 +31,11 @@ export function renderResult(result: BenchResult): string {
 }
 
 export function renderSurroundings({ surroundings, systems }: BenchResult): string {
-  const { date, machine, node, pgbench, loadBefore, rounds, seconds } = surroundings
+  const { date, machine, node, pgbench, loadBefore, rounds, seconds, serverTransport } =
+    surroundings
   const names = Object.entries(systems).map(([name, version]) => `- ${name}: ${version}`)
   return [
-    `${date}, ${machine}, Node ${node}, ${pgbench}; ${rounds} rounds of ${seconds} s; load average ${loadBefore.toFixed(1)} before the start.`,
+    `${date}, ${machine}, Node ${node}, ${pgbench}; ${rounds} rounds of ${seconds} s; proxies reach Postgres by ${TRANSPORTS[serverTransport]}; load average ${loadBefore.toFixed(1)} before the start.`,
     '',
     ...names,
   ].join('\n')

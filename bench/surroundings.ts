@@ -1,4 +1,5 @@
 import { availableParallelism, cpus, loadavg, platform, release, totalmem } from 'node:os'
+import type { ServerTransport } from './system.ts'
 
 /** Where and when a result was made: figures of different machines must not be compared. */
 export type Surroundings = {
@@ -9,11 +10,12 @@ export type Surroundings = {
   readonly loadBefore: number
   readonly rounds: number
   readonly seconds: number
+  readonly serverTransport: ServerTransport
 }
 
 export function surroundings(
   pgbench: string,
-  { rounds, seconds }: { readonly rounds: number; readonly seconds: number },
+  args: Pick<Surroundings, 'rounds' | 'seconds' | 'serverTransport'>,
 ): Surroundings {
   const gib = Math.round(totalmem() / 2 ** 30)
   const cpu = cpus()[0]?.model.trim() ?? 'unknown CPU'
@@ -23,7 +25,8 @@ export function surroundings(
     node: process.version,
     pgbench,
     loadBefore: loadavg()[0] ?? 0,
-    rounds,
-    seconds,
+    rounds: args.rounds,
+    seconds: args.seconds,
+    serverTransport: args.serverTransport,
   }
 }

@@ -14,6 +14,8 @@ export type System = {
 }
 
 export type ServerAddress = { readonly host: string; readonly port: number }
+/** How proxies reach their servers. */
+export type ServerTransport = 'unix' | 'tcp'
 
 export const BENCH_USER = 'app'
 export const BENCH_DATABASE = 'app'
