@@ -5,6 +5,8 @@ import { Backend, HEADER_BYTES, MAX_LENGTH } from '../wire/message-codes.ts'
 export interface AnswerHandler {
   /** true: rows go to message() one by one. Asked anew after each message that is no row. */
   wantsWholeRows(): boolean
+  /** true: a row that the chunk cuts off is kept until it is whole. Asked at the end of a chunk. */
+  wantsWholeRuns(): boolean
   rows(chunk: Buffer, start: number, end: number): boolean
   message(type: number, chunk: Buffer, start: number, end: number): void
 }
@@ -79,10 +81,11 @@ export class AnswerReader {
       const type = chunk[at] ?? 0
       const size = messageSize(chunk, at, this.#maxLength)
       if (!wantsWhole && KINDS[type] === ROW) {
-        at += size
-        if (at <= end) continue
-        this.#rowRest = at - end
-        at = end
+        if (size <= end - at) {
+          at += size
+          continue
+        }
+        at = this.#endOfRun(at, size, end)
         break
       }
       if (at > runStart) this.#passRows(chunk, runStart, at)
@@ -95,6 +98,13 @@ export class AnswerReader {
     }
     if (at > runStart) this.#passRows(chunk, runStart, at)
     if (at < end) this.#keepForLater(chunk, at, end)
+  }
+
+  /** Where the run ends whose last row, at `at`, goes on beyond the chunk. */
+  #endOfRun(at: number, size: number, end: number): number {
+    if (this.#handler.wantsWholeRuns()) return at
+    this.#rowRest = size - (end - at)
+    return end
   }
 
   #passRows(chunk: Buffer, start: number, end: number): void {
@@ -111,7 +121,8 @@ export class AnswerReader {
     }
     const size = messageSize(this.#carry, 0, this.#maxLength)
     const type = this.#carry[0] ?? 0
-    if (KINDS[type] === ROW && !this.#handler.wantsWholeRows()) {
+    const isRun = KINDS[type] === ROW && !this.#handler.wantsWholeRows()
+    if (isRun && !this.#handler.wantsWholeRuns()) {
       const head = this.#takeCarried()
       this.#rowRest = size - head.length
       this.#handler.rows(head, 0, head.length)
@@ -122,7 +133,8 @@ export class AnswerReader {
     at += used
     if (this.#carried === size) {
       const message = this.#takeCarried()
-      this.#handler.message(type, message, 0, size)
+      if (isRun) this.#handler.rows(message, 0, size)
+      else this.#handler.message(type, message, 0, size)
     }
     return at
   }

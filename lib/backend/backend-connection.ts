@@ -106,6 +106,7 @@ export class BackendConnection {
     this.createdAtMs = Date.now()
     this.#reader = new AnswerReader({
       wantsWholeRows: () => this.#sinks.peek()?.wholeRows ?? true,
+      wantsWholeRuns: () => this.#sinks.peek()?.wholeRuns === true,
       rows: (chunk, start, end) => this.#sinks.peek()?.rows(chunk, start, end) ?? false,
       message: (type, chunk, start, end) => this.#receive(type, chunk, start, end),
     })

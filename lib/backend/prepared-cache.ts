@@ -74,6 +74,14 @@ export class PreparedCache {
     this.#names.delete(key)
   }
 
+  /** As forget(), for what the server may have nevertheless: it is closed there some time. */
+  drop(key: string): void {
+    const name = this.#names.peek(key)
+    if (name === undefined) return
+    this.#names.delete(key)
+    this.#evicted.push(name)
+  }
+
   /** After DISCARD ALL or DEALLOCATE ALL. */
   clear(): void {
     this.#names.clear()
@@ -89,12 +97,13 @@ export function preparedKey(
 ): string {
   // latin1 is one to one on bytes, and the cheapest
   const bytes = typeof text === 'string' ? Buffer.from(text) : text
-  return `${types.join()}:${fingerprint(settings)}:${bytes.toString('latin1')}`
+  return `${types.join()}:${settingsFingerprint(settings)}:${bytes.toString('latin1')}`
 }
 
 const fingerprints = new WeakMap<Settings, string>()
 
-function fingerprint(settings: Settings): string {
+/** Equal for settings that read literals alike. */
+export function settingsFingerprint(settings: Settings): string {
   const known = fingerprints.get(settings)
   if (known !== undefined) return known
   const relevant = [...settings].filter(([name]) => !WITHOUT_INFLUENCE.has(name)).sort()

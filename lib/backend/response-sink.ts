@@ -11,6 +11,8 @@ export interface ResponseSink {
    * as runs of bytes that may begin or end inside a message.
    */
   readonly wholeRows: boolean
+  /** true: the runs begin and end between messages. Absent: they don't need to. */
+  readonly wholeRuns?: boolean
   /**
    * A run of DataRow or CopyData bytes, in order. Return true when `chunk` is still referenced after the call
    * (for instance queued in a socket): the connection then reads on into a new buffer.

@@ -16,6 +16,7 @@ export class ConcatenatedRows {
   readonly #flow: ScatterFlow
   readonly #rowLimit: number
   #awaitsDescription: boolean
+  #hasPassed = false
   #rowCount = 0
   #tagTotal = 0
   /** The tag without its count, for example `INSERT 0`. */
@@ -39,6 +40,11 @@ export class ConcatenatedRows {
     return this.#rowCount
   }
 
+  /** The client has got something of the answer. */
+  get hasAnswered(): boolean {
+    return this.#hasPassed || this.#rowCount > 0
+  }
+
   /** For example `UPDATE 7`: the counts of all commands together. */
   get summedTag(): string {
     return `${this.#tagWord} ${this.#tagTotal}`
@@ -54,10 +60,13 @@ export class ConcatenatedRows {
     },
   })
 
-  /** For a single connection: its rows pass in runs, uncounted but for the tags. */
+  /** All rows of all connections: they pass in runs, uncounted but for the tags. */
   readonly runsFor = (connection: BackendConnection): AnswerReader => ({
     ...this.readerFor(connection),
+    // connections take turns
+    hasWholeRuns: true,
     run: (chunk, start, end) => {
+      this.#hasPassed = true
       const kept = this.#client.write(chunk, start, end) === 'kept'
       this.#holdBack()
       return kept
@@ -78,6 +87,7 @@ export class ConcatenatedRows {
     if (refusal !== undefined) throw refusal
     if (!this.#awaitsDescription) return
     this.#awaitsDescription = false
+    this.#hasPassed = true
     this.#client.write(description, 0, description.length)
   }
 

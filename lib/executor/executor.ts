@@ -104,15 +104,28 @@ function coordinatorId({ catalog }: StatementContext): number {
   return coordinatorOf(catalog).nodeId
 }
 
+/** Of plans that are run again: what multi() made. */
+const multiOf = new WeakMap<SelectPlan, ReturnType<SelectPlan['multi']>>()
+
+function multiPlan(plan: SelectPlan): ReturnType<SelectPlan['multi']> {
+  let multi = multiOf.get(plan)
+  if (multi === undefined) {
+    multi = plan.multi()
+    multiOf.set(plan, multi)
+  }
+  return multi
+}
+
 async function select(
-  { routed, multi }: SelectPlan,
+  plan: SelectPlan,
   execution: Execution,
   context: StatementContext,
 ): Promise<CommandTag> {
+  const { routed } = plan
   const keys = keysOf(execution.text, execution.parameters)
   const shard = routedShard(routed, resolvePins(routed.pins, keys))
   if (shard !== undefined) return runRouted(routed, shard, execution, context)
-  const scatter = multi()
+  const scatter = multiPlan(plan)
   if (scatter.kind === 'refusal') throw refusalError(scatter)
   if (scatter.kind === 'pulled') {
     context.noteTier('pull')

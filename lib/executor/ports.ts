@@ -48,6 +48,8 @@ export type Execution = {
   readonly sendsRowDescription: boolean
   /** 0: all rows. Else PortalSuspended after so many; only where `PortalRun.resume` can go on. */
   readonly maxRows: number
+  /** The client has prepared it and will run it again: servers may keep it prepared. */
+  readonly keepsStatement?: boolean
 }
 
 /**

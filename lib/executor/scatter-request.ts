@@ -5,19 +5,30 @@ import { allowedShards, type KeyReader } from './route.ts'
 import type { ScatterRequest } from './scatter.ts'
 import { textForShard } from './shard-text.ts'
 
+export type ScatterOptions = Pick<ScatterRequest, 'resultFormats' | 'maxRows' | 'access'> & {
+  /** false: the columns need not be known each time. */
+  readonly describesAlways?: boolean
+}
+
 /** What a scatter plan means for the execution at hand. */
 export async function scatterRequest(
   plan: Pick<ScatterSelect, 'table' | 'pins' | 'worker' | 'parameters' | 'usesTransactionTime'>,
   execution: Execution,
   context: StatementContext,
   keys: KeyReader,
-  options: Pick<ScatterRequest, 'resultFormats' | 'maxRows' | 'access'>,
+  { describesAlways = true, ...options }: ScatterOptions,
 ): Promise<ScatterRequest> {
   const extra = plan.usesTransactionTime ? [await context.transactionTime()] : []
+  const parameters = pickParameters(execution.parameters, plan.parameters, extra)
+  const { worker, table } = plan
   return {
-    shards: allowedShards(plan.table, plan.pins, keys),
-    textFor: (shard) => textForShard(plan.worker, shard),
-    parameters: pickParameters(execution.parameters, plan.parameters, extra),
+    shards: allowedShards(table, plan.pins, keys),
+    textFor: (shard) => textForShard(worker, shard),
+    parameters,
+    kept:
+      execution.keepsStatement === true
+        ? { worker, table, parameters, describesAlways, ...options }
+        : undefined,
     ...options,
   }
 }

@@ -2,6 +2,7 @@ import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { RouterError } from '../base/errors.ts'
 import type { Shard } from '../catalog/catalog.ts'
 import type { Mending } from './error-rewriting.ts'
+import { type KeptRequest, sendKept } from './kept-request.ts'
 import type { Parameters, StatementContext } from './ports.ts'
 import type { AnswerReader, ServerAnswer } from './server-answer.ts'
 import { type Statement, sendStatements } from './statement-request.ts'
@@ -14,6 +15,8 @@ export type ScatterRequest = {
   /** Rows wanted of each shard at most; 0: all. */
   readonly maxRows: number
   readonly access: 'read' | 'write'
+  /** The client will run it again: it is worth being prepared. Else it is parsed each time. */
+  readonly kept?: KeptRequest | undefined
 }
 
 /** The answers of a connection's shards come in the order of `shards`, each ended by its command tag. */
@@ -69,8 +72,13 @@ export function scatter(
   readerFor: ReaderFactory,
   signal: AbortSignal = context.signal,
 ): Promise<void> {
-  const send = (connection: BackendConnection, shards: readonly Shard[]): ServerAnswer =>
-    sendStatements(connection, statements(request, shards), readerFor(connection, shards), MENDING)
+  const { kept } = request
+  const send = (connection: BackendConnection, shards: readonly Shard[]): ServerAnswer => {
+    const reader = readerFor(connection, shards)
+    return kept === undefined
+      ? sendStatements(connection, statements(request, shards), reader, MENDING)
+      : sendKept(connection, kept, shards, reader, MENDING)
+  }
   return runOnNodes(request.shards, request.access, context, flow, send, signal)
 }
 

@@ -1,3 +1,4 @@
+import { RouterError } from '../base/errors.ts'
 import type { ScatterSelect } from '../planner/plan.ts'
 import { combine } from './combine.ts'
 import { ConcatenatedRows } from './concatenated-rows.ts'
@@ -5,6 +6,7 @@ import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import type { KeyReader } from './route.ts'
 import { ScatterFlow, scatter } from './scatter.ts'
 import { scatterRequest } from './scatter-request.ts'
+import { isStaleStatement } from './stale-statement.ts'
 
 /** A SELECT over several shards. */
 export async function runScatterSelect(
@@ -14,19 +16,35 @@ export async function runScatterSelect(
   keys: KeyReader,
 ): Promise<CommandTag> {
   if (plan.combine !== undefined) return combine(plan, plan.combine, { execution, context, keys })
-  const request = await scatterRequest(plan, execution, context, keys, {
-    resultFormats: execution.resultFormats,
-    maxRows: plan.rowLimit ?? 0,
-    access: 'read',
-  })
   const flow = new ScatterFlow()
   const limit = plan.rowLimit ?? Number.POSITIVE_INFINITY
   const rows = new ConcatenatedRows(context, flow, execution.sendsRowDescription, limit)
-  const nodeCount = new Set(request.shards.map(({ nodeId }) => nodeId)).size
-  if (nodeCount === 1 && plan.rowLimit === undefined) {
-    await scatter(request, context, flow, rows.runsFor)
-    return rows.summedTag
+  try {
+    const request = await scatterRequest(plan, execution, context, keys, {
+      resultFormats: execution.resultFormats,
+      maxRows: plan.rowLimit ?? 0,
+      access: 'read',
+      describesAlways: execution.sendsRowDescription,
+    })
+    await scatter(
+      request,
+      context,
+      flow,
+      plan.rowLimit === undefined ? rows.runsFor : rows.readerFor,
+    )
+  } catch (error) {
+    if (rows.hasAnswered || !mayHeal(error, execution, context)) throw error
+    return runScatterSelect(plan, { ...execution, keepsStatement: false }, context, keys)
   }
-  await scatter(request, context, flow, rows.readerFor)
-  return `SELECT ${rows.rowCount}`
+  return plan.rowLimit === undefined ? rows.summedTag : `SELECT ${rows.rowCount}`
+}
+
+/** What a server had kept does not fit any more: run without, it may be right. */
+export function mayHeal(
+  error: unknown,
+  { keepsStatement }: Execution,
+  { isInTransaction }: StatementContext,
+): boolean {
+  const isFirst = keepsStatement === true && !isInTransaction
+  return isFirst && error instanceof RouterError && isStaleStatement(error)
 }

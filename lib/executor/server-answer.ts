@@ -11,6 +11,8 @@ export interface AnswerReader {
   row?(chunk: Buffer, start: number, end: number): void
   /** Runs of rows instead of whole ones. true: `chunk` is still referenced. */
   run?(chunk: Buffer, start: number, end: number): boolean
+  /** Runs begin and end between rows. */
+  readonly hasWholeRuns?: boolean
   /** CommandComplete of one command, for example `UPDATE 3`. */
   complete?(tag: string): void
   notice?(chunk: Buffer, start: number, end: number): void
@@ -30,6 +32,7 @@ const UNMENDED: Mending = { positions: undefined }
  */
 export class ServerAnswer implements ResponseSink {
   readonly wholeRows: boolean
+  readonly wholeRuns: boolean
   /** Resolves at ReadyForQuery or when the connection is lost, with the first error; never rejects. */
   readonly done: Promise<RouterError | undefined>
   error: RouterError | undefined
@@ -48,14 +51,15 @@ export class ServerAnswer implements ResponseSink {
     this.#reader = reader
     this.#mending = mending
     this.wholeRows = reader.run === undefined
+    this.wholeRuns = reader.hasWholeRuns === true
     const { promise, resolve } = promiseWithResolver<RouterError | undefined>()
     this.done = promise
     this.#resolve = resolve
   }
 
-  /** Nobody wants the rest. Rows that go on in runs do go on: the client must not be left inside a message. */
+  /** Nobody wants the rest. Rows that go on in runs do go on, if these end anywhere: the client must not be left inside a message. */
   abandon(): void {
-    if (this.wholeRows) this.#isAbandoned = true
+    if (this.wholeRows || this.wholeRuns) this.#isAbandoned = true
   }
 
   rows(chunk: Buffer, start: number, end: number): boolean {

@@ -1,8 +1,7 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { RouterError } from '../base/errors.ts'
-import { SqlState } from '../base/sqlstate.ts'
 import { Answer } from '../executor/answer-script.ts'
-import { errorFields } from '../wire/error-messages.ts'
+import { isResultTypeChange } from '../executor/stale-statement.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
 import {
   writeBind,
@@ -120,10 +119,4 @@ export class PortalForwarding {
     writeExecute(out, { portal, maxRows })
     script.add(Answer.pass)
   }
-}
-
-/** ERROR of RevalidateCachedQuery; its text may be in any language. */
-export function isResultTypeChange(error: RouterError): boolean {
-  if (error.sqlState !== SqlState.featureNotSupported || !('frame' in error)) return false
-  return errorFields(error.frame as Buffer).get('R') === 'RevalidateCachedQuery'
 }

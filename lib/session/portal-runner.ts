@@ -129,6 +129,7 @@ export class PortalRunner {
       resultFormats: bound.resultFormats,
       sendsRowDescription: false,
       maxRows: 0,
+      keepsStatement: prepared.name !== '',
     }
     if (prepared.planned !== undefined) await this.#runner.prepareLocal(prepared.planned)
     const tag = await this.#parts.execute(plan, execution, context)

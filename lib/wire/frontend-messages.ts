@@ -85,11 +85,19 @@ export function writeBind(out: FrameWriter, bind: Bind): void {
   const message = out.begin(Frontend.bind)
   out.cstring(bind.portal)
   out.cstring(bind.statement)
+  writeBindValues(out, bind)
+  out.end(message)
+}
+
+/** What stands behind the names in a Bind. */
+export function writeBindValues(
+  out: FrameWriter,
+  bind: Pick<Bind, 'formats' | 'values' | 'resultFormats'>,
+): void {
   writeFormats(out, bind.formats)
   out.int16(bind.values.length)
   for (const value of bind.values) out.value(value)
   writeFormats(out, bind.resultFormats)
-  out.end(message)
 }
 
 function writeFormats(out: FrameWriter, formats: readonly number[]): void {

@@ -1,0 +1,14 @@
+import type { RouterError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
+import { errorFields } from '../wire/error-messages.ts'
+
+/** ERROR of RevalidateCachedQuery; its text may be in any language. */
+export function isResultTypeChange(error: RouterError): boolean {
+  if (error.sqlState !== SqlState.featureNotSupported || !('frame' in error)) return false
+  return errorFields(error.frame as Buffer).get('R') === 'RevalidateCachedQuery'
+}
+
+/** What was prepared no longer fits, or was taken away by code of the user's: to prepare it again heals that. */
+export function isStaleStatement(error: RouterError): boolean {
+  return error.sqlState === SqlState.invalidSqlStatementName || isResultTypeChange(error)
+}
