@@ -187,7 +187,10 @@ t.test('ControlCommands', async (t) => {
       [0],
     )
     t.same(
-      await columnOf(first, "SELECT count(*)::int FROM pg_namespace WHERE nspname ~ '^pgloom_[0-9]'"),
+      await columnOf(
+        first,
+        "SELECT count(*)::int FROM pg_namespace WHERE nspname ~ '^pgloom_[0-9]'",
+      ),
       [0],
     )
   })
