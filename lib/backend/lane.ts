@@ -1,3 +1,4 @@
+import { BackendLost } from '../base/errors.ts'
 import type { BackendConnection } from './backend-connection.ts'
 import type { ResponseSink } from './response-sink.ts'
 import type { Settings } from './session-state.ts'
@@ -97,6 +98,12 @@ export class Lane {
   cancel(sink: ResponseSink): void {
     this.#cancels.add(sink)
     this.#cancelIfAlone()
+  }
+
+  /** Closes the connection when nobody waits for an answer of it any more. */
+  abandon(): void {
+    if (this.#cancels.size < this.#count) return
+    this.connection.close(new BackendLost('the server does not answer', true))
   }
 
   #cancelIfAlone(): void {

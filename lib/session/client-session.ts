@@ -34,9 +34,9 @@ import type { PreparedStatement } from './prepared-statements.ts'
 import { databaseOf, makeParts, openOnCoordinator } from './session-opening.ts'
 import type { SessionParts } from './session-parts.ts'
 import { reportSession, type SessionReport } from './session-report.ts'
+import type { SessionServers } from './session-servers.ts'
 import type { ConsoleService, MessageRunner, SessionServices } from './session-services.ts'
 import type { Activity, TimedSession } from './session-timers.ts'
-import type { SessionWait } from './session-wait.ts'
 import { cancelled, StatementAbort, terminated } from './statement-abort.ts'
 import { asFatal } from './statement-guards.ts'
 import { StatementRelay } from './statement-relay.ts'
@@ -75,6 +75,7 @@ export class ClientSession
   /** Nobody's until the client has logged in. */
   #counters = new TrafficCounters()
   #parts: SessionParts | undefined
+  #servers: SessionServers | undefined
   #processor: MessageRunner | undefined
   #fast: FastPath | undefined
   #login: Login | undefined
@@ -118,6 +119,7 @@ export class ClientSession
       this.#receive(type, chunk, start, end),
     )
     services.timers.watch(this)
+    void this.closed.then(() => services.timers.unwatch(this))
     socket.attach(this)
   }
 
@@ -152,6 +154,7 @@ export class ClientSession
   // -- time limits ----------------------------------------------------------------------------------------------
 
   get activity(): Activity {
+    if (this.#isClosed) return 'leaving'
     if (this.#phase !== 'ready') return 'logging in'
     if (this.#isBusy) return 'running'
     return this.blockNumber > 0 ? 'idle in transaction' : 'idle'
@@ -162,8 +165,8 @@ export class ClientSession
     return transaction?.isInBlock === true ? transaction.blocks : 0
   }
 
-  get wait(): SessionWait | undefined {
-    return this.#parts?.wait
+  get servers(): SessionServers | undefined {
+    return this.#servers
   }
 
   /** Refuses the client, whatever it was about to say; an ERROR only what it says now. */
@@ -323,6 +326,7 @@ export class ClientSession
       track: (context) => this.#contexts.push(context),
     })
     this.#parts = parts
+    this.#servers = parts.servers
     const parameters = await openOnCoordinator(parts)
     if (this.#isClosed) return
     const reports = new ParameterReports(this.#output, parts.settings, parameters)
@@ -471,7 +475,6 @@ export class ClientSession
     if (this.#isClosed) return
     this.#phase = 'closed'
     this.#clientLog.left()
-    this.#services.timers.unwatch(this)
     this.#services.cancelKeys.unregister(this.#processId)
     this.#inbox.clear()
     this.#copy.abort(new RouterError(SqlState.connectionFailure, 'the client is gone'))

@@ -247,6 +247,7 @@ export class FastPath implements ParkedMessageOwner {
     const connection = lane?.connection ?? own
     if (connection === undefined) return false
     this.#lane = lane
+    this.#parts.servers.lane = lane
     this.#time = time
     this.#bytes = bytes
     this.#beganAtMs = nowMs
@@ -277,6 +278,7 @@ export class FastPath implements ParkedMessageOwner {
     const nowMs = performance.now()
     const lane = this.#lane
     this.#lane = undefined
+    this.#parts.servers.lane = undefined
     const durationMs =
       lane === undefined
         ? nowMs - this.#beganAtMs

@@ -20,8 +20,8 @@ import { searchPathSql } from './search-path.ts'
 import { SessionCatalog } from './session-catalog.ts'
 import { SessionChannels } from './session-channels.ts'
 import type { SessionParts } from './session-parts.ts'
+import { SessionServers } from './session-servers.ts'
 import type { DatabaseServices, SessionServices } from './session-services.ts'
-import { SessionWait } from './session-wait.ts'
 import { SettingCommands } from './setting-commands.ts'
 import { StatementClock, usualTier } from './statement-clock.ts'
 import { type PlanCache, StatementPlanner } from './statement-planner.ts'
@@ -107,7 +107,7 @@ export function makeParts(
     output,
     relay,
     transaction,
-    wait: new SessionWait(output, transaction),
+    servers: new SessionServers(output, transaction, relay),
     lanes: new LaneLender(lending),
     settings,
     initialSettings: initialSettings(login, services.customs, frame.socket),

@@ -10,7 +10,7 @@ import type { ClientOutput } from './client-output.ts'
 import type { PreparedStatements } from './prepared-statements.ts'
 import type { SessionCatalog } from './session-catalog.ts'
 import type { SessionChannels } from './session-channels.ts'
-import type { SessionWait } from './session-wait.ts'
+import type { SessionServers } from './session-servers.ts'
 import type { StatementClock } from './statement-clock.ts'
 import type { StatementPlanner } from './statement-planner.ts'
 import type { StatementRelay } from './statement-relay.ts'
@@ -24,7 +24,7 @@ export type SessionParts = {
   readonly relay: StatementRelay
   readonly transaction: SessionTransaction
   readonly lanes: LaneLender
-  readonly wait: SessionWait
+  readonly servers: SessionServers
   readonly settings: SessionSettings
   /** Settings of the startup packet: what RESET goes back to. */
   readonly initialSettings: Map<string, string>

@@ -25,7 +25,14 @@ export type TimeLimits = {
   readonly of: (login: Login) => SessionLimits
 }
 
-export type Activity = 'logging in' | 'idle' | 'running' | 'idle in transaction'
+export type Activity = 'logging in' | 'idle' | 'running' | 'idle in transaction' | 'leaving'
+
+/** session-servers.ts is one. */
+export interface TimedServers {
+  readonly waitingSinceMs: number
+  tellOfWait(): void
+  abandon(): void
+}
 
 /** What can be seen of a session from outside, at any time. */
 export interface TimedSession {
@@ -36,8 +43,7 @@ export interface TimedSession {
   readonly blockNumber: number
   /** undefined: it has not logged in. */
   readonly login: Login | undefined
-  /** For a server connection. */
-  readonly wait: { readonly sinceMs: number; tell(): void } | undefined
+  readonly servers: TimedServers | undefined
   /** FATAL: the session is to be ended with this error; else the statement at hand is to be cancelled with it. */
   refuse(error: RouterError): void
 }
@@ -50,12 +56,15 @@ type Watched = {
   /** 0: outside of a block. */
   block: number
   blockSinceMs: number
-  isTimedOut: boolean
+  /** 0: it has not timed out. */
+  timedOutAtMs: number
   /** Of the wait that it was told of. */
   toldSinceMs: number
 }
 
 const SWEEP_MS = 100
+/** What is left of a session, or of a statement that was refused, may take so long to end; then its server is given up. */
+const ABANDON_MS = 10_000
 
 /**
  * The time limits of all sessions. Nothing is done when a statement begins or ends: one sweep over all sessions, a few times a
@@ -63,11 +72,13 @@ const SWEEP_MS = 100
  */
 export class SessionTimers {
   #limits: TimeLimits
+  readonly #abandonMs: number
   readonly #sessions = new Map<TimedSession, Watched>()
   #ticker: NodeJS.Timeout | undefined
 
-  constructor(limits: TimeLimits) {
+  constructor(limits: TimeLimits, abandonMs = ABANDON_MS) {
     this.#limits = limits
+    this.#abandonMs = abandonMs
   }
 
   /** New limits hold from now on, for those who are here too. */
@@ -85,7 +96,7 @@ export class SessionTimers {
       sinceMs: Date.now(),
       block: 0,
       blockSinceMs: 0,
-      isTimedOut: false,
+      timedOutAtMs: 0,
       toldSinceMs: 0,
     })
     this.#ticker ??= setInterval(() => this.sweep(Date.now()), SWEEP_MS).unref()
@@ -101,23 +112,24 @@ export class SessionTimers {
   sweep(nowMs: number): void {
     for (const [session, watched] of this.#sessions) {
       observe(session, watched, nowMs)
-      if (watched.isTimedOut) continue
+      if (isOver(nowMs - endSince(watched), this.#abandonMs)) session.servers?.abandon()
+      if (watched.timedOutAtMs > 0 || watched.activity === 'leaving') continue
       this.#tellOfWait(session, watched)
       const error = this.#excess(session, watched, nowMs)
       if (error === undefined) continue
-      watched.isTimedOut = true
+      watched.timedOutAtMs = nowMs
       session.refuse(error)
     }
   }
 
   #tellOfWait(session: TimedSession, watched: Watched): void {
     const { waitNotifyMs } = this.#limits
-    const { wait } = session
-    const sinceMs = wait?.sinceMs ?? 0
+    const { servers } = session
+    const sinceMs = servers?.waitingSinceMs ?? 0
     if (sinceMs === 0 || sinceMs === watched.toldSinceMs) return
     if (!isOver(performance.now() - sinceMs, waitNotifyMs)) return
     watched.toldSinceMs = sinceMs
-    wait?.tell()
+    servers?.tellOfWait()
   }
 
   #excess(session: TimedSession, watched: Watched, nowMs: number): RouterError | undefined {
@@ -137,6 +149,8 @@ export class SessionTimers {
       case 'idle in transaction':
         if (!isOver(age, limits.idleTransactionTimeoutMs)) return undefined
         return fatal(SqlState.idleInTransactionSessionTimeout, 'idle transaction timeout')
+      case 'leaving':
+        return undefined
       case 'idle':
         if (!isOver(age, limits.clientIdleTimeoutMs)) return undefined
         return fatal(SqlState.idleSessionTimeout, 'client_idle_timeout')
@@ -155,12 +169,18 @@ function observe(session: TimedSession, watched: Watched, nowMs: number): void {
     watched.activity = activity
     watched.statement = statementNumber
     watched.sinceMs = nowMs
-    watched.isTimedOut = false
+    watched.timedOutAtMs = 0
   }
   const { blockNumber } = session
   if (blockNumber === watched.block) return
   watched.block = blockNumber
   watched.blockSinceMs = nowMs
+}
+
+/** Since when it should have ended. */
+function endSince({ activity, sinceMs, timedOutAtMs }: Watched): number {
+  if (timedOutAtMs > 0) return timedOutAtMs
+  return activity === 'leaving' ? sinceMs : Number.POSITIVE_INFINITY
 }
 
 function isOver(ageMs: number, limitMs: number): boolean {

@@ -61,6 +61,11 @@ export class StatementRelay implements RelayOwner {
     return new Promise((resolve) => this.finish(resolve))
   }
 
+  /** The connection of a request that is under way is closed. */
+  abandon(reason: BackendLost): void {
+    this.#connection?.close(reason)
+  }
+
   relayDone(relay: RelaySink): void {
     this.#done(relay.error)
   }

@@ -37,6 +37,8 @@ export type LocalProxyOptions = {
   readonly limits?: Partial<SessionLimits>
   readonly customs?: Partial<ClientCustoms>
   readonly waitNotifyMs?: number
+  readonly loginTimeoutMs?: number
+  readonly abandonMs?: number
   readonly log?: Log
 }
 
@@ -47,7 +49,15 @@ export async function localProxy(
   authentication: AuthenticatorOptions = TRUST,
   maxConnections = DEFAULT_POOLS_OPTIONS.maxConnections,
   clientTls: TlsOptions = NO_TLS,
-  { pool, limits, customs, waitNotifyMs = 0, log = new Log('error') }: LocalProxyOptions = {},
+  {
+    pool,
+    limits,
+    customs,
+    waitNotifyMs = 0,
+    loginTimeoutMs = 10_000,
+    abandonMs,
+    log = new Log('error'),
+  }: LocalProxyOptions = {},
 ): Promise<number> {
   const credentials = new HeldCredentials()
   const pools = new Pools({
@@ -84,11 +94,10 @@ export async function localProxy(
     log,
     limits: DEFAULT_FRAME_LIMITS,
     customs: { ...DEFAULT_CUSTOMS, ...customs },
-    timers: new SessionTimers({
-      loginTimeoutMs: 10_000,
-      waitNotifyMs,
-      of: () => ({ ...NO_LIMITS, ...limits }),
-    }),
+    timers: new SessionTimers(
+      { loginTimeoutMs, waitNotifyMs, of: () => ({ ...NO_LIMITS, ...limits }) },
+      abandonMs,
+    ),
     observer: undefined,
     traffic: new TrafficTable(),
     console: undefined,

@@ -1,0 +1,48 @@
+import type { Lane } from '../backend/lane.ts'
+import { BackendLost } from '../base/errors.ts'
+import type { SessionTransaction } from '../executor/transaction.ts'
+import { writeNotice } from '../wire/error-messages.ts'
+import type { ClientOutput } from './client-output.ts'
+import type { StatementRelay } from './statement-relay.ts'
+
+/** What time limits need to see and do of the server connections that a session uses or waits for. */
+export class SessionServers {
+  /** The statement at hand stands in it. */
+  lane: Lane | undefined
+  readonly #output: ClientOutput
+  readonly #transaction: SessionTransaction
+  readonly #relay: StatementRelay
+
+  constructor(output: ClientOutput, transaction: SessionTransaction, relay: StatementRelay) {
+    this.#output = output
+    this.#transaction = transaction
+    this.#relay = relay
+  }
+
+  /** For a connection, in milliseconds of performance.now(); 0: it doesn't wait. */
+  get waitingSinceMs(): number {
+    return this.#transaction.waitingSinceMs
+  }
+
+  /** In PgBouncer's words. Not while a statement that waits for one more connection has others that may be answering. */
+  tellOfWait(): void {
+    if (this.#transaction.connections.some(({ openRequests }) => openRequests > 0)) return
+    writeNotice(this.#output.frames, {
+      severity: 'NOTICE',
+      message: 'No server connection available in postgres backend, client being queued',
+    })
+  }
+
+  /** What was cancelled long ago is not answered: its connections are of no use to anyone. */
+  abandon(): void {
+    if (this.lane !== undefined) {
+      this.lane.abandon()
+      return
+    }
+    const error = new BackendLost('the server does not answer', true)
+    this.#relay.abandon(error)
+    for (const connection of this.#transaction.cancellable) {
+      if (connection.openRequests > 0) connection.close(error)
+    }
+  }
+}
