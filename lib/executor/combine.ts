@@ -62,7 +62,7 @@ export async function combine(
     const request = await scatterRequest(plan, execution, context, keys, {
       resultFormats: BINARY,
       maxRows: plan.combine === undefined ? (plan.rowLimit ?? 0) : 0,
-      access: 'read',
+      access: plan.locksRows ? 'write' : 'read',
     })
     await scatter(request, context, flow, gathered.readerFor, signal)
     if (combining.explaining !== undefined) {

@@ -33,6 +33,8 @@ export async function runCopyQuery(
   if (scatter.kind === 'refusal') throw refusalError(scatter)
   if (scatter.kind === 'pulled')
     return runPulled(scatter, { execution, context, declaresCursor: false })
+  if (scatter.kind === 'locked-select' || scatter.locksRows)
+    throw refusalError({ kind: 'refusal', id: 'row-locks' })
   return copyScatter(plan, scatter, execution, context, keys)
 }
 

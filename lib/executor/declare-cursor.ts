@@ -63,6 +63,8 @@ async function declare(
     const scatter = multi()
     if (scatter.kind === 'refusal') throw refusalError(scatter)
     if (scatter.kind === 'pulled') return declareOverPulled(plan, scatter, execution, context)
+    if (scatter.kind === 'locked-select' || scatter.locksRows)
+      throw refusalError({ kind: 'refusal', id: 'row-locks' })
     const query = scatter.combine ?? plainRows(scatter)
     tag = await combine(scatter, query, { execution: own, context, keys, cursor: plan })
   }

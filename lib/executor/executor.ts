@@ -11,6 +11,7 @@ import { runFunctionQuery } from './function-query.ts'
 import { writeFunctionResult } from './function-rows.ts'
 import { runInsertRows, unknownKey } from './insert-rows.ts'
 import { lockTables } from './lock-tables.ts'
+import { runLockedSelect } from './locked-select.ts'
 import { runScatterModify } from './modify.ts'
 import type { ClusterCommands, CommandTag, Execution, StatementContext } from './ports.ts'
 import { PositionMap } from './position-map.ts'
@@ -131,6 +132,7 @@ async function select(
     context.noteTier('pull')
     return runPulled(scatter, { execution, context, declaresCursor: false })
   }
+  if (scatter.kind === 'locked-select') return runLockedSelect(scatter, execution, context, keys)
   if (scatter.combine !== undefined) context.noteTier('combine')
   return runScatterSelect(scatter, execution, context, keys)
 }

@@ -23,7 +23,7 @@ export async function runScatterSelect(
     const request = await scatterRequest(plan, execution, context, keys, {
       resultFormats: execution.resultFormats,
       maxRows: plan.rowLimit ?? 0,
-      access: 'read',
+      access: plan.locksRows ? 'write' : 'read',
       describesAlways: execution.sendsRowDescription,
     })
     await scatter(

@@ -5,6 +5,7 @@ import type {
   DdlPlan,
   InsertThroughScratchPlan,
   KeySource,
+  LockedSelect,
   ModifyPlan,
   Pin,
   Plan,
@@ -132,7 +133,13 @@ function describeRouted(routed: RoutedStatement): string {
 
 function describeMulti(
   routed: RoutedStatement,
-  multi: () => ScatterSelect | PulledPlan | ScatterModify | InsertThroughScratchPlan | RefusalPlan,
+  multi: () =>
+    | ScatterSelect
+    | LockedSelect
+    | PulledPlan
+    | ScatterModify
+    | InsertThroughScratchPlan
+    | RefusalPlan,
 ): readonly string[] {
   if (routed.isShapeStable) return []
   const plan = multi()
@@ -141,6 +148,7 @@ function describeMulti(
   if (plan.kind === 'insert-through-scratch') {
     return describeThroughScratch(plan).map((line) => `multi: ${line}`)
   }
+  if (plan.kind === 'locked-select') return describeLocked(plan)
   const pins = plan.pins.map(describePin).join(' ')
   const parameters = plan.parameters.length === 0 ? '' : ` parameters ${plan.parameters.join()}`
   const time = plan.usesTransactionTime ? ' time' : ''
@@ -149,6 +157,16 @@ function describeMulti(
   if (plan.combine !== undefined) lines.push(describeCombine(plan.combine))
   if (plan.rowLimit !== undefined) lines.push(`row limit: ${plan.rowLimit}`)
   return lines
+}
+
+function describeLocked(plan: LockedSelect): readonly string[] {
+  const { pins, candidates, lock, chosen } = plan
+  return [
+    `multi: locked [${pins.map(describePin).join(' ')}] limit ${plan.limits.join(' offset ')}`,
+    `candidates: ${shardText(candidates.worker)}`,
+    `lock: ${shardText(lock.worker)}`,
+    `chosen: ${shardText(chosen.worker)}`,
+  ]
 }
 
 function describeThroughScratch(plan: InsertThroughScratchPlan): readonly string[] {

@@ -138,7 +138,27 @@ export type SelectPlan = {
    * Built lazily by the planner: most statements never need it. Pure; may be called any number of times. It holds the
    * literals of the text that the plan was made from: for another text of the same shape, plan anew first.
    */
-  readonly multi: () => ScatterSelect | PulledPlan | RefusalPlan
+  readonly multi: () => ScatterSelect | LockedSelect | PulledPlan | RefusalPlan
+}
+
+/** SELECT … LIMIT … FOR UPDATE (or its kin) over several shards of one table. */
+export type LockedSelect = {
+  readonly kind: 'locked-select'
+  readonly table: DistributedTable
+  readonly pins: readonly Pin[]
+  /** The primary keys of rows that come first; how many is the parameter after the keys'. */
+  readonly candidates: ScatterSelect
+  /** Locks rows by their keys and gives the keys of those that it got. */
+  readonly lock: WorkerQuery
+  /** The statement itself without locks, over the rows with the keys. */
+  readonly chosen: ScatterSelect
+  /** The statement's own parameters; arrays of the keys' columns follow. */
+  readonly parameterCount: number
+  readonly keyCount: number
+  /** LIMIT and OFFSET as expressions. */
+  readonly limits: readonly string[]
+  /** Without SKIP LOCKED and NOWAIT. */
+  readonly waits: boolean
 }
 
 /**
@@ -189,6 +209,8 @@ export type ScatterSelect = WorkerQuery & {
   readonly pins: readonly Pin[]
   /** undefined: the shards' rows are the answer, in any order (no ORDER BY, LIMIT …). */
   readonly combine: CombineQuery | undefined
+  /** FOR UPDATE and its kin, in each shard. */
+  readonly locksRows: boolean
   /** At most this many rows are wanted of all together; the executor may stop the shards then. */
   readonly rowLimit: number | undefined
 }

@@ -70,7 +70,14 @@ export function orPulled<T>(
     return plan()
   } catch (error) {
     const changesRows = tables.references.some(({ role }) => role === 'target')
-    if (!(error instanceof Refusal) || changesRows) throw error
+    if (
+      !(error instanceof Refusal) ||
+      changesRows ||
+      error.id.includes('locks-') ||
+      error.id === 'reference-locks'
+    ) {
+      throw error
+    }
     return planPulled(input, 'SelectStmt', tables)
   }
 }
@@ -105,7 +112,8 @@ function checkLocks({ references }: StatementTables, { lockedRels }: LockingClau
     const name = node.alias?.aliasname ?? node.relname
     return lockedRels?.some(({ RangeVar }) => RangeVar?.relname === name) ?? true
   }
-  if (references.some((one) => one.table?.kind !== undefined && isLocked(one))) refuse('row-locks')
+  if (references.some((one) => one.table?.kind === 'distributed' && isLocked(one)))
+    refuse('row-locks')
 }
 
 function checkFunction(node: Readonly<Record<string, unknown>>): void {

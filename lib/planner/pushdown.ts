@@ -70,7 +70,7 @@ function checkBlocks({ builder }: Analysis, root: Block): void {
 function checkHolder(block: Block, isRoot: boolean): void {
   if (block.isRecursive) refuse('recursive-cte')
   if (block.kind === 'set-operation' && isRoot) refuse('expression', 'set operation')
-  if (block.select?.lockingClause !== undefined) refuse('row-locks')
+  if (!isRoot && block.select?.lockingClause !== undefined) refuse('row-locks')
   if (!isRoot && block.kind !== 'select' && block.kind !== 'set-operation') refuse('modifying-cte')
 }
 

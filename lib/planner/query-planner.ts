@@ -11,7 +11,8 @@ import { orPulled, planPulled } from './pull-planner.ts'
 import { planReferenceWrite } from './reference-writes.ts'
 import { refuse } from './refusals.ts'
 import { pinsOf, routedStatement } from './router.ts'
-import { planScatterSelect } from './scatter-planner.ts'
+import { checkReferenceLocks } from './row-locks.ts'
+import { planMultiSelect } from './scatter-planner.ts'
 import { currentOf } from './statement-checks.ts'
 import type { StatementTables } from './table-references.ts'
 import type { MergeStmt } from './tree.ts'
@@ -46,18 +47,21 @@ function planSelect(input: PlanInput, tables: StatementTables): Plan {
     const analysis = analyse(input, input.statement)
     const pins = pinsOf(analysis.root, analysis.flow.constants())
     const routed = routedStatement(input, analysis.tables, pins)
-    const multi = () => orRefusal(() => orPulled(input, tables, () => planScatterSelect(analysis)))
+    if (isElsewhere(input, tables)) checkReferenceLocks(analysis.root)
+    const multi = () => orRefusal(() => orPulled(input, tables, () => planMultiSelect(analysis)))
     return { kind: 'select', routed, multi }
   })
 }
 
 /** Functions of the user's are on the coordinator: other nodes may have none, or others, of that name. */
-function runsCodeElsewhere({ statement, catalog }: PlanInput, tables: StatementTables): boolean {
+function runsCodeElsewhere(input: PlanInput, tables: StatementTables): boolean {
+  return isElsewhere(input, tables) && runsCode('SelectStmt', input.statement)
+}
+
+/** Not all shards are the coordinator's. */
+function isElsewhere({ catalog }: PlanInput, { distributed }: StatementTables): boolean {
   const { nodeId: coordinatorId } = coordinatorOf(catalog)
-  const isElsewhere = tables.distributed.some(({ shards }) =>
-    shards.some(({ nodeId }) => nodeId !== coordinatorId),
-  )
-  return isElsewhere && runsCode('SelectStmt', statement)
+  return distributed.some(({ shards }) => shards.some(({ nodeId }) => nodeId !== coordinatorId))
 }
 
 function statementTarget({ statement }: PlanInput): object | undefined {

@@ -83,8 +83,22 @@ export const REFUSALS = {
   'row-locks': {
     sqlState: NOT_SUPPORTED,
     message: 'could not run distributed query with FOR UPDATE/SHARE commands',
-    hint: PIN_HINT,
-    example: 'SELECT * FROM events FOR UPDATE',
+    hint: 'Join distributed tables on their distribution columns only, or lock rows in a statement of its own.',
+    example: 'SELECT * FROM events, system_settings FOR UPDATE',
+  },
+  'row-locks-limit': {
+    sqlState: NOT_SUPPORTED,
+    message:
+      'FOR UPDATE/SHARE with LIMIT over several shards is only supported on one table that has a primary key',
+    hint: 'Lock rows by their keys in a second statement, or filter on one value of the distribution column.',
+    example: 'SELECT * FROM events JOIN users USING (tenant_id) LIMIT 1 FOR UPDATE',
+  },
+  'reference-locks': {
+    sqlState: NOT_SUPPORTED,
+    message: 'rows of reference tables cannot be locked together with those of distributed tables',
+    hint: 'Name the distributed tables: FOR UPDATE OF …; lock rows of the reference table in a statement of its own.',
+    example:
+      'SELECT * FROM events JOIN countries ON code = event_type WHERE tenant_id = 1 FOR UPDATE',
   },
   'table-sample': {
     sqlState: NOT_SUPPORTED,

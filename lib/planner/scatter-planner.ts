@@ -5,19 +5,27 @@ import { isAggregateCall, replaceTime, visitLevel } from './expressions.ts'
 import { gatherRows } from './gather.ts'
 import { orRefusal } from './or-refusal.ts'
 import { orderRows } from './ordered-rows.ts'
-import type { CombineQuery, Pin, ScatterSelect } from './plan.ts'
+import type { CombineQuery, LockedSelect, Pin, ScatterSelect } from './plan.ts'
 import { orPulled } from './pull-planner.ts'
 import { type CoreShape, coreShape, type Pushdown, provePushable } from './pushdown.ts'
 import type { Block } from './query-model.ts'
 import { distributionKey, wholeRowRelation } from './query-model.ts'
 import { refuse } from './refusals.ts'
 
+import { checkLocks, isCutLock, planLockedSelect } from './row-locks.ts'
 import { workerFromText, workerFromTree } from './shard-text.ts'
 import type { SelectStmt, Tree } from './tree.ts'
 import { groupKeys } from './value-flow.ts'
 
 /** A SELECT over several shards: what runs in each, and how their rows become the answer. */
-export function planScatterSelect(analysis: Analysis): ScatterSelect {
+export function planMultiSelect(analysis: Analysis): ScatterSelect | LockedSelect {
+  const { select } = analysis.root
+  return select !== undefined && isCutLock(select)
+    ? planLockedSelect(analysis, planScatterSelect)
+    : planScatterSelect(analysis)
+}
+
+function planScatterSelect(analysis: Analysis): ScatterSelect {
   const { root } = analysis
   const { select } = root
   if (root.kind === 'set-operation') return refuse('expression', 'set operation')
@@ -25,6 +33,7 @@ export function planScatterSelect(analysis: Analysis): ScatterSelect {
   const pushdown = provePushable(analysis, root)
   const core = coreShape(analysis, root, select, pushdown)
   const isWhole = core.groupsByKey && core.distinctByKey && core.windowsByKey
+  checkLocks(root, isWhole && !core.isAggregated && !core.hasWindows)
   const isCut = select.sortClause ?? select.limitCount ?? select.limitOffset
   const isConcatenation = isWhole && isCut === undefined
   const isPlain = isConcatenation && !core.isAggregated && select.distinctClause === undefined
@@ -87,7 +96,7 @@ function combined({ analysis, pushdown, select }: SelectShape, query: SplitQuery
 }
 
 function scatter(
-  { flow }: Analysis,
+  { flow, root }: Analysis,
   { seeds }: Pushdown,
   query: ReturnType<typeof workerFromText>,
   combine: CombineQuery | undefined,
@@ -108,6 +117,7 @@ function scatter(
     pins: isPinned ? pins : [{ table: first.table, values: undefined }],
     ...query,
     combine,
+    locksRows: root.select?.lockingClause !== undefined,
     rowLimit,
   }
 }

@@ -3,6 +3,7 @@ import { SqlState } from '../base/sqlstate.ts'
 import { Answer } from '../executor/answer-script.ts'
 import type { SessionStatementContext } from '../executor/statement-context.ts'
 import { withFormats } from '../executor/statement-description.ts'
+import { withClient } from '../executor/with-client.ts'
 import type { Plan } from '../planner/plan.ts'
 import {
   writeCommandComplete,
@@ -136,17 +137,6 @@ export class PortalRunner {
     this.#runner.noteExecuted({ plan })
     return tag
   }
-}
-
-/** The same statement's world with another place for its rows. */
-function withClient(context: SessionStatementContext, client: HeldResult): SessionStatementContext {
-  return new Proxy(context, {
-    get: (target, property) => {
-      if (property === 'client') return client
-      const value: unknown = Reflect.get(target, property, target)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
 }
 
 function refuseSecondRun(portal: Portal): void {

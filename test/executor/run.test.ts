@@ -32,6 +32,7 @@ function scatterPlan(world: World, text: string, more: Partial<ScatterSelect> = 
     worker: shardText(world, text),
     combine: undefined,
     parameters: [],
+    locksRows: false,
     rowLimit: undefined,
     usesTransactionTime: false,
     ...more,

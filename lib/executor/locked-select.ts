@@ -1,0 +1,182 @@
+import { RouterError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
+import type { Shard } from '../catalog/catalog.ts'
+import { coordinatorOf } from '../catalog/catalog-lookup.ts'
+import type { LockedSelect } from '../planner/plan.ts'
+import { readDataRow } from '../wire/backend-messages.ts'
+import { Backend, HEADER_BYTES } from '../wire/message-codes.ts'
+import { pickParameters } from './bound-parameters.ts'
+import type { ClientPort, CommandTag, Execution, StatementContext } from './ports.ts'
+import { waitFor } from './relayed-rows.ts'
+import { allowedShards, type KeyReader } from './route.ts'
+import { ScatterFlow, scatter } from './scatter.ts'
+import { runScatterSelect } from './select.ts'
+import { textForShard } from './shard-text.ts'
+import { sendStatements } from './statement-request.ts'
+import { withClient } from './with-client.ts'
+
+/** Keys of so many rows are held in memory. */
+const MAX_ROWS = 100_000
+/** Asked for beyond what is wanted, where others may hold some. */
+const SPARE_ROWS = 16
+
+/** The values of a primary key as texts. */
+type Key = readonly (string | undefined)[]
+
+type LockRun = {
+  readonly plan: LockedSelect
+  readonly execution: Execution
+  readonly context: StatementContext
+  readonly keys: KeyReader
+}
+
+/** Locks the rows that come first, one batch after the other in their order, until there are enough; then reads them. */
+export function runLockedSelect(
+  plan: LockedSelect,
+  execution: Execution,
+  context: StatementContext,
+  keys: KeyReader,
+): Promise<CommandTag> {
+  const run = { plan, execution: { ...execution, keepsStatement: false }, context, keys }
+  return context.atomically(async () => {
+    const wanted = await wantedRows(run)
+    const locked = wanted === undefined ? [] : await lockFirst(run, wanted)
+    const parameters = withKeys(run, locked)
+    return runScatterSelect(plan.chosen, { ...run.execution, parameters }, context, keys)
+  })
+}
+
+/** LIMIT and OFFSET together; undefined: reading will tell what is wrong with them. */
+async function wantedRows({ plan, execution, context }: LockRun): Promise<number | undefined> {
+  const numbers = plan.limits.map((limit) => (/^\d+$/.test(limit) ? Number(limit) : undefined))
+  const [count, offset] = numbers.includes(undefined)
+    ? await askLimits(plan, execution, context)
+    : numbers
+  if (count === undefined || count + (offset ?? 0) > MAX_ROWS) throw tooMany()
+  return count < 0 || (offset ?? 0) < 0 ? undefined : count + (offset ?? 0)
+}
+
+async function askLimits(
+  { limits, parameterCount }: LockedSelect,
+  { parameters }: Execution,
+  context: StatementContext,
+): Promise<readonly (number | undefined)[]> {
+  const connection = await context.connection(coordinatorOf(context.catalog).nodeId, 'read')
+  const rows = new RowCollector()
+  const numbers = Array.from({ length: parameterCount }, (_, index) => index + 1)
+  const statement = {
+    text: Buffer.from(`SELECT ${limits.map((limit) => `(${limit})::pg_catalog.int8`).join(', ')}`),
+    parameters: pickParameters(parameters, numbers),
+    resultFormats: [],
+    describes: false,
+    maxRows: 0,
+  }
+  const answer = sendStatements(connection, [statement], rows, { positions: 'drop' })
+  await waitFor(answer, connection, context.signal)
+  return (rows.keys[0] ?? []).map((value) => (value === undefined ? undefined : Number(value)))
+}
+
+async function lockFirst(run: LockRun, wanted: number): Promise<readonly Key[]> {
+  const locked: Key[] = []
+  const tried = new Set<string>()
+  for (let asked = wanted + (run.plan.waits ? 0 : SPARE_ROWS); ; asked *= 2) {
+    if (asked > 2 * MAX_ROWS) throw tooMany()
+    const candidates = await candidateKeys(run, asked)
+    const left = candidates.filter((key) => !tried.has(JSON.stringify(key)))
+    while (locked.length < wanted && left.length > 0) {
+      const batch = left.splice(0, wanted - locked.length)
+      for (const key of batch) tried.add(JSON.stringify(key))
+      locked.push(...(await lockRows(run, batch)))
+    }
+    if (locked.length >= wanted || candidates.length < asked) return locked
+  }
+}
+
+async function candidateKeys({ plan, execution, context, keys }: LockRun, limit: number) {
+  const { parameters } = execution
+  const numbers = Array.from({ length: plan.parameterCount }, (_, index) => index + 1)
+  const unused = Array.from({ length: plan.keyCount }, () => '{}')
+  const own = {
+    ...execution,
+    parameters: pickParameters(parameters, numbers, [...unused, String(limit)]),
+    resultFormats: [],
+    sendsRowDescription: false,
+  }
+  const rows = new RowCollector()
+  await runScatterSelect(plan.candidates, own, withClient(context, rows), keys)
+  return rows.keys
+}
+
+/** Node after node where sessions may wait for each other: so none waits for one that waits for it. */
+async function lockRows(run: LockRun, batch: readonly Key[]): Promise<readonly Key[]> {
+  const { plan, context, keys } = run
+  const rows = new RowCollector()
+  const { worker, parameters, usesTransactionTime } = plan.lock
+  const extra = usesTransactionTime ? [await context.transactionTime()] : []
+  const request = {
+    textFor: (shard: Shard) => textForShard(worker, shard),
+    parameters: pickParameters(withKeys(run, batch), parameters, extra),
+    resultFormats: [],
+    maxRows: 0,
+    access: 'write' as const,
+  }
+  const shards = allowedShards(plan.table, plan.pins, keys)
+  const nodeIds = [...new Set(shards.map(({ nodeId }) => nodeId))].sort((a, b) => a - b)
+  const turns = plan.waits
+    ? nodeIds.map((nodeId) => shards.filter((shard) => shard.nodeId === nodeId))
+    : [shards]
+  for (const turn of turns) {
+    await scatter({ ...request, shards: turn }, context, new ScatterFlow(), () => rows)
+  }
+  return rows.keys
+}
+
+function withKeys({ plan, execution }: LockRun, batch: readonly Key[]) {
+  const numbers = Array.from({ length: plan.parameterCount }, (_, index) => index + 1)
+  const arrays = Array.from({ length: plan.keyCount }, (_, column) => {
+    return `{${batch.map((key) => element(key[column])).join()}}`
+  })
+  return pickParameters(execution.parameters, numbers, arrays)
+}
+
+function element(value: string | undefined): string {
+  return value === undefined ? 'NULL' : `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
+}
+
+/** Takes rows of texts instead of the client. */
+class RowCollector implements ClientPort {
+  readonly keys: Key[] = []
+  readonly isCongested = false
+  readonly log = { sessionId: 0 }
+
+  readonly row = (chunk: Buffer, start: number, end: number): void => {
+    const values = readDataRow(Buffer.from(chunk.subarray(start, end)))
+    this.keys.push(values.map((value) => value?.toString('utf8')))
+  }
+
+  /** Whole messages. */
+  write(chunk: Buffer, start: number, end: number): 'taken' {
+    for (let at = start; at < end; ) {
+      const next = at + chunk.readUInt32BE(at + 1) + HEADER_BYTES - 4
+      if (chunk[at] === Backend.dataRow) this.row(chunk, at, next)
+      at = next
+    }
+    return 'taken'
+  }
+
+  whenDrained(resume: () => void): void {
+    setImmediate(resume)
+  }
+
+  copyData(): AsyncIterable<Buffer> {
+    throw new Error('there is no client')
+  }
+}
+
+function tooMany(): RouterError {
+  return new RouterError(
+    SqlState.featureNotSupported,
+    `row locks with LIMIT over several shards are limited to ${MAX_ROWS} rows`,
+    { hint: 'Use a smaller LIMIT, or none at all.' },
+  )
+}
