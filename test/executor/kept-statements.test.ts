@@ -30,6 +30,7 @@ function lookup({ events }: World, text: string): SelectPlan {
       combine: undefined,
       parameters: [1],
       rowLimit: undefined,
+      locksRows: false,
       usesTransactionTime: false,
     }),
   }
