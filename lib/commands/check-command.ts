@@ -2,7 +2,7 @@ import pg from 'pg'
 import { Log } from '../base/log.ts'
 import type { Config, ConfigDatabase } from '../config/config.ts'
 import { Access } from '../proxy/access.ts'
-import { connectionAs } from '../proxy/own-connection.ts'
+import { connectionAs, credentialHint } from '../proxy/own-connection.ts'
 
 /** Of pgloom check: an error is what keeps clients from being served. */
 export type Finding = { readonly kind: 'ok' | 'warning' | 'error'; readonly text: string }
@@ -34,7 +34,8 @@ export async function probeServers(config: Config): Promise<readonly Finding[]> 
   const probes = config.databases.flatMap((database) => {
     return database.hosts.map((host) => probe(config, { ...database, host }))
   })
-  return (await Promise.all(probes)).flat()
+  const lookups = lookupsOf(config).map((lookup) => probeLookup(config, lookup))
+  return (await Promise.all([...probes, ...lookups])).flat()
 }
 
 async function probe(
@@ -56,11 +57,21 @@ async function probe(
     const [facts] = rows
     return facts === undefined ? [] : judge(facts, where, config, database)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    return [{ kind: 'error', text: `${where}: ${reason}` }]
+    return [{ kind: 'error', text: `${where}: ${reasonOf(error, config, user, database)}` }]
   } finally {
     await client.end().catch(() => undefined)
   }
+}
+
+function reasonOf(
+  error: unknown,
+  config: Config,
+  user: string,
+  database: Pick<ConfigDatabase, 'password'>,
+): string {
+  const reason = error instanceof Error ? error.message : String(error)
+  const hint = database.password === undefined ? credentialHint(config, user) : undefined
+  return hint === undefined ? reason : `${reason} (${hint})`
 }
 
 /** Somebody whose password is known: the forced one, else the first who has one. */
@@ -68,6 +79,53 @@ function userOf({ users, auth }: Config, database: ConfigDatabase): string | und
   if (database.user !== undefined) return database.user
   const known = users.find((user) => (user.server_password ?? user.password) !== undefined)
   return known?.name ?? database.auth_user ?? auth.auth_user
+}
+
+type Lookup = {
+  readonly user: string
+  readonly sql: string
+  readonly database: ConfigDatabase & { readonly host: string }
+}
+
+/** Where users are looked up by auth_query, each place once. */
+function lookupsOf({ auth, databases }: Config): readonly Lookup[] {
+  const find = (wanted: string) =>
+    databases.find(({ name }) => name === wanted) ?? databases.find(({ name }) => name === '*')
+  const found = new Map<string, Lookup>()
+  for (const asked of databases) {
+    const user = asked.auth_user ?? auth.auth_user
+    const name = asked.auth_dbname ?? auth.auth_dbname ?? asked.name
+    const target = find(name)
+    if (user === undefined || target === undefined || name === '*') continue
+    const sql = asked.auth_query ?? auth.auth_query
+    // it logs in with its own password, not with that of the database's clients
+    const { password: _, ...place } = target
+    const database = { ...place, name, host: target.hosts[0] }
+    found.set([name, user, sql].join('\0'), { user, sql, database })
+  }
+  return [...found.values()]
+}
+
+async function probeLookup(
+  config: Config,
+  { user, sql, database }: Lookup,
+): Promise<readonly Finding[]> {
+  const where = `auth_query in database ${database.name} as user ${user}`
+  if (config.users.some(({ name, md5_secret }) => name === user && md5_secret !== undefined)) {
+    return [{ kind: 'ok', text: `${where}: not probed, only an MD5 secret is known` }]
+  }
+  const client = new pg.Client(connectionAs(config, user, database))
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    await client.query('SET search_path = pg_catalog')
+    await client.query(sql, [user])
+    return [{ kind: 'ok', text: `${where}: works` }]
+  } catch (error) {
+    return [{ kind: 'error', text: `${where}: ${reasonOf(error, config, user, {})}` }]
+  } finally {
+    await client.end().catch(() => undefined)
+  }
 }
 
 function judge(

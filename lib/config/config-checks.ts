@@ -71,6 +71,27 @@ function checkUsers({ users }: Config, faults: Fault[]): void {
   })
 }
 
+/** Whom we log in as for our own purposes: a SCRAM secret can check a password, and not stand for it. */
+export function warnOfSecrets({
+  databases,
+  users,
+  auth,
+  metadata_user,
+}: Config): readonly string[] {
+  const isSharded = databases.some(({ sharded }) => sharded)
+  const roles = [
+    ['metadata_user', isSharded ? metadata_user : undefined],
+    ['auth_user', auth.auth_user],
+    ...databases.map(({ auth_user }) => ['auth_user', auth_user] as const),
+  ] as const
+  const warnings = roles.flatMap(([role, name]) => {
+    const user = users.find((one) => one.name === name)
+    if (user?.scram_secret === undefined || user.server_password !== undefined) return []
+    return `${role} ${name} has a SCRAM secret only, which is no password: servers must trust it, or it needs a server_password`
+  })
+  return [...new Set(warnings)]
+}
+
 function checkAuth({ auth, tls }: Config, faults: Fault[]): void {
   const { type, hba_file, ident_file } = auth
   if (type === 'hba' && hba_file === undefined) {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Config } from './config.ts'
-import { checkMeaning } from './config-checks.ts'
+import { checkMeaning, warnOfSecrets } from './config-checks.ts'
 import { resolveConfig } from './config-resolution.ts'
 import { type ConfigSource, dottedName, isObject } from './config-source.ts'
 import { applyEnvironment, type Environment } from './environment.ts'
@@ -53,7 +53,13 @@ function configOf(source: ConfigSource): LoadedConfig {
   const config = resolveConfig(written, source.directory, found)
   checkMeaning(config, found)
   if (found.length > 0) throw faultsError(found, source)
-  return { config: deepFreeze(config), warnings: source.warnings }
+  const warnings = [...source.warnings, ...warnOfSecrets(config)]
+  if (config.databases.length === 0) {
+    warnings.push(
+      `${source.where(['databases'])}: there is no database: clients can only use the console`,
+    )
+  }
+  return { config: deepFreeze(config), warnings }
 }
 
 function readText(file: string): string {

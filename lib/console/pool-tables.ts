@@ -2,6 +2,8 @@ import type { ProxyView } from './proxy-ports.ts'
 import type { ClientReport, DatabaseReport, ServerReport, UserReport } from './reports.ts'
 import { shownTable } from './shown-table.ts'
 
+/** PgBouncer's pool of its own console. */
+const CONSOLE = 'pgbouncer'
 const MICROS_PER_SECOND = 1_000_000
 
 /** A pool is, as in PgBouncer, what one user has of one database: on all nodes together. */
@@ -101,6 +103,14 @@ export const DATABASES = shownTable({
   },
 })
 
+const NOBODY_SPECIAL: Omit<UserReport, 'name'> = {
+  poolSize: null,
+  reservePoolSize: null,
+  poolMode: null,
+  maxConnections: 0,
+  maxClientConnections: 0,
+}
+
 export const USERS = shownTable({
   columns: {
     name: 'text',
@@ -114,7 +124,7 @@ export const USERS = shownTable({
   },
   rows: async (proxy: ProxyView) => {
     const [clients, servers] = await Promise.all([proxy.clients(), proxy.servers()])
-    return proxy.users().map((user) => ({
+    return usersSeen(proxy.users(), [...clients, ...servers]).map((user) => ({
       name: user.name,
       pool_size: ownSize(user.poolSize),
       reserve_pool_size: ownSize(user.reservePoolSize),
@@ -126,6 +136,17 @@ export const USERS = shownTable({
     }))
   },
 })
+
+/** Those of the configuration, and whoever else is here. */
+function usersSeen(
+  configured: readonly UserReport[],
+  here: readonly { readonly user: string }[],
+): readonly UserReport[] {
+  const names = new Set(here.map(({ user }) => user).filter((user) => user !== ''))
+  for (const { name } of configured) names.delete(name)
+  const others = [...names].map((name) => ({ ...NOBODY_SPECIAL, name }))
+  return [...configured, ...others].sort((one, other) => (one.name < other.name ? -1 : 1))
+}
 
 function clientCounts(clients: readonly ClientReport[]) {
   const waiting = clients.filter(({ state }) => state === 'waiting')
@@ -166,6 +187,7 @@ function poolKeys(reports: readonly PoolKey[]): PoolKey[] {
 
 /** The user's own comes before the database's. */
 function poolModeOf(proxy: ProxyView, database: string, user: string): string {
+  if (database === CONSOLE) return 'statement'
   const own = proxy.users().find(({ name }: UserReport) => name === user)?.poolMode
   return own ?? databaseOf(proxy.databases(), database)?.poolMode ?? proxy.poolMode
 }

@@ -49,11 +49,22 @@ export async function withOwnConnection<T>(
   }
 }
 
+/** What keeps us from logging in as this user, as far as the configuration shows. */
+export function credentialHint({ users }: Config, user: string): string | undefined {
+  const known = users.find(({ name }) => name === user)
+  if (known === undefined) return `users has no entry for ${user}, so no password is known`
+  if (known.server_password !== undefined || known.password !== undefined) return undefined
+  return `users has only a secret of ${user}, not its password: give its server_password`
+}
+
 function unusable(config: Config, database: ConfigDatabase, cause: unknown): Error {
   const { name, hosts, port } = database
   const where = `database ${name} of the coordinator ${hosts[0]}:${port}`
   const reason = cause instanceof Error ? cause.message : String(cause)
-  return new Error(`cannot use ${where} as user ${config.metadata_user}: ${reason}`, { cause })
+  const hint = credentialHint(config, config.metadata_user)
+  const more = hint === undefined ? '' : ` (${hint})`
+  const message = `cannot use ${where} as user ${config.metadata_user}: ${reason}${more}`
+  return new Error(message, { cause })
 }
 
 /**

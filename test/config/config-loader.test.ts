@@ -28,6 +28,14 @@ t.test('the configuration', async (t) => {
     })
   })
 
+  t.test('warns of what can hardly be meant', async (t) => {
+    const none = parseConfig('databases: []', 'x.yaml')
+    t.same(none.warnings, ['x.yaml:1: there is no database: clients can only use the console'])
+    const secret = `SCRAM-SHA-256$4096:${'YWJjZGVmZ2g='}$${'A'.repeat(43)}=:${'A'.repeat(43)}=`
+    const text = `${MINIMAL}metadata_user: app\nusers:\n  - { name: app, scram_secret: '${secret}' }\n`
+    t.match(parseConfig(text, 'x.yaml').warnings, [/^metadata_user app has a SCRAM secret only/])
+  })
+
   const faults: Readonly<Record<string, readonly [text: string, message: string]>> = {
     'an unknown key': [
       `${MINIMAL}lissten: {}`,

@@ -178,6 +178,13 @@ t.test('a pgbouncer.ini', async (t) => {
     t.same(warnings, [])
   })
 
+  t.test('may be as Debian ships it, without any database', async (t) => {
+    const text = '[databases]\n\n[users]\n\n[pgbouncer]\nauth_type = md5\n'
+    const { config, warnings } = parseConfig(text, 'p.ini')
+    t.same(config.databases, [])
+    t.match(warnings, [/there is no database/])
+  })
+
   t.test('tells all faults at once, each with its place', async (t) => {
     const text = `[databases]
 app = host=h prot=1
