@@ -6,7 +6,7 @@ import type { Config } from '../config/config.ts'
 import { HttpServer, type HttpSources } from '../ops/http-server.ts'
 import { METRICS_TOPIC } from '../ops/metrics.ts'
 import { METRICS_CONTENT_TYPE, summedMetrics } from '../ops/summed-metrics.ts'
-import { descriptorShortage } from '../processes/descriptor-limit.ts'
+import { descriptorShortage, watchDescriptors } from '../processes/descriptor-limit.ts'
 import { Primary } from '../processes/primary.ts'
 import { AloneHost } from '../processes/process-host.ts'
 import type { StopMode, Supervisor } from '../processes/supervisor.ts'
@@ -57,6 +57,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const { config, log } = options
   const shortage = descriptorShortage(config.listen.max_client_conn)
   if (shortage !== undefined) log.warn(shortage)
+  watchDescriptors(log)
   const slots = new LocalSlots(slotLimits(config))
   slots.start()
   try {
