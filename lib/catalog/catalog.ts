@@ -66,6 +66,16 @@ export type ReferenceTable = TableBase & {
 /** Every other table is local: it lives on the coordinator and isn't in the catalog. */
 export type ClusterTable = DistributedTable | ReferenceTable
 
+/** Names, in any schema, of what runs code of the user's unsaid, or could be meant instead of Postgres' own. */
+export type UserCode = {
+  /** Relations: a write to them may leave something behind in its server session. */
+  readonly writes: ReadonlySet<string>
+  /** Relations: reading them may, too. */
+  readonly reads: ReadonlySet<string>
+  readonly functions: ReadonlySet<string>
+  readonly operators: ReadonlySet<string>
+}
+
 export type Catalog = {
   readonly database: string
   /** Grows with every change of the metadata; a plan is valid for one version only. */
@@ -78,6 +88,8 @@ export type Catalog = {
   readonly tables: ReadonlyMap<string, ClusterTable>
   /** Key: tableKey(schema, name) of local relations that bear the name of a cluster table in another schema. */
   readonly shadowingRelations: ReadonlySet<string>
+  /** undefined: not asked for, in a database without metadata. */
+  readonly userCode?: UserCode | undefined
   /** Key `nodeId/oid of a shard's table on that node` -> OID of the shell on the coordinator. */
   readonly shellOids: ReadonlyMap<string, number>
 }

@@ -6,9 +6,11 @@ import {
   type DistributedTable,
   type Shard,
   tableKey,
+  type UserCode,
 } from '../catalog/catalog.ts'
 import type { NodeAddress } from './metadata-schema.ts'
 import { shardSchema } from './shard-schema.ts'
+import { USER_CODE_SQL } from './user-code-sql.ts'
 
 /** Runs one statement without parameters and gives the first column of its first row. */
 export type ReadValue = (text: string) => Promise<string | undefined>
@@ -19,6 +21,7 @@ type Document = {
   readonly nodes: readonly (Omit<ClusterNode, 'host' | 'port'> & NodeAddress)[] | null
   readonly tables: readonly TableDocument[] | null
   readonly shadows: readonly (readonly [schema: string, name: string])[] | null
+  readonly userCode: { readonly [Part in keyof UserCode]: readonly string[] | null }
 }
 
 type TableDocument = {
@@ -88,7 +91,8 @@ SELECT json_build_object(
     FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace
     WHERE c.relname IN (SELECT r.relname FROM pgloom.pg_dist_partition t JOIN pg_class r ON r.oid = t.logicalrelid)
       AND c.relpersistence <> 't' AND x.nspname !~ '^pgloom_'
-      AND NOT EXISTS (SELECT FROM pgloom.pg_dist_partition t WHERE t.logicalrelid = c.oid)))`
+      AND NOT EXISTS (SELECT FROM pgloom.pg_dist_partition t WHERE t.logicalrelid = c.oid)),
+  'userCode', ${USER_CODE_SQL})`
 
 /** The raw document, or undefined where the metadata schema is missing. Equal texts mean equal catalogs. */
 export async function readDocument(read: ReadValue): Promise<string | undefined> {
@@ -138,7 +142,19 @@ export function buildCatalog(data: CatalogSourceData): Catalog {
     shadowingRelations: new Set(
       (document?.shadows ?? []).map(([schema, name]) => tableKey(schema, name)),
     ),
+    userCode: userCodeOf(document),
     shellOids: shellOidsOf(tables, data.tablesOfNodes, document),
+  })
+}
+
+function userCodeOf(document: Document | undefined): UserCode | undefined {
+  if (document === undefined) return undefined
+  const { writes, reads, functions, operators } = document.userCode
+  return Object.freeze({
+    writes: new Set(writes),
+    reads: new Set(reads),
+    functions: new Set(functions),
+    operators: new Set(operators),
   })
 }
 

@@ -71,6 +71,8 @@ export interface StatementContext {
   connection(nodeId: number, access: 'read' | 'write'): Promise<BackendConnection>
   /** The session keeps its connection to this node, which the statement must be using, between transactions. */
   pin(nodeId: number, reason: PinReason): void
+  /** Code of the user's is about to run there, as with `watch`. */
+  taint(connection: BackendConnection): void
   /** `local` is about to run there: what it may leave behind in its server session is this session's. */
   watch(connection: BackendConnection, local: LocalPlan): void
   readonly cursors: SessionCursors

@@ -24,6 +24,7 @@ export function runInsertThroughScratch(
 ): Promise<CommandTag> {
   const { source } = plan
   return throughScratch(plan.table, context, async (coordinator, scratch) => {
+    if (plan.runsCode) context.taint(coordinator)
     const pulled =
       source === undefined ? [] : await pullInto(source, coordinator, { execution, context })
     const names = source === undefined ? [] : pulledNames(source, pulled)

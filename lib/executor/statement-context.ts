@@ -42,6 +42,10 @@ export class SessionStatementContext implements StatementContext {
     this.#transaction.pin(nodeId, reason)
   }
 
+  taint(connection: BackendConnection): void {
+    this.#transaction.taint(connection)
+  }
+
   watch(connection: BackendConnection, { pin, runsCode, setsSettings }: LocalPlan): void {
     if (this.#side.has(connection)) {
       if (runsCode) this.#tainted.add(connection)

@@ -12,7 +12,9 @@ import { likeReplacements } from './like-clauses.ts'
 import type { LocalPlan, PinReason, Replacement } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { qualifierRange } from './qualifiers.ts'
-import type { StatementTables } from './table-references.ts'
+import { refuse } from './refusals.ts'
+import { sessionViews } from './session-views.ts'
+import type { StatementTables, TableReference } from './table-references.ts'
 import { builtinName, type FuncCall, type RangeVar, strings, type Tree, walkTree } from './tree.ts'
 import { runsCode } from './user-code.ts'
 
@@ -49,6 +51,8 @@ const HARMLESS_UTILITIES: ReadonlySet<string> = new Set([
 export function planLocal(input: PlanInput, kind: string, tables: StatementTables): LocalPlan {
   const statement = input.statement
   const isQuery = QUERY_KINDS.has(kind)
+  const readsOnly = kind === 'SelectStmt' && isReadOnly(statement)
+  if (kind !== 'SelectStmt' && tables.references.some(isSettingsTarget)) refuse('update-settings')
   const isReplaced = QUERYING_KINDS.has(kind)
   const hasLens = isReplaced && canLens(input)
   const replaced = isReplaced
@@ -61,12 +65,18 @@ export function planLocal(input: PlanInput, kind: string, tables: StatementTable
     changesCatalog: changesCatalog(kind, statement),
     pin: pinReason(kind, statement),
     readsSequences: readsSequences(statement),
+    sessionViews: sessionViews(statement),
     setsSettings: setSettings(statement).filter((name) => name !== undefined),
     cursor: localCursor(statement),
-    isReadOnly: kind === 'SelectStmt' && isReadOnly(statement),
-    runsCode: runsCode(kind, statement),
+    isReadOnly: readsOnly,
+    runsCode: runsCode(input, kind, tables, readsOnly),
     isShapeStable: isQuery && replaced.length === 0 && !mentionsSetting(statement),
   }
+}
+
+/** A rule of Postgres' turns an UPDATE of pg_settings into set_config(). */
+function isSettingsTarget({ node, role }: TableReference): boolean {
+  return role === 'target' && node.relname === 'pg_settings'
 }
 
 function refreshesSizes(statement: Tree, { references }: StatementTables): boolean {

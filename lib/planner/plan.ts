@@ -88,6 +88,8 @@ export type LocalPlan = {
   readonly setsSettings: readonly string[]
   /** currval(), lastval(): of the server session that used the sequence. */
   readonly readsSequences: boolean
+  /** What Postgres tells of the session itself, where part of that is known to the proxy only. */
+  readonly sessionViews: readonly SessionView[]
   /** DECLARE, FETCH, MOVE or CLOSE: the last three run where the cursor lives. */
   readonly cursor: LocalCursor | undefined
   /** Provably writes nothing (plain SELECT without row locks or unknown functions). */
@@ -103,6 +105,8 @@ export type LocalCursor = {
   readonly name: string
   readonly isHeld: boolean
 }
+
+export type SessionView = 'pg_cursors' | 'pg_prepared_statements' | 'pg_listening_channels'
 
 export type Replacement = TextRange & { readonly text: string }
 

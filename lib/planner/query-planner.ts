@@ -16,7 +16,7 @@ import { planMultiSelect } from './scatter-planner.ts'
 import { currentOf } from './statement-checks.ts'
 import type { StatementTables } from './table-references.ts'
 import type { MergeStmt } from './tree.ts'
-import { runsCode } from './user-code.ts'
+import { callsCode, callsShadowed } from './user-code.ts'
 
 /** SELECT, INSERT, UPDATE, DELETE and MERGE that name at least one cluster table. */
 export function planQuery(input: PlanInput, kind: string, tables: StatementTables): Plan {
@@ -32,6 +32,7 @@ export function planQuery(input: PlanInput, kind: string, tables: StatementTable
   if (isCreated || (own !== undefined && ownTable === undefined)) {
     return planPulled(input, kind, tables)
   }
+  if (kind !== 'SelectStmt' && isElsewhere(input, tables)) checkNotShadowed(input)
   if (input.statement.InsertStmt !== undefined) return planInsert(input, input.statement.InsertStmt)
   if (kind === 'SelectStmt') return planSelect(input, tables)
   if (tables.hasLocal) return refuse('local-and-distributed')
@@ -53,12 +54,18 @@ function planSelect(input: PlanInput, tables: StatementTables): Plan {
   })
 }
 
-/** Functions of the user's are on the coordinator: other nodes may have none, or others, of that name. */
-function runsCodeElsewhere(input: PlanInput, tables: StatementTables): boolean {
-  return isElsewhere(input, tables) && runsCode('SelectStmt', input.statement)
+/** There the workers' Postgres would find its own function. */
+function checkNotShadowed({ statement, catalog }: PlanInput): void {
+  if (callsShadowed(statement, catalog.userCode)) refuse('shadowed-function')
 }
 
-/** Not all shards are the coordinator's. */
+/** Functions of the user's are on the coordinator: other nodes may have none, or others, of that name. */
+function runsCodeElsewhere(input: PlanInput, tables: StatementTables): boolean {
+  const { statement, catalog } = input
+  return isElsewhere(input, tables) && callsCode('SelectStmt', statement, catalog.userCode)
+}
+
+/** Not all shards are the coordinator\'s. */
 function isElsewhere({ catalog }: PlanInput, { distributed }: StatementTables): boolean {
   const { nodeId: coordinatorId } = coordinatorOf(catalog)
   return distributed.some(({ shards }) => shards.some(({ nodeId }) => nodeId !== coordinatorId))

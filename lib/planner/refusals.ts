@@ -296,6 +296,19 @@ export const REFUSALS = {
     hint: "What concerns the stored rows only can be run on every shard: SELECT * FROM run_command_on_shards('my_table', 'REINDEX TABLE %s').",
     example: 'REINDEX TABLE events',
   },
+  'shadowed-function': {
+    sqlState: NOT_SUPPORTED,
+    message:
+      "a function or operator of yours that bears the name of one of Postgres' own cannot be used in a write to distributed tables",
+    hint: "Give it another name, or write pg_catalog before the name of Postgres' own.",
+    example: "UPDATE events SET event_type = initcap('a') WHERE tenant_id = 1",
+  },
+  'update-settings': {
+    sqlState: NOT_SUPPORTED,
+    message: 'settings cannot be changed with UPDATE pg_settings through the proxy',
+    hint: 'Use SET or set_config().',
+    example: "UPDATE pg_settings SET setting = '1MB' WHERE name = 'work_mem'",
+  },
   inheritance: {
     sqlState: NOT_SUPPORTED,
     message: 'a table cannot inherit from a distributed or reference table',

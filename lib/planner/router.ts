@@ -22,12 +22,13 @@ export function routedStatement(
   tables: StatementTables,
   pins: readonly Pin[],
 ): RoutedStatement {
+  const readsOnly = isReadOnly(input.statement)
   return {
     pins,
     splices: spliceAll(input, tables),
     isShapeStable: input.literals !== undefined && isOneValue(pins),
-    isReadOnly: isReadOnly(input.statement),
-    runsCode: runsCode('', input.statement),
+    isReadOnly: readsOnly,
+    runsCode: runsCode(input, '', tables, readsOnly),
   }
 }
 

@@ -26,7 +26,7 @@ export function planThroughScratch(
   )
   return {
     kind: 'insert-through-scratch',
-    runsCode: runsCode('InsertStmt', input.statement),
+    runsCode: runsCode(input, 'InsertStmt', tables, false),
     table,
     target: relationRange(input.text, relation ?? {}),
     targetSuffix: relation?.alias === undefined ? ` AS ${quoteName(table.name)}` : '',

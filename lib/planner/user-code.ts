@@ -1,5 +1,8 @@
+import type { UserCode } from '../catalog/catalog.ts'
 import { classifyFunction } from './builtin-functions.ts'
 import { METADATA_FUNCTIONS } from './cluster-objects.ts'
+import type { PlanInput } from './plan-input.ts'
+import type { StatementTables } from './table-references.ts'
 import { type FuncCall, strings, type Tree, walkTree } from './tree.ts'
 
 const OWN_SCHEMAS: ReadonlySet<string> = new Set([
@@ -12,18 +15,58 @@ const OWN_SCHEMAS: ReadonlySet<string> = new Set([
 /** Built-in functions that run queries they are given as text, or read tables by name. */
 const READS_BY_NAME = /_to_xml|^ts_stat$|^ts_rewrite$/
 
-/** Of functions that aren't Postgres' own, of DO and CALL: it may do anything to its session. */
-export function runsCode(kind: string, statement: Tree): boolean {
-  return kind === 'DoStmt' || kind === 'CallStmt' || callsUserFunction(statement)
+/** What the statement says or what hangs on its relations may do anything to its session. */
+export function runsCode(
+  { statement, catalog }: Pick<PlanInput, 'statement' | 'catalog'>,
+  kind: string,
+  { references }: StatementTables,
+  isReadOnly: boolean,
+): boolean {
+  const relations = isReadOnly ? catalog.userCode?.reads : catalog.userCode?.writes
+  return (
+    callsCode(kind, statement, catalog.userCode) ||
+    (relations !== undefined &&
+      relations.size > 0 &&
+      references.some(({ node }) => relations.has(node.relname ?? '')))
+  )
 }
 
-function callsUserFunction(statement: Tree): boolean {
+/** Of functions and operators that aren't Postgres' own, or might not be, of DO and CALL. */
+export function callsCode(kind: string, statement: Tree, userCode: UserCode | undefined): boolean {
+  if (kind === 'DoStmt' || kind === 'CallStmt') return true
   let found = false
-  walkTree(statement, (kind, node) => {
-    if (kind === 'FuncCall' && mayRunCode(node)) found = true
+  walkTree(statement, (nodeKind, node) => {
+    if (nodeKind === 'FuncCall' && mayRunCode(node)) found = true
+    if (mayBeShadowed(nodeKind, node, userCode)) found = true
     return !found
   })
   return found
+}
+
+/** Whether it calls something of the user's that bears the name of a function or an operator of Postgres'. */
+export function callsShadowed(statement: Tree, userCode: UserCode | undefined): boolean {
+  let found = false
+  walkTree(statement, (kind, node) => {
+    if (mayBeShadowed(kind, node, userCode)) found = true
+    return !found
+  })
+  return found
+}
+
+function mayBeShadowed(
+  kind: string,
+  node: Readonly<Record<string, unknown>>,
+  userCode: UserCode | undefined,
+): boolean {
+  if (userCode === undefined) return false
+  const { functions, operators } = userCode
+  if (kind === 'FuncCall' && functions.size > 0) {
+    const names = strings((node as FuncCall).funcname)
+    return names.length === 1 && functions.has(names[0] ?? '')
+  }
+  if (kind !== 'A_Expr' || operators.size === 0) return false
+  const names = strings(node['name'] as readonly Tree[] | undefined)
+  return names.length === 1 && operators.has(names[0] ?? '')
 }
 
 function mayRunCode(call: FuncCall): boolean {

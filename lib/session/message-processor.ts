@@ -207,15 +207,25 @@ export class MessageProcessor {
   /** The fast path of libpq: the function is the coordinator's. */
   async #functionCall({ frame }: QueuedMessage): Promise<void> {
     const { transaction, catalogs, clock } = this.#parts
-    readFunctionCall(frame)
+    const { functionOid } = readFunctionCall(frame)
     checkNotFailed(transaction.status, undefined)
     const catalog = catalogs.current()
-    const target = { nodeId: coordinatorOf(catalog).nodeId, access: 'write', shardIndex: undefined }
-    const connection = await this.#runner.connectionTo({ ...target, access: 'write' })
+    const connection = await this.#runner.connectionTo({
+      nodeId: coordinatorOf(catalog).nodeId,
+      access: 'write',
+      runsCode: !LARGE_OBJECT_FUNCTIONS.has(functionOid),
+      shardIndex: undefined,
+    })
     await this.#runner.relay(connection, { catalog }, (out) => out.bytes(frame))
     clock.done('local')
   }
 }
+
+/** Of pg_proc.dat, those that libpq calls: they leave nothing behind. */
+const LARGE_OBJECT_FUNCTIONS: ReadonlySet<number> = new Set([
+  715, 764, 767, 952, 953, 954, 955, 956, 957, 958, 964, 1004, 3170, 3171, 3172, 3457, 3458, 3459,
+  3460,
+])
 
 function isFatal(error: unknown): error is RouterError {
   return error instanceof ProtocolError && error.severity === 'FATAL'

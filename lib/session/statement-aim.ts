@@ -52,6 +52,7 @@ export function isPlain(plan: Plan): boolean {
         plan.replacements.length === 0 &&
         !(plan.refreshesSizes || plan.changesCatalog || plan.runsCode) &&
         !plan.readsSequences &&
+        plan.sessionViews.length === 0 &&
         plan.setsSettings.length === 0 &&
         plan.pin === undefined &&
         plan.cursor === undefined

@@ -20,6 +20,7 @@ import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
 import { currentRole, searchPathOf } from './search-path.ts'
 import type { SessionCommands } from './session-commands.ts'
 import type { SessionParts } from './session-parts.ts'
+import { checkSessionViews } from './session-views-check.ts'
 import { checkNotFailed } from './statement-guards.ts'
 import type {
   CachedPlan,
@@ -208,6 +209,7 @@ export class StatementRunner {
   /** Before a local statement runs; its connection has not been asked for yet. */
   async prepareLocal({ plan }: PlannedStatement): Promise<void> {
     const { commands, context, transaction } = this.#parts
+    if (plan.kind === 'local') checkSessionViews(plan.sessionViews, this.#parts)
     if (plan.kind === 'local' && plan.cursor?.action === 'declare') {
       checkCursorFree(transaction.cursors, plan.cursor.name)
     }

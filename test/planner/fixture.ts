@@ -160,6 +160,12 @@ const CATALOG: Catalog = {
   ],
   tables: new Map(TABLES.map((table) => [tableKey(table.schema, table.name), table])),
   shadowingRelations: new Set(),
+  userCode: {
+    writes: new Set(['audited']),
+    reads: new Set(['audited_view']),
+    functions: new Set(['initcap']),
+    operators: new Set(['~~~']),
+  },
   shellOids: new Map(),
 }
 

@@ -233,6 +233,7 @@ function fakeContext(
       }
     },
     transactionTime: async () => '2026-01-01 00:00:00+00',
+    taint: () => undefined,
     noteTier: () => undefined,
   }
 }

@@ -49,6 +49,10 @@ export class PlainContext implements StatementContext {
     return connection
   }
 
+  taint(): void {
+    // nobody else gets it
+  }
+
   pin(): void {
     // there is one connection a node anyway
   }
