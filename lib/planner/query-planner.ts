@@ -65,7 +65,7 @@ function runsCodeElsewhere(input: PlanInput, tables: StatementTables): boolean {
   return isElsewhere(input, tables) && callsCode('SelectStmt', statement, catalog.userCode)
 }
 
-/** Not all shards are the coordinator\'s. */
+/** Not all shards are the coordinator's. */
 function isElsewhere({ catalog }: PlanInput, { distributed }: StatementTables): boolean {
   const { nodeId: coordinatorId } = coordinatorOf(catalog)
   return distributed.some(({ shards }) => shards.some(({ nodeId }) => nodeId !== coordinatorId))
