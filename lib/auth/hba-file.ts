@@ -1,7 +1,10 @@
+import { dirname } from 'node:path'
 import { type AddressSet, readAddressSet } from './address-set.ts'
 import { AuthFileError } from './auth-file-error.ts'
 import type { HbaMethod, HbaRule } from './hba-rules.ts'
-import { type RuleLine, readRuleLines, type Word } from './rule-lines.ts'
+import { namePattern } from './name-pattern.ts'
+import { expandNames, type PlacedLine, readRuleFiles } from './rule-files.ts'
+import type { Word } from './rule-lines.ts'
 
 const TRANSPORTS: Readonly<Record<string, HbaRule['transport']>> = {
   local: 'local',
@@ -29,7 +32,7 @@ class Fault extends Error {}
 
 /** Rules in the file's order. Throws AuthFileError with all faults: a file is taken whole or not at all. */
 export function readHbaRules(text: string, file: string): readonly HbaRule[] {
-  const { lines, faults } = readRuleLines(text, file)
+  const { lines, faults } = readRuleFiles(text, file)
   const found = [...faults]
   const rules: HbaRule[] = []
   for (const line of lines) {
@@ -37,20 +40,21 @@ export function readHbaRules(text: string, file: string): readonly HbaRule[] {
       rules.push(readRule(line))
     } catch (error) {
       if (!(error instanceof Fault)) throw error
-      found.push(`${file}:${line.line}: ${error.message}`)
+      found.push(`${line.place}: ${error.message}`)
     }
   }
   if (found.length > 0) throw new AuthFileError(found)
   return rules
 }
 
-function readRule({ line, fields }: RuleLine): HbaRule {
-  const [type, databases, users, ...rest] = fields
+function readRule({ line, place, fields }: PlacedLine): HbaRule {
+  const [type, databaseWords, userWords, ...rest] = fields
   const transport = readTransport(type)
-  if (databases === undefined) throw new Fault('end of line before the database')
-  if (users === undefined) throw new Fault('end of line before the user')
-  checkNames('database', databases, ['samerole', 'samegroup'])
-  checkNames('user', users, [])
+  if (databaseWords === undefined) throw new Fault('end of line before the database')
+  if (userWords === undefined) throw new Fault('end of line before the user')
+  const directory = dirname(place)
+  const databases = readNames('database', databaseWords, ['samerole', 'samegroup'], directory)
+  const users = readNames('user', userWords, [], directory)
   const { addresses, after } = readAddresses(transport, rest)
   const [methodField, ...optionFields] = after
   const method = readMethod(methodField)
@@ -66,24 +70,33 @@ function readTransport(field: readonly Word[] | undefined): HbaRule['transport']
   const transport = TRANSPORTS[text]
   if (transport !== undefined) return transport
   if (text === 'hostgssenc') throw new Fault('GSSAPI encryption is not supported')
-  if (text.startsWith('include'))
-    throw new Fault(`${text} is not supported: one file holds all rules`)
   throw new Fault(`invalid connection type "${text}"`)
 }
 
-function checkNames(what: string, words: readonly Word[], keywords: readonly string[]): void {
-  for (const { text, isQuoted } of words) {
-    if (isQuoted) continue
-    if (keywords.includes(text) || text.startsWith('+')) {
-      throw new Fault(
-        `${what} "${text}" is not supported: the proxy doesn't know who is member of what`,
-      )
-    }
-    if (text.startsWith('@')) throw new Fault(`${what} "${text}": lists in files are not supported`)
-    if (text.startsWith('/')) {
-      throw new Fault(`${what} "${text}": regular expressions are not supported`)
-    }
+/** Names, keywords and patterns; those in files are among them. */
+function readNames(
+  what: string,
+  words: readonly Word[],
+  refused: readonly string[],
+  directory: string,
+): readonly Word[] {
+  try {
+    return expandNames(words, directory).map((word) => readName(word, what, refused))
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw error instanceof Fault ? error : new Fault(`${what}: ${reason}`)
   }
+}
+
+function readName(word: Word, what: string, refused: readonly string[]): Word {
+  const { text, isQuoted } = word
+  if (text.startsWith('/')) return { ...word, pattern: namePattern(text) }
+  if (!isQuoted && (refused.includes(text) || text.startsWith('+'))) {
+    throw new Fault(
+      `${what} "${text}" is not supported: the proxy doesn't know who is member of what`,
+    )
+  }
+  return word
 }
 
 function readAddresses(

@@ -61,11 +61,21 @@ function matches(rule: HbaRule, { user, database, address, isEncrypted }: HbaCli
   if (address !== undefined && !includesAddress(rule.addresses, address)) return false
   return (
     rule.databases.some((word) => matchesDatabase(word, database, user)) &&
-    rule.users.some(({ text, isQuoted }) => text === user || (text === 'all' && !isQuoted))
+    rule.users.some((word) => matchesUser(word, user))
   )
 }
 
-function matchesDatabase({ text, isQuoted }: Word, database: string, user: string): boolean {
+function matchesUser({ text, isQuoted, pattern }: Word, user: string): boolean {
+  if (pattern !== undefined) return pattern.test(user)
+  return text === user || (text === 'all' && !isQuoted)
+}
+
+function matchesDatabase(
+  { text, isQuoted, pattern }: Word,
+  database: string,
+  user: string,
+): boolean {
+  if (pattern !== undefined) return pattern.test(database)
   if (isQuoted) return text === database
   switch (text) {
     case 'all':

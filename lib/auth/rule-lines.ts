@@ -1,5 +1,10 @@
 /** A word of pg_hba.conf or pg_ident.conf. In quotes, keywords are plain names. */
-export type Word = { readonly text: string; readonly isQuoted: boolean }
+export type Word = {
+  readonly text: string
+  readonly isQuoted: boolean
+  /** The name is whatever this matches. */
+  readonly pattern?: RegExp
+}
 /** Fields of a line; a field is a list of words separated by commas. */
 export type RuleLine = { readonly line: number; readonly fields: readonly (readonly Word[])[] }
 

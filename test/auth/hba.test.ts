@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { readHbaRules } from '../../lib/auth/hba-file.ts'
 import { type HbaClient, matchingRule } from '../../lib/auth/hba-rules.ts'
@@ -79,6 +81,76 @@ t.test(
     }
   },
 )
+
+t.test('rules and names may stand in other files', async (t) => {
+  const directory = t.testdir({
+    'pg_hba.conf': `
+include users/first.conf
+include_if_exists missing.conf
+include_dir rules.d
+host  @databases  all              all  reject
+host  all         @users/staff,zoe all  md5
+`,
+    databases: 'old, "all"\n@more # and those\n',
+    more: 'older',
+    users: {
+      'first.conf': 'host all @staff.first all trust\n',
+      'staff.first': 'ann',
+      staff: 'bob\ncarol',
+    },
+    'rules.d': {
+      'b.conf': 'host all eve all password',
+      'a.conf': 'host all eve all scram-sha-256',
+      '.c.conf': 'nonsense',
+      'd.txt': 'nonsense',
+    },
+  })
+  const file = join(directory, 'pg_hba.conf')
+  const rules = readHbaRules(readFileSync(file, 'utf8'), file)
+  const methodOf = (user: string, database = 'app') =>
+    matchingRule(rules, { user, database, address: '127.0.0.1', isEncrypted: false })?.method
+  t.equal(methodOf('ann'), 'trust')
+  t.equal(methodOf('eve'), 'scram-sha-256', 'in the order of their names')
+  for (const database of ['old', 'older', 'all']) t.equal(methodOf('bob', database), 'reject')
+  t.same(
+    ['bob', 'carol', 'zoe', 'dan'].map((user) => methodOf(user)),
+    ['md5', 'md5', 'md5', undefined],
+  )
+
+  t.throws(() => readHbaRules('include_dir nowhere\nhost all @none all md5', file), {
+    message: /pg_hba.conf:1: .*ENOENT[\s\S]*pg_hba.conf:2: user: cannot read .*none \(ENOENT\)/,
+  })
+  t.throws(() => readHbaRules('include loop', join(directory, 'loop')), { message: /ENOENT/ })
+  writeFileSync(join(directory, 'loop'), 'include loop\nhost all @self all md5')
+  writeFileSync(join(directory, 'self'), '@self')
+  t.throws(() => readHbaRules('include loop', join(directory, 'x')), { message: /too deeply/ })
+})
+
+t.test('a name that begins with a slash is a regular expression', async (t) => {
+  const text = 'host /^db\\d{2}$ /^(app|web)_ all md5\nhost all "/x.z" all trust'
+  const rules = readHbaRules(text, 'x')
+  const methodOf = (user: string, database: string) =>
+    matchingRule(rules, { user, database, address: '127.0.0.1', isEncrypted: false })?.method
+  t.equal(methodOf('app_1', 'db12'), 'md5')
+  t.equal(methodOf('app_1', 'db123'), undefined)
+  t.equal(methodOf('my_app_', 'db12'), undefined)
+  t.equal(methodOf('axyz', 'any'), 'trust', 'in quotes, too')
+  for (const pattern of [
+    '/[[:alpha:]]',
+    '/\\mapp',
+    '/(?i)app',
+    '/***=app',
+    '/(a)\\1',
+    '/(',
+    '/a{',
+  ]) {
+    t.throws(
+      () => readHbaRules(`host all ${pattern} all md5`, 'x'),
+      { message: /^x:1: user: / },
+      pattern,
+    )
+  }
+})
 
 function lineOf(fault: string): number {
   return Number(fault.split(':')[1])
