@@ -7,6 +7,7 @@ import { Answer } from '../executor/answer-script.ts'
 import type { Parameters } from '../executor/ports.ts'
 import { writeSpliced } from '../executor/splice-writer.ts'
 import { isResultTypeChange } from '../executor/stale-statement.ts'
+import type { Plan } from '../planner/plan.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
 import { readBind, writeDescribe, writeExecute, writeSync } from '../wire/frontend-messages.ts'
 import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
@@ -167,12 +168,13 @@ export class ExtendedRequest {
 
 /** What routing may need. Aliases the chunk. */
 export function parametersOf(
-  statement: PreparedStatement,
+  plan: Plan,
+  types: readonly number[],
   chunk: Buffer,
   start: number,
   end: number,
 ): Parameters {
-  if (statement.planned?.plan.kind === 'local') return NO_PARAMETERS
+  if (plan.kind === 'local') return NO_PARAMETERS
   const { formats, values } = readBind(chunk.subarray(start, end))
-  return { types: statement.types, formats, values }
+  return { types, formats, values }
 }

@@ -3,15 +3,19 @@ import { type Lane, OVERDUE_MS, STUCK_MS } from '../backend/lane.ts'
 import type { ServiceTime } from '../backend/service-time.ts'
 import type { RouterError } from '../base/errors.ts'
 import { StatementKeys } from '../executor/execution-keys.ts'
+import type { PositionMap } from '../executor/position-map.ts'
 import { writeSpliced } from '../executor/splice-writer.ts'
 import type { Plan, SessionCommand } from '../planner/plan.ts'
 import { LexResult } from '../sql/lexer.ts'
+import type { FrameWriter } from '../wire/frame-writer.ts'
 import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
 import { BindGroup } from './bind-group.ts'
 import { BlockCommands, type CommandMessage } from './block-commands.ts'
 import { ExtendedRequest, parametersOf } from './extended-request.ts'
 import type { MessageProcessor } from './message-processor.ts'
 import { ParkedMessage, type ParkedMessageOwner } from './parked-message.ts'
+import { messageEnd, ParseMessage } from './parse-message.ts'
+import type { PreparedStatement } from './prepared-statements.ts'
 import type { SessionParts } from './session-parts.ts'
 import { isPlain, isSociable, StatementAim } from './statement-aim.ts'
 import { NO_PARAMETERS } from './statement-runner.ts'
@@ -33,8 +37,9 @@ const literals = new LexResult()
 const keys = new StatementKeys()
 const aim = new StatementAim()
 const group = new BindGroup()
+const parse = new ParseMessage()
 
-const HANDLED: ReadonlySet<number> = new Set([Frontend.query, Frontend.bind])
+const HANDLED: ReadonlySet<number> = new Set([Frontend.query, Frontend.bind, Frontend.parse])
 
 /**
  * The way of a statement whose shape is known, straight from the client's read buffer into a server connection's `out`: nothing
@@ -58,6 +63,9 @@ export class FastPath implements ParkedMessageOwner {
   #takenEnd = 0
   /** Of the statement under way. */
   #retried: ExtendedRequest | undefined
+  /** The unnamed statement, if its Parse went along. */
+  #parsed: PreparedStatement | undefined
+  #describes = false
   #lane: Lane | undefined
   #time: ServiceTime | undefined
   #bytes = 0
@@ -104,9 +112,67 @@ export class FastPath implements ParkedMessageOwner {
     if (!HANDLED.has(type) || !this.#isReady || this.#parts.output.isCongested) return false
     this.#isUnderWay = true
     if (type === Frontend.query) return this.#query(chunk, start, end)
-    if (chunk !== this.#chunk || !this.#bind(chunk, start, end, this.#chunkEnd)) return false
+    if (chunk !== this.#chunk || !this.#group(chunk, start, end, this.#chunkEnd)) return false
     this.#takenEnd = group.end
     return true
+  }
+
+  /** Messages up to Sync, of which the first ends at `end`. */
+  #group(chunk: Buffer, start: number, end: number, chunkEnd: number): boolean {
+    if (chunk[start] === Frontend.bind) return this.#bind(chunk, start, end, chunkEnd)
+    return this.#parse(chunk, start, end, chunkEnd)
+  }
+
+  /** Parse of the unnamed statement and all that runs it, as most drivers send what isn't prepared. */
+  #parse(chunk: Buffer, start: number, end: number, chunkEnd: number): boolean {
+    const bindEnd = messageEnd(Frontend.bind, chunk, end, chunkEnd)
+    if (bindEnd === 0 || !parse.read(chunk, start, end)) return false
+    const isGroup = group.read(chunk, end, bindEnd, chunkEnd) && group.nameStart === group.nameEnd
+    if (!isGroup || group.end - start > MAX_MESSAGE_BYTES) return false
+    const cached = this.#processor.lookup(chunk, parse.textStart, parse.textEnd, literals)
+    if (cached === undefined || !isPlain(cached.plan)) return false
+    const { plan, times } = cached
+    keys.reset(chunk, literals, parametersOf(plan, parse.types(chunk), chunk, end, bindEnd))
+    if (!this.#resolve(plan)) return false
+    const statement = this.#processor.unnamed(parse, chunk)
+    if (statement === undefined) return false
+    if (!this.#begin(plan, times.of(aim.shardIndex), group.end - start)) {
+      return this.#parks(chunk, start, group.end)
+    }
+    this.#parts.counters.binds++
+    this.#parsed = statement
+    this.#describes = group.describes
+    this.#parts.relay.sink.isExtended = true
+    this.#writeParse(chunk)
+    this.#parts.relay.finish(this.#onDone)
+    return true
+  }
+
+  #writeParse(chunk: Buffer): void {
+    const { connection, sink } = this.#parts.relay
+    if (connection === undefined) return
+    const { out } = connection
+    const mark = out.begin(Frontend.parse)
+    out.byte(0)
+    this.#writeText(out, chunk, parse.textStart, parse.textEnd, sink.positions)
+    out.byte(0)
+    out.bytes(chunk, parse.typesStart, parse.end)
+    out.end(mark)
+    out.bytes(chunk, parse.end, group.end)
+  }
+
+  #writeText(
+    out: FrameWriter,
+    chunk: Buffer,
+    start: number,
+    end: number,
+    positions: PositionMap,
+  ): void {
+    const { shardIndex, splices } = aim
+    if (shardIndex === undefined) {
+      positions.reset(chunk, start, end)
+      out.bytes(chunk, start, end)
+    } else writeSpliced(out, chunk, start, end, literals, splices, shardIndex, positions)
   }
 
   #bind(chunk: Buffer, start: number, end: number, chunkEnd: number): boolean {
@@ -126,7 +192,8 @@ export class FastPath implements ParkedMessageOwner {
     }
     const isSame = statement.description?.parameterTypes.length === group.parameterCount
     if (!isSame || !isPlain(planned.plan) || !this.#processor.isCurrent(planned)) return false
-    keys.reset(planned.text, planned.literals, parametersOf(statement, chunk, start, end))
+    const parameters = parametersOf(planned.plan, statement.types, chunk, start, end)
+    keys.reset(planned.text, planned.literals, parameters)
     if (!this.#resolve(planned.plan)) return false
     if (!this.#begin(planned.plan, planned.times.of(aim.shardIndex), length)) {
       return this.#parks(chunk, start, group.end)
@@ -151,8 +218,7 @@ export class FastPath implements ParkedMessageOwner {
     if (!isPlain(cached.plan)) return false
     keys.reset(chunk, literals, NO_PARAMETERS)
     if (!this.#resolve(cached.plan)) return false
-    const { shardIndex, splices } = aim
-    if (!this.#begin(cached.plan, cached.times.of(shardIndex), end - start)) {
+    if (!this.#begin(cached.plan, cached.times.of(aim.shardIndex), end - start)) {
       return this.#parks(chunk, start, end)
     }
     const { relay } = this.#parts
@@ -160,13 +226,7 @@ export class FastPath implements ParkedMessageOwner {
     if (connection === undefined) return true
     const { out } = connection
     const mark = out.begin(Frontend.query)
-    if (shardIndex === undefined) {
-      sink.positions.reset(chunk, start + 5, textEnd)
-      out.bytes(chunk, start + 5, textEnd)
-    } else {
-      const { positions } = sink
-      writeSpliced(out, chunk, start + 5, textEnd, literals, splices, shardIndex, positions)
-    }
+    this.#writeText(out, chunk, start + 5, textEnd, sink.positions)
     out.byte(0)
     out.end(mark)
     relay.finish(this.#onDone)
@@ -213,11 +273,11 @@ export class FastPath implements ParkedMessageOwner {
     if (this.#parts.catalogs.isStale) return false
     const { length } = message
     if (message[0] === Frontend.query) return this.#query(message, 0, length)
-    return this.#bind(message, 0, 1 + message.readInt32BE(1), length)
+    return this.#group(message, 0, 1 + message.readInt32BE(1), length)
   }
 
   /** In a block the unnamed portal outlives Sync. */
-  #keepPortal({ statement }: ExtendedRequest): void {
+  #keepPortal(statement: PreparedStatement | undefined): void {
     const { transaction, relay } = this.#parts
     const connection = relay.sink.connection as BackendConnection | undefined
     if (!transaction.isInBlock || statement === undefined || connection === undefined) return
@@ -292,11 +352,16 @@ export class FastPath implements ParkedMessageOwner {
       this.#owner.fastEnded(undefined, request.messages)
       return
     }
+    const parsed = this.#parsed
+    this.#parsed = undefined
     if (error === undefined) {
       request?.succeeded()
-      if (request !== undefined) this.#keepPortal(request)
+      if (parsed !== undefined && this.#describes) parsed.isDescribed = true
+      this.#keepPortal(request?.statement ?? parsed)
       clock.done(this.#isRouted ? 'router' : 'local', 1, nowMs)
     }
+    // unless ParseComplete came, there is no such statement
+    else if (parsed !== undefined && !relay.sink.hasAnswered) this.#parts.prepared.delete('')
     this.#answer(error)
   }
 

@@ -10,6 +10,7 @@ import { CursorPortals } from './cursor-portals.ts'
 import { ExtendedQuery } from './extended-query.ts'
 import type { MessageInbox, QueuedMessage } from './message-inbox.ts'
 import type { ParameterReports } from './parameter-reports.ts'
+import type { ParseMessage } from './parse-message.ts'
 import { PortalForwarding } from './portal-forwarding.ts'
 import { PortalRunner } from './portal-runner.ts'
 import { Portals } from './portals.ts'
@@ -82,6 +83,24 @@ export class MessageProcessor {
   /** false: the metadata or the search path have changed since it was planned. */
   isCurrent(planned: PlannedStatement): boolean {
     return this.#runner.isCurrent(planned)
+  }
+
+  /** The client's Parse of the unnamed statement, whose plan is in the cache. */
+  unnamed(parse: ParseMessage, chunk: Buffer): PreparedStatement | undefined {
+    const { prepared } = this.#parts
+    const last = prepared.find('')
+    if (last !== undefined && parse.isOf(last.text, last.types, chunk)) {
+      last.description = undefined
+      last.isDescribed = false
+      return last
+    }
+    const text = Buffer.from(chunk.subarray(parse.textStart, parse.textEnd))
+    const planned = this.#runner.planFromCache(text)
+    if (planned === undefined) return undefined
+    const types = parse.types(chunk)
+    const made = { name: '', text, types, planned, description: undefined, isDescribed: false }
+    prepared.set(made)
+    return made
   }
 
   /** The unnamed portal has been run on this connection. */

@@ -49,8 +49,10 @@ export async function runConversation(
     peer.heard.length = 0
     for (const line of script.split('\n')) {
       const text = line.trim()
-      if (text === '' || text.startsWith('#') || text === 'send') continue
-      if (text.startsWith('until ')) {
+      if (text === '' || text.startsWith('#')) continue
+      if (text === 'send') peer.gather()
+      else if (text.startsWith('until ')) {
+        peer.release()
         peer.heard.push(text)
         await peer.until(text.slice('until '.length).split(' '))
       } else peer.send(text)
@@ -92,6 +94,15 @@ class Peer {
       this.#isClosed = true
       this.#wake()
     })
+  }
+
+  /** What is sent from now on leaves with one write, in release(), as most drivers do it. */
+  gather(): void {
+    this.#socket.cork()
+  }
+
+  release(): void {
+    this.#socket.uncork()
   }
 
   send(line: string): void {
