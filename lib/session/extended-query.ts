@@ -228,7 +228,13 @@ export class ExtendedQuery {
       maxRows,
       mayHeal: describes || !statement.isDescribed,
     }
-    await this.#forwarding.forward(connection, group)
+    try {
+      await this.#forwarding.forward(connection, group)
+    } catch (error) {
+      // with ParseComplete the statement is the client's, whatever became of its execution
+      if (this.#parts.relay.sink.script.answered > 0) this.#unanswered = undefined
+      throw error
+    }
     this.#unanswered = undefined
     if (describes) statement.isDescribed = true
     this.#afterForward(statement, bind, { connection, name }, maxRows)

@@ -2,6 +2,7 @@ import type { BackendConnection } from '../backend/backend-connection.ts'
 import { type Lane, OVERDUE_MS, STUCK_MS } from '../backend/lane.ts'
 import type { ServiceTime } from '../backend/service-time.ts'
 import type { RouterError } from '../base/errors.ts'
+import { Answer } from '../executor/answer-script.ts'
 import { StatementKeys } from '../executor/execution-keys.ts'
 import type { PositionMap } from '../executor/position-map.ts'
 import { writeSpliced } from '../executor/splice-writer.ts'
@@ -142,7 +143,9 @@ export class FastPath implements ParkedMessageOwner {
     this.#parts.counters.binds++
     this.#parsed = statement
     this.#describes = group.describes
-    this.#parts.relay.sink.isExtended = true
+    const { sink } = this.#parts.relay
+    sink.isExtended = true
+    sink.script.add(Answer.pass)
     this.#writeParse(chunk)
     this.#parts.relay.finish(this.#onDone)
     return true
@@ -361,7 +364,8 @@ export class FastPath implements ParkedMessageOwner {
       clock.done(this.#isRouted ? 'router' : 'local', 1, nowMs)
     }
     // unless ParseComplete came, there is no such statement
-    else if (parsed !== undefined && !relay.sink.hasAnswered) this.#parts.prepared.delete('')
+    else if (parsed !== undefined && relay.sink.script.answered === 0)
+      this.#parts.prepared.delete('')
     this.#answer(error)
   }
 
