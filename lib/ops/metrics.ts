@@ -4,6 +4,7 @@ import type { PoolKey, Pools } from '../backend/pools.ts'
 import type { Json } from '../base/across-processes.ts'
 import type { QueryObserver, QueryTier } from '../executor/ports.ts'
 import type { PinReason } from '../planner/plan.ts'
+import { addPgbouncerMetrics, type PgbouncerSources } from './pgbouncer-metrics.ts'
 
 /** AcrossProcesses: a process answers with its Metrics.values(). */
 export const METRICS_TOPIC = 'metrics'
@@ -15,6 +16,8 @@ export type MetricsSources = {
   readonly clients: () => number
   /** Why clients keep server connections now: one entry for each connection and reason. */
   readonly pins: () => readonly PinReason[]
+  /** undefined: without PgBouncer's names. */
+  readonly pgbouncer?: PgbouncerSources
 }
 
 const TIERS: readonly QueryTier[] = [
@@ -71,6 +74,7 @@ export class Metrics implements QueryObserver {
     addClients(this.#registry, sources)
     addPins(this.#registry, sources)
     addPools(this.#registry, sources)
+    if (sources.pgbouncer !== undefined) addPgbouncerMetrics(this.#registry, sources.pgbouncer)
   }
 
   queryDone(tier: QueryTier, durationMs: number): void {

@@ -5,8 +5,10 @@ import type { Config } from '../config/config.ts'
 import { databasesToReconnect } from '../config/config-changes.ts'
 import { HttpServer } from '../ops/http-server.ts'
 import { METRICS_TOPIC, Metrics } from '../ops/metrics.ts'
+import type { ClientAtPool } from '../ops/pgbouncer-metrics.ts'
 import type { ProcessHost } from '../processes/process-host.ts'
 import type { ClientCustoms } from '../session/client-customs.ts'
+import type { ClientSession } from '../session/client-session.ts'
 import { AT_ONCE, type DrainOptions, type Listener } from '../session/listener.ts'
 import type { HeldSocket } from '../session/listening-ports.ts'
 import type { SessionServices } from '../session/session-services.ts'
@@ -57,6 +59,11 @@ export class Router {
       pools: this.#pools,
       clients: () => this.#listener?.clientCount ?? 0,
       pins: () => this.#listener?.pins().map(({ reason }) => reason) ?? [],
+      pgbouncer: {
+        traffic: this.#traffic,
+        pools: this.#pools,
+        clientsAtPools: () => clientsAtPools(this.#listener?.sessions() ?? []),
+      },
     })
     this.#console = this.#makeConsole()
   }
@@ -188,4 +195,12 @@ export class Router {
       },
     }
   }
+}
+
+function clientsAtPools(sessions: readonly ClientSession[]): readonly ClientAtPool[] {
+  return sessions.flatMap(({ login, servers }) => {
+    if (login === undefined) return []
+    const { database, user } = login
+    return { database, user, isWaiting: (servers?.waitingSinceMs ?? 0) !== 0 }
+  })
 }

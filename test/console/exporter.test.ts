@@ -23,6 +23,21 @@ const QUERIES: Readonly<Record<string, { labels: readonly string[]; numbers: rea
         'total_bind_count',
       ],
     },
+    'SHOW STATS_TOTALS;': {
+      labels: ['database'],
+      numbers: [
+        'query_count',
+        'query_time',
+        'bytes_received',
+        'bytes_sent',
+        'wait_time',
+        'xact_count',
+        'xact_time',
+        'client_parse_count',
+        'server_parse_count',
+        'bind_count',
+      ],
+    },
     'SHOW POOLS;': {
       labels: ['database', 'user'],
       numbers: [
@@ -97,4 +112,21 @@ t.test('an exporter finds what it reads', async (t) => {
   }
   const stats = tables.get('SHOW STATS;')?.find(({ database }) => database === 'app')
   t.ok(Number(stats?.['total_query_count']) >= 1)
+
+  await t.test('or needs not be there: /metrics has its names', async (t) => {
+    const page = await (await fetch(`${world.proxy.httpUrl}/metrics`)).text()
+    const metric = (name: string) => {
+      const line = page.split('\n').find((one) => one.startsWith(`${name} `))
+      return Number(line?.slice(name.length + 1))
+    }
+    const label = '{database="app"}'
+    t.equal(metric(`pgbouncer_stats_queries_pooled_total${label}`), 1)
+    const seconds = metric(`pgbouncer_stats_queries_duration_seconds_total${label}`)
+    const micros = Number(stats?.['total_query_time'])
+    t.ok(Math.abs(seconds * 1e6 - micros) <= 1, 'the same time as SHOW STATS has')
+    const pool = '{database="app",user="app"}'
+    t.equal(metric(`pgbouncer_pools_client_active_connections${pool}`), 1)
+    t.equal(metric(`pgbouncer_pools_client_waiting_connections${pool}`), 0)
+    t.equal(metric(`pgbouncer_pools_client_maxwait_seconds${pool}`), 0)
+  })
 })
