@@ -36,6 +36,7 @@ const SETTINGS: ReadonlyMap<string, ClusterSetting> = new Map<string, ClusterSet
   ['shard_count', integer(32, 1, 64_000)],
   ['shard_replication_factor', integer(1, 1, 100)],
   ['max_adaptive_executor_pool_size', integer(16, 1)],
+  ['executor_slow_start_interval', integer(10, 0)],
   ['max_cached_conns_per_worker', integer(1, 0)],
   ['max_shared_pool_size', integer(0, -1)],
   ['repartition_join_bucket_count_per_node', integer(4, 1)],

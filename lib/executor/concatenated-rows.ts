@@ -98,6 +98,7 @@ export class ConcatenatedRows {
     if (end - start < COPIED_BYTES) this.#client.write(chunk, start, end)
     else this.#client.write(Buffer.from(chunk.subarray(start, end)), 0, end - start)
     this.#holdBack()
+    if (this.#rowCount === this.#rowLimit) this.#flow.onFull?.()
   }
 
   #holdBack(): void {

@@ -76,6 +76,8 @@ export interface StatementContext {
   /** `local` is about to run there: what it may leave behind in its server session is this session's. */
   watch(connection: BackendConnection, local: LocalPlan): void
   readonly cursors: SessionCursors
+  /** What a statement may use beyond one connection a node; undefined: nothing, for instance inside a transaction. */
+  readonly spare?: SpareConnections | undefined
   /** A connection outside the client's transaction, settings applied, given back when the statement ends. */
   sideConnection(nodeId: number): Promise<BackendConnection>
   /**
@@ -87,6 +89,18 @@ export interface StatementContext {
   transactionTime(): Promise<string>
   /** For metrics: the way in which the statement turned out to run, where its plan left that open. */
   noteTier(tier: QueryTier): void
+}
+
+/** Further connections for reading. */
+export interface SpareConnections {
+  /** Of one node and statement, the first included: citus.max_adaptive_executor_pool_size. */
+  readonly maxPerNode: number
+  /** citus.executor_slow_start_interval */
+  readonly slowStartMs: number
+  /** The pool has one to give, without anybody having to wait for it. */
+  has(nodeId: number): boolean
+  /** Settings applied; given back when the statement ends. Rejects when the signal is aborted first. */
+  take(nodeId: number, signal: AbortSignal): Promise<BackendConnection>
 }
 
 /** Cluster functions (create_distributed_table …) and DDL; implemented in control/, plugged in by router.ts. */

@@ -1,8 +1,10 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { RouterError } from '../base/errors.ts'
 import type { Shard } from '../catalog/catalog.ts'
+import type { ShardText } from '../planner/plan.ts'
 import type { Mending } from './error-rewriting.ts'
 import { type KeptRequest, sendKept } from './kept-request.ts'
+import { ParallelScatter } from './parallel-scatter.ts'
 import type { Parameters, StatementContext } from './ports.ts'
 import type { AnswerReader, ServerAnswer } from './server-answer.ts'
 import { type Statement, sendStatements } from './statement-request.ts'
@@ -30,6 +32,8 @@ const MENDING: Mending = { positions: 'drop' }
 
 /** The connections of a running scatter; whoever takes the rows may hold all of them back. */
 export class ScatterFlow {
+  /** Whoever takes the rows has enough. Not told where the rest does no harm. */
+  onFull: (() => void) | undefined
   readonly #connections: BackendConnection[] = []
   #isPaused = false
 
@@ -37,8 +41,13 @@ export class ScatterFlow {
     return this.#connections
   }
 
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
   add(connection: BackendConnection): void {
     this.#connections.push(connection)
+    if (this.#isPaused) connection.pause()
   }
 
   pause(): void {
@@ -60,12 +69,16 @@ type NodePart = {
   readonly shards: Shard[]
 }
 
+/** How long the last run of what is kept took. */
+const lastMs = new WeakMap<ShardText, number>()
+
 /**
- * Runs the worker's text on every shard: one connection a node, its shards pipelined on it with one Sync. Resolves when
- * all answers are complete. The first error wins: the others' rest is cancelled and dropped, and only then is it
- * thrown, so that every connection can be used again (or is closed).
+ * Runs the worker's text on every shard. What is known to be quick, and all inside a transaction: over one connection a
+ * node, its shards pipelined on it with one Sync. Else see ParallelScatter. Resolves when all answers are complete. The
+ * first error wins: the others' rest is cancelled and dropped, and only then is it thrown, so that every connection
+ * can be used again (or is closed).
  */
-export function scatter(
+export async function scatter(
   request: ScatterRequest,
   context: StatementContext,
   flow: ScatterFlow,
@@ -79,7 +92,19 @@ export function scatter(
       ? sendStatements(connection, statements(request, shards), reader, MENDING)
       : sendKept(connection, kept, shards, reader, MENDING)
   }
-  return runOnNodes(request.shards, request.access, context, flow, send, signal)
+  const spare = request.access === 'read' ? context.spare : undefined
+  const knownMs = kept === undefined ? undefined : lastMs.get(kept.worker)
+  const isQuick = knownMs !== undefined && knownMs < (spare?.slowStartMs ?? 0)
+  const startedMs = performance.now()
+  if (spare === undefined || (isQuick && request.maxRows === 0)) {
+    await runOnNodes(request.shards, request.access, context, flow, send, signal)
+    if (kept !== undefined) lastMs.set(kept.worker, performance.now() - startedMs)
+    return
+  }
+  const parts = await connect(request.shards, 'read', context)
+  signal.throwIfAborted()
+  await new ParallelScatter(flow, send, spare).run(parts, signal)
+  if (kept !== undefined) lastMs.set(kept.worker, performance.now() - startedMs)
 }
 
 /** As scatter(), for requests of any kind: `send` writes one for all of a node's shards. */

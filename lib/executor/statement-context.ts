@@ -2,8 +2,9 @@ import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { LocalPlan, PinReason } from '../planner/plan.ts'
 import { query } from './node-client.ts'
-import type { ClientPort, QueryTier, StatementContext } from './ports.ts'
+import type { ClientPort, QueryTier, SpareConnections, StatementContext } from './ports.ts'
 import type { SessionCursors } from './session-cursors.ts'
+import type { SparePools } from './spare-pools.ts'
 import type { SessionTransaction } from './transaction.ts'
 
 /** One statement's view of its session. The session calls end() when the statement is over, whatever came of it. */
@@ -18,12 +19,16 @@ export class SessionStatementContext implements StatementContext {
   #transactionTime: Promise<string> | undefined = undefined
   #tier: QueryTier | undefined = undefined
 
+  readonly #sparePools: SparePools | undefined
+
   constructor(
     transaction: SessionTransaction,
     catalog: Catalog,
     client: ClientPort,
     signal: AbortSignal,
+    sparePools?: SparePools,
   ) {
+    this.#sparePools = sparePools
     this.catalog = catalog
     this.client = client
     this.signal = signal
@@ -32,6 +37,22 @@ export class SessionStatementContext implements StatementContext {
 
   get isInTransaction(): boolean {
     return this.#transaction.isInBlock
+  }
+
+  get spare(): SpareConnections | undefined {
+    const pools = this.#sparePools
+    const isBound = this.#transaction.isInBlock || this.#transaction.pins.length > 0
+    if (isBound || pools === undefined) return undefined
+    return {
+      maxPerNode: pools.maxPerNode,
+      slowStartMs: pools.slowStartMs,
+      has: (nodeId) => pools.has(nodeId),
+      take: async (nodeId, signal) => {
+        const connection = await this.#transaction.sideConnection(nodeId, signal)
+        this.#side.add(connection)
+        return connection
+      },
+    }
   }
 
   get cursors(): SessionCursors {

@@ -6,6 +6,7 @@ import type { CatalogSource } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import { checkClusterSetting, clusterSettingName } from '../catalog/cluster-settings.ts'
 import { LaneLender } from '../executor/lane-lender.ts'
+import { SparePools } from '../executor/spare-pools.ts'
 import { SessionStatementContext } from '../executor/statement-context.ts'
 import { SessionTransaction } from '../executor/transaction.ts'
 import { quoteLiteral } from '../planner/setting-values.ts'
@@ -94,9 +95,16 @@ export function makeParts(
     followers: [catalogs, channels],
     log: log.with({ session: sessionId }),
   })
+  const spare = new SparePools(lending)
   const clock = new StatementClock(counters, observer)
   const context = () => {
-    const own = new SessionStatementContext(transaction, catalogs.current(), output, signal())
+    const own = new SessionStatementContext(
+      transaction,
+      catalogs.current(),
+      output,
+      signal(),
+      spare,
+    )
     track(own)
     return own
   }
