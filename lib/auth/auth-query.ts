@@ -63,9 +63,9 @@ export class AuthQuery implements UserLookup {
     if (target === undefined || !isName(user)) return undefined
     const key = cacheKey(target, user)
     const known = this.#cache.get(key)
-    if (known !== undefined && known.expiresAtMs > Date.now()) return await known.secret
+    if (known !== undefined && known.expiresAtMs > performance.now()) return await known.secret
     const secret = this.#ask(target, user)
-    const expiresAtMs = Date.now() + (this.#options.cacheMs ?? CACHE_MS)
+    const expiresAtMs = performance.now() + (this.#options.cacheMs ?? CACHE_MS)
     this.#cache.set(key, { secret, expiresAtMs })
     // a server that is down is asked again
     secret.catch(() => this.#cache.delete(key))

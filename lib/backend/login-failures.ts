@@ -3,6 +3,21 @@ import { SqlState } from '../base/sqlstate.ts'
 
 const FIRST_BACKOFF_MS = 100
 
+/** What this machine lacks says nothing of the server. */
+const OWN_ERRORS: ReadonlySet<string | undefined> = new Set([
+  'EMFILE',
+  'ENFILE',
+  'ENOBUFS',
+  'ENOMEM',
+  'EADDRNOTAVAIL',
+  'EAGAIN',
+])
+const OWN_BACKOFF_MS = 500
+
+function isOurs({ cause }: RouterError): boolean {
+  return OWN_ERRORS.has((cause as NodeJS.ErrnoException | undefined)?.code)
+}
+
 /** Errors that may be gone in a moment: another attempt has to wait. All others are an answer to the one who asked. */
 const TRANSIENT: ReadonlySet<string> = new Set([
   SqlState.connectionFailure,
@@ -18,7 +33,7 @@ export class LoginFailures {
 
   /** undefined: it may be tried. */
   get error(): RouterError | undefined {
-    return this.#error !== undefined && Date.now() < this.#untilMs ? this.#error : undefined
+    return this.#error !== undefined && performance.now() < this.#untilMs ? this.#error : undefined
   }
 
   failed(error: RouterError, maxBackoffMs: number): void {
@@ -26,8 +41,9 @@ export class LoginFailures {
     // several logins at once fail as one
     if (this.error !== undefined) return
     this.#error = error
-    this.#backoffMs = Math.min(Math.max(FIRST_BACKOFF_MS, this.#backoffMs * 2), maxBackoffMs)
-    this.#untilMs = Date.now() + this.#backoffMs
+    const limitMs = isOurs(error) ? Math.min(maxBackoffMs, OWN_BACKOFF_MS) : maxBackoffMs
+    this.#backoffMs = Math.min(Math.max(FIRST_BACKOFF_MS, this.#backoffMs * 2), limitMs)
+    this.#untilMs = performance.now() + this.#backoffMs
   }
 
   succeeded(): void {

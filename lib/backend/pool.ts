@@ -50,7 +50,7 @@ export class Pool implements LendingPool, SlotHolder {
   #said: SlotNeed = NO_NEED
   /** So many are closed for other pools when they come back. */
   #owed = 0
-  #usedAtMs = 0
+  #usedAtMs = Number.NEGATIVE_INFINITY
   #isPaused = false
   #isClosed = false
 
@@ -163,7 +163,7 @@ export class Pool implements LendingPool, SlotHolder {
     settings: Settings | undefined,
     borrower: Borrower | undefined,
   ): Waiter {
-    const nowMs = Date.now()
+    const nowMs = performance.now()
     const { acquireTimeoutMs } = this.#options
     const deadlineMs = acquireTimeoutMs > 0 ? nowMs + acquireTimeoutMs : Number.POSITIVE_INFINITY
     const waiter = new Waiter({ deadlineMs, settings, borrower }, awaiter)
@@ -194,7 +194,7 @@ export class Pool implements LendingPool, SlotHolder {
 
   #needsCheck({ sinceMs }: Idle): boolean {
     const { checkQuery, checkDelayMs } = this.#options
-    return checkQuery !== '' && Date.now() - sinceMs > checkDelayMs
+    return checkQuery !== '' && performance.now() - sinceMs > checkDelayMs
   }
 
   #isUnwanted(connection: BackendConnection): boolean {
@@ -209,11 +209,11 @@ export class Pool implements LendingPool, SlotHolder {
   }
 
   #isOld(connection: BackendConnection): boolean {
-    return Date.now() >= (this.#expiresAtMs.get(connection) ?? 0)
+    return performance.now() >= (this.#expiresAtMs.get(connection) ?? 0)
   }
 
   #offer(connection: BackendConnection): void {
-    this.#idle.push({ connection, sinceMs: Date.now() })
+    this.#idle.push({ connection, sinceMs: performance.now() })
     if (this.#isPaused) connection.close()
     this.#serve()
   }
@@ -275,7 +275,8 @@ export class Pool implements LendingPool, SlotHolder {
     if (this.#isPaused) return this.#needOfHolder()
     const { maxParallelConnects, minConnections } = this.#options
     const demand = this.#waiters.length - this.#connecting - this.#checks
-    const isInUse = Date.now() - this.#usedAtMs < this.#options.idleTimeoutMs
+    const unusedMs = performance.now() - this.#usedAtMs
+    const isInUse = unusedMs < (this.#options.idleTimeoutMs || Number.POSITIVE_INFINITY)
     const missing = isInUse ? minConnections - this.#size : 0
     const wanted = Math.min(Math.max(demand, missing), maxParallelConnects - this.#connecting)
     if (wanted <= 0) return NO_NEED
@@ -295,7 +296,9 @@ export class Pool implements LendingPool, SlotHolder {
   get #isLate(): boolean {
     const since = this.#waiters.oldestSinceMs
     const { reserveTimeoutMs } = this.#options
-    return since !== undefined && reserveTimeoutMs > 0 && Date.now() - since >= reserveTimeoutMs
+    return (
+      since !== undefined && reserveTimeoutMs > 0 && performance.now() - since >= reserveTimeoutMs
+    )
   }
 
   /** Tells the slots what is needed, when that has changed. */
@@ -331,7 +334,7 @@ export class Pool implements LendingPool, SlotHolder {
     this.#connecting--
     this.#failures.succeeded()
     const jitter = 1 - Math.random() * LIFETIME_JITTER
-    this.#expiresAtMs.set(connection, Date.now() + this.#options.maxLifetimeMs * jitter)
+    this.#expiresAtMs.set(connection, performance.now() + this.#options.maxLifetimeMs * jitter)
     this.#inCare.add(connection)
     connection.onClosed = () => this.#forget(connection)
     if (connection.state === 'closed') {
@@ -386,7 +389,7 @@ export class Pool implements LendingPool, SlotHolder {
 
   isBlocked(): boolean {
     if (this.#size > this.#busy.size) return false
-    const nowMs = Date.now()
+    const nowMs = performance.now()
     // all are asked, not only until one moves: to ask is to see who stalls
     const blocked = [...this.#busy.values()].filter((borrower) => borrower?.isBlocked(nowMs))
     return blocked.length === this.#busy.size
@@ -470,7 +473,7 @@ export class Pool implements LendingPool, SlotHolder {
 
   // -- figures --------------------------------------------------------------------------------------------------
 
-  figures(nowMs = Date.now()): PoolFigures {
+  figures(nowMs = performance.now()): PoolFigures {
     const used = this.#idle.filter((entry) => this.#needsCheck(entry)).length
     const since = this.#waiters.oldestSinceMs
     return {

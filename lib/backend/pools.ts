@@ -210,7 +210,7 @@ export class Pools {
   }
 
   #tick(): void {
-    const nowMs = Date.now()
+    const nowMs = performance.now()
     this.#ticks++
     const isSweep = this.#ticks % SWEEP_TICKS === 0
     for (const [text, { pool }] of this.#pools) {

@@ -20,7 +20,7 @@ export interface ConnectionAwaiter {
 /** One who waits. */
 export class Waiter {
   readonly wish: Wish
-  readonly sinceMs = Date.now()
+  readonly sinceMs = performance.now()
   /** A connection beyond the bound is being made for it: it doesn't count as waiting any more. */
   isPromised = false
   readonly #awaiter: ConnectionAwaiter

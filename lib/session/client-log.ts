@@ -14,7 +14,7 @@ export class ClientLog {
   readonly #log: Log
   readonly #customs: ClientCustoms
   readonly #address: Address
-  readonly #sinceMs = Date.now()
+  readonly #sinceMs = performance.now()
   #name: Name | undefined
   #reason = 'the client has gone'
 
@@ -44,7 +44,7 @@ export class ClientLog {
 
   left(): void {
     if (this.#name === undefined || !this.#customs.logsDisconnections) return
-    const seconds = Math.round((Date.now() - this.#sinceMs) / 1000)
+    const seconds = Math.round((performance.now() - this.#sinceMs) / 1000)
     this.#log.info('client disconnected', {
       ...this.#fields(this.#name),
       seconds,

@@ -161,7 +161,7 @@ export class ListeningPorts {
 
   /** Such as EMFILE: libuv closes the clients that wait, and those that are here go on. */
   #failedToAccept(error: Error): void {
-    const nowMs = Date.now()
+    const nowMs = performance.now()
     if (nowMs - this.#lastErrorMs < ERROR_LOG_INTERVAL_MS) return
     this.#lastErrorMs = nowMs
     this.#log.error('cannot accept clients', { error })

@@ -93,13 +93,13 @@ export class SessionTimers {
       limits: undefined,
       activity: 'logging in',
       statement: 0,
-      sinceMs: Date.now(),
+      sinceMs: performance.now(),
       block: 0,
       blockSinceMs: 0,
       timedOutAtMs: 0,
       toldSinceMs: 0,
     })
-    this.#ticker ??= setInterval(() => this.sweep(Date.now()), SWEEP_MS).unref()
+    this.#ticker ??= setInterval(() => this.sweep(performance.now()), SWEEP_MS).unref()
   }
 
   unwatch(session: TimedSession): void {

@@ -2,6 +2,7 @@ import t from 'tap'
 import { BackendLost, RouterError } from '../../lib/base/errors.ts'
 import { IdleConnection } from '../support/idle-connection.ts'
 import { testPool, ticking } from '../support/test-pool.ts'
+import { until } from '../support/until.ts'
 
 t.test('those who wait are served in order of arrival', async (t) => {
   const pool = testPool()
@@ -33,8 +34,8 @@ t.test(
     })
     ticking(t, pool)
     const refusal = { sqlState: '08006', message: /ECONNREFUSED/ }
-    const deadline = Date.now() + 500
-    while (Date.now() < deadline) {
+    const deadline = performance.now() + 500
+    while (performance.now() < deadline) {
       await t.rejects(pool.acquire(), refusal)
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
@@ -84,11 +85,11 @@ t.test('connections end with their lifetime, but are kept warm', async (t) => {
     },
   })
   pool.release(await pool.acquire())
-  pool.tick(Date.now())
+  pool.tick(performance.now())
   await new Promise((resolve) => setImmediate(resolve))
   t.equal(pool.stats.idle, 2, 'min_pool_size')
   await new Promise((resolve) => setTimeout(resolve, 110))
-  pool.sweep(Date.now())
+  pool.sweep(performance.now())
   await new Promise((resolve) => setImmediate(resolve))
   t.equal(pool.stats.idle, 2)
   t.equal(made, 4, 'by new ones')
@@ -105,4 +106,56 @@ t.test('a paused pool lends nothing; afterwards all is new', async (t) => {
   pool.resume()
   t.not(await waiting, first)
   t.match(pool.figures(), { sv_active: 1, sv_idle: 0, cl_waiting: 0, pool_mode: 'transaction' })
+})
+
+t.test('a clock that jumps times nobody out, and makes no connection old', async (t) => {
+  const pool = testPool({ acquireTimeoutMs: 60_000, idleTimeoutMs: 60_000 })
+  ticking(t, pool)
+  const first = await pool.acquire()
+  const waiting = pool.acquire()
+  const trueNow = Date.now
+  t.teardown(() => {
+    Date.now = trueNow
+  })
+  Date.now = () => trueNow() + 24 * 3_600_000
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  t.equal(pool.stats.waiting, 1)
+  pool.release(first)
+  t.equal(await waiting, first)
+  pool.release(first)
+  pool.sweep(performance.now())
+  t.equal(pool.stats.idle, 1)
+})
+
+t.test('doorman 3.10.6: what we lack ourselves does not make a server down', async (t) => {
+  let isShort = true
+  const pool = testPool({
+    loginRetryMs: 60_000,
+    connect: async () => {
+      if (!isShort) return IdleConnection.make()
+      const cause = Object.assign(new Error('connect EMFILE'), { code: 'EMFILE' })
+      throw new BackendLost('could not connect to server', false, { cause })
+    },
+  })
+  ticking(t, pool)
+  for (let attempt = 0; attempt < 12; attempt++) {
+    await t.rejects(pool.acquire(), { message: /could not connect/, sqlState: '08006' })
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  isShort = false
+  await until('it is tried again', 5000, async () => {
+    const connection = await pool.acquire()
+    pool.release(connection)
+    return true
+  })
+})
+
+t.test('min_pool_size holds without server_idle_timeout, too', async (t) => {
+  const pool = testPool({ maxConnections: 4, minConnections: 3, idleTimeoutMs: 0 })
+  ticking(t, pool)
+  t.equal(pool.stats.idle, 0, 'not before somebody uses it')
+  pool.release(await pool.acquire())
+  await until('there are three', 5000, async () => pool.stats.idle === 3)
+  pool.sweep(performance.now() + 3_000_000)
+  t.equal(pool.stats.idle, 3)
 })

@@ -46,7 +46,7 @@ export function ticking(
   ...ticked: { tick(nowMs: number): void }[]
 ) {
   const timer = setInterval(() => {
-    for (const one of ticked) one.tick(Date.now())
+    for (const one of ticked) one.tick(performance.now())
   }, 20)
   t.teardown(() => clearInterval(timer))
 }
