@@ -2,19 +2,13 @@ import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Shard } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
-import type {
-  CombineQuery,
-  DeclareCursorPlan,
-  ModifyPlan,
-  PulledPlan,
-  ScatterSelect,
-} from '../planner/plan.ts'
+import type { DeclareCursorPlan, ModifyPlan, PulledPlan } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
 import { combine } from './combine.ts'
 import { keysOf } from './execution-keys.ts'
+import { plainRows } from './plain-rows.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import { runPulled } from './pulled.ts'
-import { quoteIdentifier } from './quoted-schema.ts'
 import { resolvePins } from './route.ts'
 import { routedShard, runRouted } from './routed.ts'
 import type { SessionCursors } from './session-cursors.ts'
@@ -86,21 +80,6 @@ async function declareOverPulled(
   const { isReadOnly } = pulled.local
   context.cursors.declare(name, { nodeId, isHeld, isReadOnly, shard: undefined })
   return tag
-}
-
-/** The shards' rows as they are. */
-function plainRows({ rowLimit }: ScatterSelect): CombineQuery {
-  const limit = rowLimit === undefined ? '' : ` LIMIT ${rowLimit}`
-  return {
-    text: (source, _types, names) => {
-      const outputs = names.map((name, index) => `s.c${index + 1} AS ${quoteIdentifier(name)}`)
-      return `SELECT ${outputs.join(', ')} FROM ${source}${limit}`
-    },
-    parameters: [],
-    usesTransactionTime: false,
-    inexactTypes: [],
-    gathered: undefined,
-  }
 }
 
 /** The shard in which the cursor of WHERE CURRENT OF stands; undefined: the statement has none. */

@@ -1,11 +1,6 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
-import type {
-  ExplainPlan,
-  InsertThroughScratchPlan,
-  PulledPlan,
-  PulledRows,
-} from '../planner/plan.ts'
+import type { ExplainPlan, InsertThroughScratchPlan, PulledPlan } from '../planner/plan.ts'
 import { keysOf } from './execution-keys.ts'
 import {
   actualRows,
@@ -36,7 +31,7 @@ export function explainPulled(
 ): Promise<DistributedScan> {
   const run = { execution, context, declaresCursor: false, isEmpty: !plan.analyzes }
   return overPulled(pulled, run, async (tables, connection) => {
-    const subplans = await explainSubplans(plan, pulled.pulls, tables, execution, context)
+    const subplans = await explainSubplans(plan, pulled, tables, execution, context)
     const positions = new PositionMap()
     const names = [...pulledNames(pulled, tables)].sort((a, b) => a.start - b.start)
     const text = withHead(plan, replacedText(execution, names, positions), positions)
@@ -58,7 +53,7 @@ export function explainPulled(
 
 async function explainSubplans(
   plan: ExplainPlan,
-  pulls: readonly PulledRows[],
+  { pulls, parts }: PulledPlan,
   tables: readonly PulledTable[],
   execution: Execution,
   context: StatementContext,
@@ -66,7 +61,8 @@ async function explainSubplans(
   const keys = keysOf(execution.text, execution.parameters)
   const options = { resultFormats: [], maxRows: 0, access: 'read' } as const
   const subplans: Subplan[] = []
-  for (const [index, rows] of pulls.entries()) {
+  const all = [...pulls, ...parts.map(({ scatter }) => scatter)]
+  for (const [index, rows] of all.entries()) {
     const request = await scatterRequest(rows, execution, context, keys, options)
     const shardCount = rows.table.shards.length
     const { job, actual } = await explainTasks(
@@ -76,12 +72,19 @@ async function explainSubplans(
     )
     subplans.push({
       name: `1_${index + 1}`,
-      relation: `${rows.table.schema}.${rows.table.name}`,
+      relation:
+        index < pulls.length
+          ? `${rows.table.schema}.${rows.table.name}`
+          : partName(index - pulls.length),
       bytes: plan.analyzes ? tables[index]?.byteLength : undefined,
       scan: { provider: 'Citus Adaptive', job, actual },
     })
   }
   return subplans
+}
+
+function partName(index: number): string {
+  return `subquery_${index + 1}`
 }
 
 /** Temporary tables have random names: nothing else in a plan looks like them. */
@@ -91,7 +94,8 @@ function withUserNames(
   tables: readonly PulledTable[],
 ): ServerPlan {
   return tables.reduce((renamed, { name }, index) => {
-    const { schema = '', name: shown = '' } = pulls[index]?.table ?? {}
+    const part = { schema: 'pg_temp', name: partName(index - pulls.length) }
+    const { schema, name: shown } = pulls[index]?.table ?? part
     return withName(renamed, name.slice(name.indexOf('.') + 1), schema, shown)
   }, plan)
 }
@@ -136,7 +140,7 @@ export async function explainThroughScratch(
     const { source } = insert
     const pulled = source === undefined ? [] : await pullInto(source, coordinator, run)
     if (source !== undefined) {
-      subplans = await explainSubplans(plan, source.pulls, pulled, execution, context)
+      subplans = await explainSubplans(plan, source, pulled, execution, context)
     }
     const own = await explainInsert(plan, insert, pulled, scratch, coordinator, run)
     child = withUserNames(own, source ?? { pulls: [] }, pulled)

@@ -19,19 +19,26 @@ const BATCH_BYTES = 65_536
 /** What all pulled rows of one statement may take together; counts down. */
 export type ByteAllowance = { left: number; readonly limitKilobytes: number }
 
-/** A temporary table of a distributed table's shape; gone with the transaction. */
+/** A temporary table of a distributed table's shape, or of a worker query's; gone with the transaction. */
 export type PulledTable = {
   readonly name: string
   readonly oid: number
   /** Of the rows that came into it, in the wire's form. */
   byteLength: number
+  /** What stands in a part's place over these rows; undefined: they are a table's. */
+  readonly text?: string
+}
+
+/** A name that no other table has. */
+export function pulledName(): string {
+  return `pg_temp.pgloom_pulled_${randomBytes(6).toString('hex')}`
 }
 
 export async function createPulledTable(
   connection: BackendConnection,
   { table, needsPrimaryKey }: PulledRows,
 ): Promise<PulledTable> {
-  const name = `pg_temp.pgloom_pulled_${randomBytes(6).toString('hex')}`
+  const name = pulledName()
   const key = table.primaryKey.map(quoteIdentifier).join(', ')
   const definitions = table.columns.map(columnDefinition)
   if (needsPrimaryKey) definitions.push(`PRIMARY KEY (${key})`)

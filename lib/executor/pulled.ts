@@ -8,6 +8,7 @@ import { keysOf } from './execution-keys.ts'
 import { query } from './node-client.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import { PositionMap } from './position-map.ts'
+import { createPartTable } from './pulled-part.ts'
 import {
   type ByteAllowance,
   createPulledTable,
@@ -58,7 +59,7 @@ export function overPulled<T>(plan: PulledPlan, run: PulledRun, use: UsePulled<T
     const connection = await context.connection(nodeId, access)
     const { snapshot, allowance } = await readSettings(connection)
     if (snapshot !== undefined) return runBeside(plan, snapshot, allowance, run, use)
-    const tables = await pull(plan.pulls, connection, allowance, run)
+    const tables = await pull(plan, connection, allowance, run)
     context.watch(connection, plan.local)
     const result = await use(tables, connection)
     if (isInTransaction && !declaresCursor) await dropPulled(tables, connection)
@@ -67,10 +68,13 @@ export function overPulled<T>(plan: PulledPlan, run: PulledRun, use: UsePulled<T
 }
 
 /** Each node is asked several times: it must answer as of one moment. Before any query there. */
-async function freeze({ pulls }: PulledPlan, { execution, context }: PulledRun): Promise<void> {
+async function freeze(
+  { pulls, parts }: PulledPlan,
+  { execution, context }: PulledRun,
+): Promise<void> {
   const keys = keysOf(execution.text, execution.parameters)
   const nodeIds = new Set([coordinatorOf(context.catalog).nodeId])
-  for (const { table, pins } of pulls) {
+  for (const { table, pins } of [...pulls, ...parts.map(({ scatter }) => scatter)]) {
     for (const { nodeId } of allowedShards(table, pins, keys)) nodeIds.add(nodeId)
   }
   const connections: BackendConnection[] = []
@@ -126,7 +130,7 @@ async function runBeside<T>(
   try {
     await query(side, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE')
     if (snapshot !== '') await query(side, `SET TRANSACTION SNAPSHOT ${quoteLiteral(snapshot)}`)
-    const tables = await pull(plan.pulls, side, allowance, run)
+    const tables = await pull(plan, side, allowance, run)
     await query(side, 'SET TRANSACTION READ ONLY')
     context.watch(side, plan.local)
     return await use(tables, side)
@@ -135,24 +139,31 @@ async function runBeside<T>(
   }
 }
 
+/** The tables of the plan's pulls, then those of its parts. */
 async function pull(
-  pulls: readonly PulledRows[],
+  { pulls, parts }: PulledPlan,
   connection: BackendConnection,
   allowance: ByteAllowance,
   { execution, context, isEmpty = false }: Omit<PulledRun, 'declaresCursor'>,
 ): Promise<readonly PulledTable[]> {
   const keys = keysOf(execution.text, execution.parameters)
   const tables: PulledTable[] = []
-  for (const rows of pulls) {
-    const table = await createPulledTable(connection, rows)
+  const take = async (table: PulledTable, rows: FilledRows) => {
     tables.push(table)
-    if (isEmpty) continue
+    if (isEmpty) return
     const before = allowance.left
     await fill(table, rows, connection, { execution, context, keys, allowance })
     table.byteLength = before - allowance.left
   }
+  for (const rows of pulls) await take(await createPulledTable(connection, rows), rows)
+  for (const part of parts) {
+    const table = await createPartTable(connection, part)
+    await take(table, { ...table.scatter, columns: table.columns })
+  }
   return tables
 }
+
+type FilledRows = Omit<PulledRows, 'needsPrimaryKey'>
 
 type Filling = Pick<PulledRun, 'execution' | 'context'> & {
   readonly keys: KeyReader
@@ -161,7 +172,7 @@ type Filling = Pick<PulledRun, 'execution' | 'context'> & {
 
 async function fill(
   table: PulledTable,
-  rows: PulledRows,
+  rows: FilledRows,
   connection: BackendConnection,
   { execution, context, keys, allowance }: Filling,
 ): Promise<void> {
@@ -189,18 +200,21 @@ export async function pullInto(
   run: Omit<PulledRun, 'declaresCursor'>,
 ): Promise<readonly PulledTable[]> {
   const { allowance } = await readSettings(connection)
-  return pull(plan.pulls, connection, allowance, run)
+  return pull(plan, connection, allowance, run)
 }
 
-/** Where the statement names distributed tables, the names of their copies. */
+/** Where the statement names distributed tables, the names of their copies; where parts stand, what their rows make. */
 export function pulledNames(
-  { places, local }: PulledPlan,
+  { pulls, places, parts, local }: PulledPlan,
   tables: readonly PulledTable[],
 ): readonly Replacement[] {
   const named = places.map(({ start, end, pull: index, suffix }) => {
     return { start, end, text: `${tables[index]?.name}${suffix}` }
   })
-  return [...named, ...local.replacements]
+  const filled = parts.map(({ start, end }, index) => {
+    return { start, end, text: ` ${tables[pulls.length + index]?.text ?? ''} ` }
+  })
+  return [...named, ...filled, ...local.replacements]
 }
 
 async function runOver(

@@ -175,13 +175,18 @@ function describeThroughScratch(plan: InsertThroughScratchPlan): readonly string
   return source === undefined ? [line] : [line, ...describePulled(source)]
 }
 
-function describePulled({ pulls, places, local }: PulledPlan): readonly string[] {
+function describePulled({ pulls, parts, places, local }: PulledPlan): readonly string[] {
   const marks = places.map(({ start, end, pull, suffix }) => `${start}-${end} -> ${pull}${suffix}`)
   const rows = pulls.map(({ pins, worker, needsPrimaryKey }) => {
     return `pull [${pins.map(describePin).join(' ')}]${needsPrimaryKey ? ' with key' : ''}: ${shardText(worker)}`
   })
   const rewrites = local.replacements.map(({ start, end, text }) => `${start}-${end} -> ${text}`)
-  return [`pulled at ${marks.join(', ')}`, ...rewrites, ...rows]
+  const inner = parts.flatMap(({ start, end, scatter }) => {
+    const pins = scatter.pins.map(describePin).join(' ')
+    const lines = [`part at ${start}-${end} [${pins}]: ${shardText(scatter.worker)}`]
+    return scatter.combine === undefined ? lines : [...lines, describeCombine(scatter.combine)]
+  })
+  return [`pulled at ${marks.join(', ')}`.trimEnd(), ...rewrites, ...rows, ...inner]
 }
 
 function describeCombine(combine: CombineQuery): string {

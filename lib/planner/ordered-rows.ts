@@ -15,6 +15,9 @@ import { castTo, integer, operator } from './expressions.ts'
 import { refuse } from './refusals.ts'
 import type { SelectStmt, Tree } from './tree.ts'
 
+/** Worker columns that only ORDER BY needs. */
+export const EXTRA_COLUMN = 'pgloom_sort_'
+
 /**
  * Rows that the shards make whole (plain, grouped or made distinct by the distribution column): they are put in order, made
  * distinct across shards and cut by the combine query.
@@ -93,7 +96,7 @@ function workerSelect(
   const { limitCount: _count, limitOffset: _offset, sortClause, ...rest } = select
   const isDistinctOn = select.distinctClause !== undefined && !isPlainDistinct(select)
   const keepsOrder = limit !== undefined || isDistinctOn
-  const named = extras.map((value, index) => target(value, `pgloom_sort_${index + 1}`))
+  const named = extras.map((value, index) => target(value, `${EXTRA_COLUMN}${index + 1}`))
   const isLimited = limit !== undefined && distinct !== 'on'
   return {
     ...rest,

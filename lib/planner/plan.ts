@@ -172,6 +172,8 @@ export type LockedSelect = {
 export type PulledPlan = {
   readonly kind: 'pulled'
   readonly pulls: readonly PulledRows[]
+  /** SELECTs inside the statement that are answered first, over all shards. */
+  readonly parts: readonly PulledPart[]
   /** Where the names of distributed tables stand in the text, in text order. */
   readonly places: readonly PulledPlace[]
   /** The statement as the coordinator's own: other names to replace, whether it writes … */
@@ -197,6 +199,15 @@ export type WorkerQuery = {
    * supplies one value (StatementContext.transactionTime) for all shards.
    */
   readonly usesTransactionTime: boolean
+}
+
+/** The text of a SELECT inside the statement, instead of which the combine query over the gathered rows is put. */
+export type PulledPart = TextRange & {
+  readonly scatter: ScatterSelect
+  /** How many columns the worker query of the plan, or of its alternative, has. */
+  readonly width: (plan: ScatterSelect) => number
+  /** The SELECT's own columns. */
+  readonly names: readonly string[]
 }
 
 export type PulledPlace = TextRange & {

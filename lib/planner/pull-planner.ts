@@ -5,6 +5,7 @@ import { planLocal } from './local-planner.ts'
 import type { Pin, PulledPlace, PulledPlan, PulledRows } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { rowFilters } from './pull-filters.ts'
+import { pullParts } from './pull-parts.ts'
 import { pulledAlias, pullRewrites, quotedName } from './pull-rewrites.ts'
 import { semiJoins } from './pull-semi-joins.ts'
 import { relationRange, skipBlanks } from './qualifiers.ts'
@@ -34,9 +35,13 @@ export function planPulled(
   if (local.readsSequences) refuse('sequence-function', 'currval')
   const reading = readOrNothing(input, tables)
   checkPulled(input, tables)
+  const parts = reading === undefined ? [] : statementParts(input, reading)
+  const isLeft = ({ start }: { readonly start: number }) =>
+    !parts.some((part) => part.start <= start && start < part.end)
   const occurrences = tables.references.flatMap((reference): readonly Occurrence[] => {
     const { table } = reference
     if (table?.kind !== 'distributed' || reference.node === insertTarget) return []
+    if (!isLeft(relationRange(input.text, reference.node))) return []
     return reference.role === 'source' ? [{ ...reference, table }] : refuse('modifying-cte')
   })
   const pulls: PulledRows[] = []
@@ -51,13 +56,23 @@ export function planPulled(
       suffix: suffix(input, tables, occurrence),
     }
   })
-  const replacements = [...local.replacements, ...pullRewrites(input, tables, reading?.root)]
+  const rewrites = pullRewrites(input, tables, reading?.root)
+  const replacements = [...local.replacements, ...rewrites].filter(isLeft)
   return {
     kind: 'pulled',
     pulls,
+    parts,
     places: places.sort((a, b) => a.start - b.start),
     local: { ...local, replacements: replacements.sort((a, b) => a.start - b.start) },
   }
+}
+
+function statementParts(input: PlanInput, reading: NonNullable<Reading>) {
+  const pin = (relation: Relation): Pin | undefined => {
+    const { table } = relation
+    return table?.kind === 'distributed' ? pinOf(reading, relation, table) : undefined
+  }
+  return pullParts(input, { root: reading.root, pinOf: pin })
 }
 
 /** If both are refused, why the statement can't be pulled is what the user can't help otherwise. */

@@ -12,7 +12,7 @@ import { planReferenceWrite } from './reference-writes.ts'
 import { refuse } from './refusals.ts'
 import { pinsOf, routedStatement } from './router.ts'
 import { checkReferenceLocks } from './row-locks.ts'
-import { planMultiSelect } from './scatter-planner.ts'
+import { type Otherwise, planMultiSelect } from './scatter-planner.ts'
 import { currentOf } from './statement-checks.ts'
 import type { StatementTables } from './table-references.ts'
 import type { MergeStmt } from './tree.ts'
@@ -49,7 +49,8 @@ function planSelect(input: PlanInput, tables: StatementTables): Plan {
     const pins = pinsOf(analysis.root, analysis.flow.constants())
     const routed = routedStatement(input, analysis.tables, pins)
     if (isElsewhere(input, tables)) checkReferenceLocks(analysis.root)
-    const multi = () => orRefusal(() => orPulled(input, tables, () => planMultiSelect(analysis)))
+    const otherwise: Otherwise = (plan) => orPulled(input, tables, plan)
+    const multi = () => orRefusal(() => otherwise(() => planMultiSelect(analysis, otherwise)))
     return { kind: 'select', routed, multi }
   })
 }

@@ -2,7 +2,8 @@ import type { TextRange } from './plan.ts'
 import { skipBlanks } from './qualifiers.ts'
 import type { InsertStmt, Tree } from './tree.ts'
 
-const TOKEN =
+/** Texts, quoted names, words, comments and parentheses, in latin1. */
+export const TOKEN =
   /[eE]'(?:[^'\\]|''|\\[\s\S])*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([A-Za-z_]\w*)?\$[\s\S]*?\$\1\$|--[^\n]*|\/\*|[A-Za-z_\x80-\xff][\w$\x80-\xff]*|[()]/g
 
 /** The texts `( … )` of the rows: found from VALUES on, by parentheses outside of quotes. Empty: not sure. */

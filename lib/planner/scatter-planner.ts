@@ -5,8 +5,7 @@ import { isAggregateCall, replaceTime, visitLevel } from './expressions.ts'
 import { gatherRows } from './gather.ts'
 import { orRefusal } from './or-refusal.ts'
 import { orderRows } from './ordered-rows.ts'
-import type { CombineQuery, LockedSelect, Pin, ScatterSelect } from './plan.ts'
-import { orPulled } from './pull-planner.ts'
+import type { CombineQuery, LockedSelect, Pin, PulledPlan, ScatterSelect } from './plan.ts'
 import { type CoreShape, coreShape, type Pushdown, provePushable } from './pushdown.ts'
 import type { Block } from './query-model.ts'
 import { distributionKey, wholeRowRelation } from './query-model.ts'
@@ -17,15 +16,21 @@ import { workerFromText, workerFromTree } from './shard-text.ts'
 import type { SelectStmt, Tree } from './tree.ts'
 import { groupKeys } from './value-flow.ts'
 
+/** What else may be done where a plan is refused. */
+export type Otherwise = <T>(plan: () => T) => T | PulledPlan
+
 /** A SELECT over several shards: what runs in each, and how their rows become the answer. */
-export function planMultiSelect(analysis: Analysis): ScatterSelect | LockedSelect {
+export function planMultiSelect(
+  analysis: Analysis,
+  otherwise: Otherwise,
+): ScatterSelect | LockedSelect {
   const { select } = analysis.root
   return select !== undefined && isCutLock(select)
-    ? planLockedSelect(analysis, planScatterSelect)
-    : planScatterSelect(analysis)
+    ? planLockedSelect(analysis, (locked) => planScatterSelect(locked, otherwise))
+    : planScatterSelect(analysis, otherwise)
 }
 
-function planScatterSelect(analysis: Analysis): ScatterSelect {
+export function planScatterSelect(analysis: Analysis, otherwise: Otherwise): ScatterSelect {
   const { root } = analysis
   const { select } = root
   if (root.kind === 'set-operation') return refuse('expression', 'set operation')
@@ -45,16 +50,19 @@ function planScatterSelect(analysis: Analysis): ScatterSelect {
       : workerFromText(analysis)
     return scatter(analysis, pushdown, query, undefined)
   }
-  return usesTime ? planTimed(timed) : planCombined(analysis, root, select, pushdown, core)
+  return usesTime
+    ? planTimed(timed, otherwise)
+    : planCombined(analysis, root, select, pushdown, core, otherwise)
 }
 
 /** The same once more over the tree without now(), whose columns are other objects. */
-function planTimed(analysis: Analysis): ScatterSelect {
+function planTimed(analysis: Analysis, otherwise: Otherwise): ScatterSelect {
   const { root } = analysis
   const { select } = root
   if (select === undefined) return refuse('expression')
   const pushdown = provePushable(analysis, root)
-  return planCombined(analysis, root, select, pushdown, coreShape(analysis, root, select, pushdown))
+  const core = coreShape(analysis, root, select, pushdown)
+  return planCombined(analysis, root, select, pushdown, core, otherwise)
 }
 
 function planCombined(
@@ -63,6 +71,7 @@ function planCombined(
   select: SelectStmt,
   pushdown: Pushdown,
   core: CoreShape,
+  otherwise: Otherwise,
 ): ScatterSelect {
   const { outputs } = block
   if (outputs === undefined) return refuse('expression', 'unknown columns')
@@ -72,9 +81,8 @@ function planCombined(
   const shape: SelectShape = { analysis, block, select, outputs, pushdown, core, sorts }
   const finish = (query: SplitQuery) => combined(shape, query)
   if (core.groupsByKey && core.windowsByKey) return finish(orderRows(shape))
-  const { input, tables } = analysis
   const gathered: CombineQuery['gathered'] = () =>
-    orRefusal(() => orPulled(input, tables, () => finish(gatherRows(shape))))
+    orRefusal(() => otherwise(() => finish(gatherRows(shape))))
   const keys = groupExpressions(shape)
   if (core.hasWindows || keys === undefined || !isAllSplittable(shape))
     return finish(gatherRows(shape))
