@@ -1,4 +1,10 @@
-import { type Catalog, type ClusterNode, type ClusterTable, tableKey } from './catalog.ts'
+import {
+  type Catalog,
+  type ClusterNode,
+  type ClusterTable,
+  type ClusterView,
+  tableKey,
+} from './catalog.ts'
 
 /**
  * The cluster table that Postgres would find for this name, or undefined: it is local, temporary, a system
@@ -21,6 +27,27 @@ export function resolveTable(
     const table = catalog.tables.get(tableKey(candidate, name))
     if (table !== undefined) return table
     if (isShadowed(catalog, candidate, name)) return undefined
+  }
+  return undefined
+}
+
+/** As resolveTable, for views over distributed tables. */
+export function resolveView(
+  catalog: Catalog,
+  searchPath: readonly string[],
+  schema: string | undefined,
+  name: string,
+  temporaryNames: ReadonlySet<string> | undefined = undefined,
+): ClusterView | undefined {
+  if (catalog.views.size === 0) return undefined
+  if (schema !== undefined) return catalog.views.get(tableKey(schema, name))
+  if (temporaryNames?.has(name) === true) return undefined
+  const isImplicit = !searchPath.includes('pg_catalog')
+  for (const candidate of isImplicit ? ['pg_catalog', ...searchPath] : searchPath) {
+    const view = catalog.views.get(tableKey(candidate, name))
+    if (view !== undefined) return view
+    const isTable = catalog.tables.has(tableKey(candidate, name))
+    if (isTable || isShadowed(catalog, candidate, name)) return undefined
   }
   return undefined
 }

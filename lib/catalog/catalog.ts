@@ -76,6 +76,22 @@ export type UserCode = {
   readonly operators: ReadonlySet<string>
 }
 
+/** A view, not a temporary one, whose rows come from distributed tables, directly or through other views. */
+export type ClusterView = {
+  readonly oid: number
+  readonly schema: string
+  readonly name: string
+  readonly columns: readonly string[]
+  /** Its query, all names in it qualified. */
+  readonly definition: string
+  /** The role whose rights reach what it reads; undefined: security_invoker. */
+  readonly owner: string | undefined
+  /** Other relations that it names. */
+  readonly relationOids: readonly number[]
+  /** Of all of the above, as VIEW_STATE_SQL gives it. */
+  readonly state: string
+}
+
 export type Catalog = {
   readonly database: string
   /** Grows with every change of the metadata; a plan is valid for one version only. */
@@ -86,7 +102,9 @@ export type Catalog = {
   readonly nodes: readonly ClusterNode[]
   /** Key: tableKey(schema, name). */
   readonly tables: ReadonlyMap<string, ClusterTable>
-  /** Key: tableKey(schema, name) of local relations that bear the name of a cluster table in another schema. */
+  /** Key: tableKey(schema, name). */
+  readonly views: ReadonlyMap<string, ClusterView>
+  /** Key: tableKey(schema, name) of local relations that bear the name of a cluster table or view in another schema. */
   readonly shadowingRelations: ReadonlySet<string>
   /** undefined: not asked for, in a database without metadata. */
   readonly userCode?: UserCode | undefined

@@ -2,12 +2,14 @@ import {
   type Catalog,
   type ClusterNode,
   type ClusterTable,
+  type ClusterView,
   type Column,
   type DistributedTable,
   type Shard,
   tableKey,
   type UserCode,
 } from '../catalog/catalog.ts'
+import { INVOKES_SQL, VIEW_STATE_SQL } from '../catalog/view-state.ts'
 import type { NodeAddress } from './metadata-schema.ts'
 import { shardSchema } from './shard-schema.ts'
 import { USER_CODE_SQL } from './user-code-sql.ts'
@@ -20,6 +22,7 @@ type Document = {
   readonly version: number
   readonly nodes: readonly (Omit<ClusterNode, 'host' | 'port'> & NodeAddress)[] | null
   readonly tables: readonly TableDocument[] | null
+  readonly views: readonly ViewDocument[] | null
   readonly shadows: readonly (readonly [schema: string, name: string])[] | null
   readonly userCode: { readonly [Part in keyof UserCode]: readonly string[] | null }
 }
@@ -35,6 +38,12 @@ type TableDocument = {
   readonly primaryKey: readonly string[] | null
   readonly hasTriggers: boolean
   readonly shards: readonly ShardDocument[] | null
+}
+
+type ViewDocument = Omit<ClusterView, 'columns' | 'owner' | 'relationOids'> & {
+  readonly columns: readonly string[] | null
+  readonly owner: string | null
+  readonly relationOids: readonly number[] | null
 }
 
 type ShardDocument = {
@@ -73,7 +82,30 @@ const SHARDS = `
       WHERE p.shardid = s.shardid AND n.noderole = 'primary')) ORDER BY s.shardminvalue::int)
   FROM pgloom.pg_dist_shard s WHERE s.logicalrelid = t.logicalrelid`
 
+const RULE_RELATIONS = `
+  SELECT DISTINCT d.refobjid FROM pg_rewrite w JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+    AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> c.oid
+  WHERE w.ev_class = c.oid AND w.rulename = '_RETURN'`
+
+const VIEWS = `
+  SELECT json_agg(json_build_object('oid', c.oid::int8, 'schema', x.nspname, 'name', c.relname,
+    'columns', (SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0),
+    'definition', rtrim(pg_get_viewdef(c.oid), ';'),
+    'owner', CASE WHEN NOT ${INVOKES_SQL} THEN pg_get_userbyid(c.relowner) END,
+    'relationOids', (SELECT json_agg(r.refobjid::int8 ORDER BY r.refobjid) FROM (${RULE_RELATIONS}) r),
+    'state', (${VIEW_STATE_SQL})) ORDER BY c.oid)
+  FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace
+  WHERE c.oid IN (SELECT oid FROM reading) AND c.relkind = 'v' AND c.relpersistence <> 't' AND x.nspname !~ '^pgloom(_|$)'`
+
 const READ_DOCUMENT = `
+WITH RECURSIVE reading(oid) AS (
+  SELECT logicalrelid::oid FROM pgloom.pg_dist_partition WHERE partmethod = 'h'
+  UNION
+  SELECT w.ev_class FROM reading r JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = r.oid
+    AND d.classid = 'pg_rewrite'::regclass
+  JOIN pg_rewrite w ON w.oid = d.objid AND w.ev_class <> r.oid AND w.rulename = '_RETURN'
+  JOIN pg_class v ON v.oid = w.ev_class AND v.relkind = 'v'
+)
 SELECT json_build_object(
   'version', (SELECT max(version) FROM pgloom.pg_dist_catalog_version),
   'nodes', (SELECT json_agg(json_build_object('nodeId', nodeid, 'groupId', groupid, 'host', nodename,
@@ -87,9 +119,11 @@ SELECT json_build_object(
         AND g.tgname NOT LIKE 'pgloom\\_guard%')) ORDER BY c.oid)
     FROM pgloom.pg_dist_partition t JOIN pg_class c ON c.oid = t.logicalrelid
     JOIN pg_namespace x ON x.oid = c.relnamespace),
+  'views', (${VIEWS}),
   'shadows', (SELECT json_agg(json_build_array(x.nspname, c.relname) ORDER BY x.nspname, c.relname)
     FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace
-    WHERE c.relname IN (SELECT r.relname FROM pgloom.pg_dist_partition t JOIN pg_class r ON r.oid = t.logicalrelid)
+    WHERE c.relname IN (SELECT r.relname FROM pgloom.pg_dist_partition t JOIN pg_class r ON r.oid = t.logicalrelid
+        UNION SELECT r.relname FROM reading JOIN pg_class r USING (oid))
       AND c.relpersistence <> 't' AND x.nspname !~ '^pgloom_'
       AND NOT EXISTS (SELECT FROM pgloom.pg_dist_partition t WHERE t.logicalrelid = c.oid)),
   'userCode', ${USER_CODE_SQL})`
@@ -139,6 +173,9 @@ export function buildCatalog(data: CatalogSourceData): Catalog {
     isInstalled: document !== undefined,
     nodes: Object.freeze(nodes),
     tables: new Map(tables.map((table) => [tableKey(table.schema, table.name), table])),
+    views: new Map(
+      (document?.views ?? []).map((view) => [tableKey(view.schema, view.name), viewOf(view)]),
+    ),
     shadowingRelations: new Set(
       (document?.shadows ?? []).map(([schema, name]) => tableKey(schema, name)),
     ),
@@ -209,6 +246,16 @@ function tableOf(table: TableDocument): ClusterTable {
     ...base,
     distributionColumn,
     shards: Object.freeze(shards),
+  })
+}
+
+function viewOf(view: ViewDocument): ClusterView {
+  const { columns, owner, relationOids } = view
+  return Object.freeze({
+    ...view,
+    columns: Object.freeze(columns ?? []),
+    owner: owner ?? undefined,
+    relationOids: Object.freeze(relationOids ?? []),
   })
 }
 

@@ -1,4 +1,9 @@
-import type { ClusterTable, DistributedTable, ReferenceTable } from '../catalog/catalog.ts'
+import type {
+  ClusterTable,
+  ClusterView,
+  DistributedTable,
+  ReferenceTable,
+} from '../catalog/catalog.ts'
 import type { ResultShape } from './cluster-results.ts'
 
 /**
@@ -107,6 +112,14 @@ export type LocalCursor = {
 }
 
 export type SessionView = 'pg_cursors' | 'pg_prepared_statements' | 'pg_listening_channels'
+
+/** A view that a statement reads, and with whose rights: undefined: the session's own. */
+export type ViewUse = {
+  readonly view: ClusterView
+  readonly reader: string | undefined
+  /** FOR UPDATE and its kin need more rights. */
+  readonly locks: boolean
+}
 
 export type Replacement = TextRange & { readonly text: string }
 

@@ -247,9 +247,22 @@ export const REFUSALS = {
   },
   'view-over-distributed': {
     sqlState: NOT_SUPPORTED,
-    message: 'views over distributed tables are not supported yet',
-    hint: 'Use the query itself, or a CTE.',
-    example: 'CREATE VIEW v AS SELECT * FROM events',
+    message: 'temporary and materialized views over distributed tables are not supported yet',
+    hint: 'Use an ordinary view, or CREATE TABLE … AS.',
+    example: 'CREATE MATERIALIZED VIEW v AS SELECT * FROM events',
+  },
+  'view-write': {
+    sqlState: NOT_SUPPORTED,
+    message: 'views over distributed tables cannot be written to',
+    hint: 'Write to the table itself.',
+    example: 'DELETE FROM some_events WHERE tenant_id = 1',
+  },
+  'view-form': {
+    sqlState: NOT_SUPPORTED,
+    message: 'a view over distributed tables cannot be used like this',
+    detail: 'Rows as values of its own row type, system columns, ONLY and * need the view itself.',
+    hint: 'Name its columns, or use to_jsonb() or ROW(…).',
+    example: 'SELECT v FROM some_events v',
   },
   'current-of': {
     sqlState: NOT_SUPPORTED,

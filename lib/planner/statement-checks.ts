@@ -72,7 +72,7 @@ function checkCast(input: PlanInput, type: TypeName | undefined): void {
 }
 
 /** Functions that take a row of any type. */
-const ROW_FUNCTIONS: ReadonlySet<string> = new Set([
+export const ROW_FUNCTIONS: ReadonlySet<string> = new Set([
   'count',
   'row_to_json',
   'to_json',

@@ -99,7 +99,7 @@ function planOfKind(
     case 'RuleStmt':
       return targetOf(input, body) === undefined ? undefined : refuse('triggers')
     default:
-      return refusalOfKind(kind, tables)
+      return refusalOfKind(kind, body, tables)
   }
 }
 
@@ -122,9 +122,10 @@ function planLock(body: Fields, { references }: StatementTables): LockPlan | und
   return { kind: 'lock', tables: [...new Set(tables)], mode, isNowait: body['nowait'] === true }
 }
 
-function refusalOfKind(kind: string, tables: StatementTables): undefined {
+function refusalOfKind(kind: string, body: Fields, tables: StatementTables): undefined {
   if (tables.distributed.length === 0) return undefined
-  if (kind === 'ViewStmt') refuse('view-over-distributed')
+  const view = kind === 'ViewStmt' ? (body['view'] as RangeVar | undefined) : undefined
+  if (view?.relpersistence === 't') refuse('view-over-distributed')
   return undefined
 }
 

@@ -52,6 +52,7 @@ export function localCatalog({ hosts, port }: ConfigDatabase, database: string):
     isInstalled: false,
     nodes: [{ nodeId: 0, groupId: 0, host, port, isActive: true, shouldHaveShards: true }],
     tables: new Map(),
+    views: new Map(),
     shadowingRelations: new Set(),
     shellOids: new Map(),
   }

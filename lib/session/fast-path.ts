@@ -193,7 +193,9 @@ export class FastPath implements ParkedMessageOwner {
       const message = { chunk: text, start: 0, end: text.length, protocol } as const
       return this.#takesCommand(planned.plan.command, message)
     }
-    const isSame = statement.description?.parameterTypes.length === group.parameterCount
+    const isSame =
+      statement.description?.parameterTypes.length === group.parameterCount &&
+      planned.views.length === 0
     if (!isSame || !isPlain(planned.plan) || !this.#processor.isCurrent(planned)) return false
     const parameters = parametersOf(planned.plan, statement.types, chunk, start, end)
     keys.reset(planned.text, planned.literals, parameters)

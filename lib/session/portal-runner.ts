@@ -125,7 +125,7 @@ export class PortalRunner {
     const { prepared, bound } = portal
     const types = prepared.description?.parameterTypes ?? prepared.types
     const execution = {
-      text: prepared.text,
+      text: prepared.planned?.text ?? prepared.text,
       parameters: { types, formats: bound.formats, values: bound.values },
       resultFormats: bound.resultFormats,
       sendsRowDescription: false,

@@ -112,7 +112,7 @@ export class PreparedCommands {
     const { planned } = statement
     if (planned === undefined) return
     if (!this.#runner.isCurrent(planned)) {
-      statement.planned = this.#runner.plan({ text: planned.text, base: 0, statement: undefined })
+      statement.planned = this.#runner.plan({ text: statement.text, base: 0, statement: undefined })
     }
     const current = statement.planned ?? planned
     if (current.plan.kind === 'session') {

@@ -3,9 +3,11 @@ import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import { characterCount } from '../executor/position-map.ts'
-import type { Plan } from '../planner/plan.ts'
+import type { Plan, ViewUse } from '../planner/plan.ts'
 import { planStatement } from '../planner/planner.ts'
+import { Refusal } from '../planner/refusals.ts'
 import type { Tree } from '../planner/tree.ts'
+import { expandViews } from '../planner/view-expansion.ts'
 import { LexResult } from '../sql/lexer.ts'
 import type { ParserHost } from '../sql/parser-host.ts'
 import type { ShapeCache } from '../sql/shape-cache.ts'
@@ -29,6 +31,10 @@ export type PlannedStatement = {
   readonly searchPath: readonly string[]
   /** Relations that it creates as temporary ones. */
   readonly temporaryNames: readonly string[]
+  /** As the client wrote it. */
+  readonly source: Buffer
+  /** Views whose queries stand in `text`, in place of their names in `source`. */
+  readonly views: readonly ViewUse[]
 }
 
 /** What planning depends on besides the text; of one session at one moment. */
@@ -68,7 +74,7 @@ export class StatementPlanner {
     const cached = this.lookup(text, 0, text.length, literals, world.catalog, world.searchPath)
     if (cached === undefined) return undefined
     const { plan, times, catalog, searchPath } = cached
-    const base = { text, base: 0, isOwn: false, temporaryNames: [] }
+    const base = { text, base: 0, isOwn: false, temporaryNames: [], source: text, views: [] }
     return { ...base, plan, times, literals, catalog, searchPath }
   }
 
@@ -118,9 +124,37 @@ export class StatementPlanner {
 
   plan(parsed: ParsedStatement, world: PlanningWorld, callerKey: string): PlannedStatement {
     // the tree of a script's statement must count its locations from its own start
-    const statement =
-      parsed.statement ??
-      ((this.#parser.parse(parsed.text, callerKey).stmts[0]?.stmt ?? {}) as Tree)
+    const statement = parsed.statement ?? this.#parse(parsed.text, callerKey)
+    const expanded = this.#expand(parsed.text, statement, world)
+    if (expanded === undefined) return this.#planText(parsed, statement, world, [])
+    if (expanded instanceof Refusal) {
+      const planned = this.#planText({ ...parsed, text: EMPTY }, {}, world, [])
+      return { ...planned, text: parsed.text, plan: expanded.plan() }
+    }
+    const { text, uses } = expanded
+    const planned = this.#planText({ ...parsed, text }, this.#parse(text, callerKey), world, uses)
+    return { ...planned, source: parsed.text }
+  }
+
+  #parse(text: Buffer, callerKey: string): Tree {
+    return (this.#parser.parse(text, callerKey).stmts[0]?.stmt ?? {}) as Tree
+  }
+
+  #expand(text: Buffer, statement: Tree, world: PlanningWorld) {
+    try {
+      return expandViews(world, text, statement, this.#parser)
+    } catch (error) {
+      if (error instanceof Refusal) return error
+      throw error
+    }
+  }
+
+  #planText(
+    parsed: Pick<ParsedStatement, 'text' | 'base'>,
+    statement: Tree,
+    world: PlanningWorld,
+    views: readonly ViewUse[],
+  ): PlannedStatement {
     const literals = new LexResult(FEW_SPANS)
     const isLexed = this.#cache.lex(parsed.text, 0, parsed.text.length, literals)
     if (!isLexed) literals.count = 0
@@ -143,11 +177,16 @@ export class StatementPlanner {
       catalog: world.catalog,
       searchPath: world.searchPath,
       temporaryNames: createdTemporaryNames(plan, statement),
+      source: parsed.text,
+      views,
     }
-    if (isLexed) this.#keep(planned, world)
+    // rights and definitions of views must be looked at each time
+    if (isLexed && views.length === 0) this.#keep(planned, world)
     return planned
   }
 }
+
+const EMPTY = Buffer.alloc(0)
 
 /** Most statements have fewer literals; arrays so small need no memory of their own. */
 const FEW_SPANS = 16

@@ -11,7 +11,7 @@ import type { PositionMap } from '../executor/position-map.ts'
 import { type Route, resolveInsert, resolvePins } from '../executor/route.ts'
 import { routedShard } from '../executor/routed.ts'
 import { writeReplaced, writeSpliced } from '../executor/splice-writer.ts'
-import type { LocalPlan, RoutedStatement } from '../planner/plan.ts'
+import type { LocalPlan, RoutedStatement, ViewUse } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
 import type { LexResult } from '../sql/lexer.ts'
 import { writeCommandComplete } from '../wire/backend-messages.ts'
@@ -28,6 +28,7 @@ import type {
   PlannedStatement,
   PlanningWorld,
 } from './statement-planner.ts'
+import { checkViews, ViewChanged } from './view-rights.ts'
 
 /** Where a statement goes as it is: to one connection. */
 export type Target = {
@@ -65,8 +66,8 @@ export class StatementRunner {
   }
 
   /** The same statement, planned for its own text. */
-  ownPlan({ text, base }: PlannedStatement): PlannedStatement {
-    return this.plan({ text, base, statement: undefined })
+  ownPlan({ source, base }: PlannedStatement): PlannedStatement {
+    return this.plan({ text: source, base, statement: undefined })
   }
 
   /** undefined: the text must be parsed. */
@@ -207,13 +208,23 @@ export class StatementRunner {
   }
 
   /** Before a local statement runs; its connection has not been asked for yet. */
-  async prepareLocal({ plan }: PlannedStatement): Promise<void> {
+  async prepareLocal({ plan, views }: PlannedStatement): Promise<void> {
     const { commands, context, transaction } = this.#parts
     if (plan.kind === 'local') checkSessionViews(plan.sessionViews, this.#parts)
+    if (views.length > 0) await this.#checkViews(views)
     if (plan.kind === 'local' && plan.cursor?.action === 'declare') {
       checkCursorFree(transaction.cursors, plan.cursor.name)
     }
     if (plan.kind === 'local' && plan.refreshesSizes) await commands.refreshSizes(context())
+  }
+
+  async #checkViews(views: readonly ViewUse[]): Promise<void> {
+    try {
+      await checkViews(views, await this.coordinator())
+    } catch (error) {
+      if (error instanceof ViewChanged) this.noteCatalogChange()
+      throw error
+    }
   }
 
   /** Before it is sent on the connection that is to be kept. */

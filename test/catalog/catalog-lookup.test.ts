@@ -28,6 +28,7 @@ const catalog: Catalog = {
   tables: new Map(
     [publicEvents, aliceEvents, orders].map((each) => [tableKey(each.schema, each.name), each]),
   ),
+  views: new Map(),
   shadowingRelations: new Set([tableKey('archive', 'orders')]),
   shellOids: new Map(),
 }

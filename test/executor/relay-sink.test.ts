@@ -28,6 +28,7 @@ const catalog: Catalog = {
     shouldHaveShards: true,
   })),
   tables: new Map(),
+  views: new Map(),
   shadowingRelations: new Set(),
   shellOids: new Map([['2/30000', 20000]]),
 }

@@ -1,6 +1,7 @@
 import {
   type Catalog,
   type ClusterTable,
+  type ClusterView,
   type Column,
   type DistributedTable,
   type ReferenceTable,
@@ -8,7 +9,9 @@ import {
 } from '../../lib/catalog/catalog.ts'
 import type { Plan } from '../../lib/planner/plan.ts'
 import { planStatement } from '../../lib/planner/planner.ts'
+import { Refusal } from '../../lib/planner/refusals.ts'
 import type { Tree } from '../../lib/planner/tree.ts'
+import { expandViews } from '../../lib/planner/view-expansion.ts'
 import { ParserHost } from '../../lib/sql/parser-host.ts'
 
 const OIDS: Readonly<Record<string, number>> = {
@@ -150,6 +153,18 @@ const TABLES: readonly ClusterTable[] = [
   reference('currencies', 'code text, added timestamptz !', ['code']),
 ]
 
+const SOME_EVENTS: ClusterView = {
+  oid: 30000,
+  schema: 'public',
+  name: 'some_events',
+  columns: ['tenant_id', 'event_id'],
+  definition:
+    'SELECT events.tenant_id, events.event_id FROM public.events WHERE events.event_id > 5',
+  owner: 'app',
+  relationOids: [16385],
+  state: '',
+}
+
 const CATALOG: Catalog = {
   database: 'app',
   version: 1,
@@ -159,6 +174,7 @@ const CATALOG: Catalog = {
     { nodeId: 2, groupId: 1, host: 'b', port: 2, isActive: true, shouldHaveShards: true },
   ],
   tables: new Map(TABLES.map((table) => [tableKey(table.schema, table.name), table])),
+  views: new Map([[tableKey('public', SOME_EVENTS.name), SOME_EVENTS]]),
   shadowingRelations: new Set(),
   userCode: {
     writes: new Set(['audited']),
@@ -175,6 +191,9 @@ const parser = await ParserHost.create()
 export function plan(sql: string): Plan {
   const text = Buffer.from(sql)
   const statement = (parser.parse(text).stmts[0]?.stmt ?? {}) as Tree
+  const expanded = expand(text, statement)
+  if (expanded instanceof Refusal) return expanded.plan()
+  if (expanded !== undefined) return plan(expanded.text.toString())
   return planStatement({
     text,
     statement,
@@ -184,6 +203,16 @@ export function plan(sql: string): Plan {
     literals: plainLiterals(sql),
     parser,
   })
+}
+
+function expand(text: Buffer, statement: Tree) {
+  const context = { catalog: CATALOG, searchPath: ['public'], temporaryNames: new Set<string>() }
+  try {
+    return expandViews(context, text, statement, parser)
+  } catch (error) {
+    if (error instanceof Refusal) return error
+    throw error
+  }
 }
 
 /** Enough of a lexer for these statements: quoted strings and unsigned numbers. */

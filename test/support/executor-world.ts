@@ -183,6 +183,7 @@ export async function executorWorld(t: Teardown, workers = 2, shardCount = 4): P
     isInstalled: true,
     nodes: clusterNodes,
     tables: new Map([[tableKey('public', 'events'), events]]),
+    views: new Map(),
     shadowingRelations: new Set(),
     shellOids,
   }

@@ -122,6 +122,7 @@ function emptyCatalog(
     isInstalled: false,
     nodes: [{ ...node, host: server.host, port: server.port }],
     tables: new Map(),
+    views: new Map(),
     shadowingRelations: new Set(),
     shellOids: new Map(),
   }

@@ -45,6 +45,7 @@ export async function transactionWorld(t: Teardown) {
       shouldHaveShards: index > 0,
     })),
     tables: new Map(),
+    views: new Map(),
     shadowingRelations: new Set(),
     shellOids: new Map(),
   }
