@@ -12,9 +12,9 @@ import type { ViewUse } from '../planner/plan.ts'
  */
 const PROBLEM_SQL = `SELECT problem, relation, role FROM (SELECT u.n, c.relname AS relation, r.role, CASE
   WHEN c.oid IS NULL OR (u.state <> '' AND (${VIEW_STATE_SQL}) IS DISTINCT FROM u.state) THEN 'changed'
-  WHEN NOT pg_catalog.has_table_privilege(r.role, c.oid, 'SELECT')
-    OR (u.locks AND NOT pg_catalog.has_table_privilege(r.role, c.oid, 'UPDATE')) THEN
+  WHEN NOT pg_catalog.has_table_privilege(r.role, c.oid, 'SELECT') THEN
     CASE WHEN pg_catalog.has_any_column_privilege(r.role, c.oid, 'SELECT') THEN 'columns' ELSE 'denied' END
+  WHEN u.locks AND NOT pg_catalog.has_table_privilege(r.role, c.oid, 'UPDATE') THEN 'denied'
   WHEN u.state = '' AND NOT pg_catalog.has_table_privilege(c.oid, 'SELECT') THEN 'rights'
   WHEN u.state = '' AND r.role <> current_user AND c.relrowsecurity AND EXISTS (SELECT FROM pg_catalog.pg_policy p
     WHERE p.polrelid = c.oid AND p.polname !~ '^pgloom_guard') THEN 'policies' END AS problem
