@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EmbeddedCluster } from '../../lib/embedded/embedded-cluster.ts'
+import type { EmbeddedNode } from '../../lib/embedded/embedded-node.ts'
 import { PgloomProcess } from './pgloom-process.ts'
 import { temporaryDirectory, testCluster } from './postgres-cluster.ts'
 import { RawClient } from './raw-client.ts'
@@ -45,6 +46,11 @@ export class ServeCluster {
       await proxy.stop()
     })
     return proxy
+  }
+
+  /** The coordinator first. */
+  get servers(): readonly EmbeddedNode[] {
+    return this.#servers.nodes
   }
 
   /** Addresses of all servers for the superuser, without any proxy. */
