@@ -159,3 +159,26 @@ t.test('min_pool_size holds without server_idle_timeout, too', async (t) => {
   pool.sweep(performance.now() + 3_000_000)
   t.equal(pool.stats.idle, 3)
 })
+
+t.test('server_lifetime ends connections one by one: each lives up to a fifth less', async (t) => {
+  const count = 60
+  const pool = testPool({ maxConnections: count, maxLifetimeMs: 100_000, idleTimeoutMs: 600_000 })
+  const connections = await Promise.all(Array.from({ length: count }, () => pool.acquire()))
+  const beganAtMs = performance.now()
+  for (const connection of connections) pool.release(connection)
+  pool.sweep(beganAtMs + 60_000)
+  t.equal(pool.stats.idle, count)
+  const trueNow = performance.now
+  t.teardown(() => {
+    performance.now = trueNow
+  })
+  const idleAt = (ageMs: number) => {
+    performance.now = () => beganAtMs + ageMs
+    pool.sweep(performance.now())
+    return pool.stats.idle
+  }
+  t.equal(idleAt(79_000), count)
+  const left = idleAt(90_000)
+  t.ok(left > 0 && left < count, `${left} of ${count}`)
+  t.equal(idleAt(101_000), 0)
+})
