@@ -188,6 +188,9 @@ class AnswerDraft {
       case 'D':
         this.#rows.push(readRow(frame, this.#encoding))
         break
+      case 'd':
+        this.#rows.push([frame.toString(this.#encoding, 5)])
+        break
       case 'C':
         this.#finish(frame.toString('utf8', 5, frame.length - 1))
         break

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Answer, Field, Result } from '../../../support/raw-client.ts'
+import type { Delivery } from './delivery.ts'
 import type { Statement } from './statements.ts'
 
 type Row = Result['rows'][number]
@@ -8,7 +9,7 @@ type Row = Result['rows'][number]
  * Describe of a portal shows the type modifiers of its plan, where constants are folded and set operations rebuilt, Describe
  * of its statement those that the inputs agree on; a portal that we run ourselves is described as its statement.
  */
-const MODIFIER_IS_OPEN = /\b(EXCEPT|INTERSECT)\b|\$\d/
+const MODIFIER_IS_OPEN = /\b(EXCEPT|INTERSECT)\b/
 const SIGNIFICANT_DIGITS = 9
 
 /** Whether both answers are right. `whole`: what the stock side answers without LIMIT, where that is needed. */
@@ -16,6 +17,7 @@ export function agree(
   stock: Answer,
   proxy: Answer,
   statement: Statement,
+  way: Delivery['way'],
   whole: Answer | undefined,
 ): boolean {
   if (stock.error !== undefined || proxy.error !== undefined) {
@@ -24,7 +26,7 @@ export function agree(
   if (stock.status !== proxy.status || stock.results.length !== proxy.results.length) return false
   return stock.results.every((result, at) => {
     const other = proxy.results[at]
-    return other !== undefined && resultsAgree(result, other, statement, whole?.results[at])
+    return other !== undefined && resultsAgree(result, other, statement, way, whole?.results[at])
   })
 }
 
@@ -32,20 +34,24 @@ function resultsAgree(
   stock: Result,
   proxy: Result,
   statement: Statement,
+  way: Delivery['way'],
   whole: Result | undefined,
 ): boolean {
   const sides = [stock, proxy].map(({ fields }) =>
-    MODIFIER_IS_OPEN.test(statement.sql) ? fields?.map(plainType) : fields,
+    way !== 'simple' || MODIFIER_IS_OPEN.test(statement.sql) ? fields?.map(plainType) : fields,
   )
   if (!isDeepStrictEqual(sides[0], sides[1]) || stock.tag !== proxy.tag) return false
   const { comparison, freedoms } = statement
   const rows = stock.rows.map((row) => settled(row, freedoms))
   const others = proxy.rows.map((row) => settled(row, freedoms))
-  if (comparison.kind === 'rows') return isDeepStrictEqual(rows, others)
-  const isSorted = isDeepStrictEqual(
-    project(rows, comparison.sorted),
-    project(others, comparison.sorted),
-  )
+  if (comparison.kind === 'rows') {
+    return way === 'into'
+      ? isDeepStrictEqual(bag(rows), bag(others))
+      : isDeepStrictEqual(rows, others)
+  }
+  // a line of COPY is one column; a table that was made of the rows has no order
+  const sorted = way === 'copy' || way === 'into' ? [] : comparison.sorted
+  const isSorted = isDeepStrictEqual(project(rows, sorted), project(others, sorted))
   if (!isSorted || rows.length !== others.length) return false
   if (comparison.kind === 'bag') return isDeepStrictEqual(bag(rows), bag(others))
   return (

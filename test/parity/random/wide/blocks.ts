@@ -24,7 +24,7 @@ export type Block = {
   readonly outputs: readonly Output[]
   readonly rest: string
   readonly scope: Scope
-  readonly form: 'plain' | 'grouped' | 'distinct'
+  readonly form: 'plain' | 'grouped' | 'distinct' | 'star'
 }
 
 type Parts = {
@@ -61,6 +61,7 @@ export class Blocks {
     if (random.chance(isTop ? 38 : 25)) return this.#grouped(scope, kinds, rest, isTop)
     const wanted = kinds ?? Array.from({ length: 1 + random.below(4) }, () => anyKind(random))
     const outputs: Output[] = wanted.map((kind) => this.#output(scope, kind, depth))
+    if (isTop && random.chance(7)) return this.#star(scope, rest)
     const isDistinct = random.chance(14)
     if (kinds === undefined) outputs.push(...this.#extras(scope, isTop))
     return {
@@ -70,6 +71,23 @@ export class Blocks {
       scope,
       form: isDistinct ? 'distinct' : 'plain',
     }
+  }
+
+  /** Every column of one relation. */
+  #star(scope: Scope, rest: string): Block {
+    const { alias, columns } = this.#maker.random.pick(scope.sources)
+    const head = `SELECT ${alias}.*`
+    const outputs = columns.map(
+      ({ name, kind, isKey }): Output => ({
+        sql: '',
+        name,
+        kind,
+        isKey,
+        freedom: 'none',
+        isSortable: true,
+      }),
+    )
+    return { head, outputs, rest, scope, form: 'star' }
   }
 
   #where(scope: Scope, depth: number): string {
@@ -211,6 +229,7 @@ export function isColumnar(sql: string): boolean {
     : /^[a-z]\w+\(.*["a-z]/.test(sql)
 }
 
-export function blockText({ head, outputs, rest }: Block): string {
+export function blockText({ head, outputs, rest, form }: Block): string {
+  if (form === 'star') return `${head}${rest}`
   return `${head}${outputs.map(({ sql, name }) => `${sql} AS ${name}`).join(', ')}${rest}`
 }

@@ -8,7 +8,16 @@ import type { Statement } from './statements.ts'
 
 /** How a statement is brought to a server, and what is done there before. */
 export type Delivery = {
-  readonly way: 'simple' | 'text' | 'binary' | 'portal' | 'prepared' | 'execute' | 'cursor'
+  readonly way:
+    | 'simple'
+    | 'text'
+    | 'binary'
+    | 'portal'
+    | 'prepared'
+    | 'execute'
+    | 'cursor'
+    | 'copy'
+    | 'into'
   readonly format: 'text' | 'binary'
   /** Of the parameters, once for each execution. */
   readonly values: readonly (readonly Value[])[]
@@ -39,6 +48,9 @@ export function chooseDelivery(statement: Statement, schema: Schema, random: Ran
     'portal',
     'execute',
     'cursor',
+    ...(statement.freedoms.every((freedom) => freedom === 'none')
+      ? (['copy', 'into'] as const)
+      : []),
   ])
   return {
     way: way === 'binary' && isText ? 'text' : way,
@@ -69,7 +81,7 @@ export async function deliver(
 
 async function send(
   client: RawClient,
-  { sql, literals }: Statement,
+  { sql, literals, freedoms }: Statement,
   { way, format, values }: Delivery,
 ): Promise<Answer> {
   const { types } = literals
@@ -100,6 +112,10 @@ async function send(
       )
     case 'cursor':
       return await readCursor(client, sql)
+    case 'copy':
+      return await client.simple(`COPY (${sql}) TO STDOUT`)
+    case 'into':
+      return await readTable(client, sql, freedoms.length)
   }
 }
 
@@ -135,6 +151,13 @@ async function readCursor(client: RawClient, sql: string): Promise<Answer> {
   const answer = await inTurn(client, all, isInside ? 'CLOSE c' : 'COMMIT')
   if (answer.error !== undefined) return answer
   return asOne(answer)
+}
+
+/** Its rows, by way of a table that is made of them. */
+async function readTable(client: RawClient, sql: string, width: number): Promise<Answer> {
+  const names = Array.from({ length: width }, (_, at) => `c${at + 1}`)
+  const all = [`CREATE TEMPORARY TABLE made (${names.join(', ')}) AS ${sql}`, 'TABLE made']
+  return await inTurn(client, all, 'DROP TABLE IF EXISTS made')
 }
 
 function asOne(answer: Answer): Answer {

@@ -81,6 +81,9 @@ export class FromLists {
     )
       return { sql: ` CROSS JOIN ${text}`, sources: [] }
     const inner = kind === 'CROSS JOIN' ? 'JOIN' : kind
+    if (item.isTable && random.chance(4) && this.#isNatural(scope, item)) {
+      return { sql: ` NATURAL ${inner} ${text}`, sources: [] }
+    }
     const using = this.#using(scope, item)
     if (using !== undefined && random.chance(25)) return this.#joinUsing(` ${inner} ${text}`, using)
     return {
@@ -107,6 +110,16 @@ export class FromLists {
     if (rows < MAX_ROWS && random.chance(style === 'wild' ? 20 : 6))
       return this.#conditions.condition(scope, 1)
     return random.chance(30) ? `${equality} AND ${this.#conditions.condition(seen, 1)}` : equality
+  }
+
+  /** All names that both sides have mean columns of one kind, once. */
+  #isNatural(scope: Scope, item: Item): boolean {
+    const before = scope.sources.filter(({ alias }) => alias !== item.source.alias)
+    const columns = before.flatMap((source) => source.columns)
+    return item.source.columns.every(({ name, kind }) => {
+      const same = columns.filter((column) => column.name === name)
+      return same.length === 0 || (same.length === 1 && same[0]?.kind === kind)
+    })
   }
 
   /** A column that both sides have once. */

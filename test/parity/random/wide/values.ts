@@ -56,7 +56,7 @@ export class Values {
       case 'time':
         return this.#times(kind, inner)
       case 'json':
-        return jsons(inner)
+        return [...jsons(inner), ...this.#rows(scope)]
       case 'ints':
       case 'texts':
         return this.#arrays(scope, kind, inner)
@@ -93,6 +93,14 @@ export class Values {
       () =>
         `(SELECT count(*) FROM unnest(${inner('ints')}) AS u (u) WHERE u > ${this.column(scope, 'int')})::int`,
     ]
+  }
+
+  /** A whole row. */
+  #rows(scope: Scope): Makers {
+    const source = this.#maker.random.pickAny(
+      scope.sources.filter(({ identity }) => identity.length > 0),
+    )
+    return source === undefined ? [] : [() => `to_jsonb(${source.alias})`]
   }
 
   #texts(scope: Scope, inner: (kind?: Kind) => string): Makers {
