@@ -103,8 +103,7 @@ export class PulledTableFilling {
 
   #row(chunk: Buffer, start: number, end: number): void {
     const size = end - start
-    this.#allowance.left -= size
-    if (this.#allowance.left < 0) throw tooLarge(this.#allowance.limitKilobytes)
+    takeBytes(this.#allowance, size)
     if (this.#length + size > this.#batch.length) this.#flush()
     if (size > this.#batch.length) this.#batch = Buffer.allocUnsafe(size)
     chunk.copy(this.#batch, this.#length, start, end)
@@ -123,6 +122,11 @@ export class PulledTableFilling {
     this.#flow.pause()
     drained.then(this.#flow.resume, this.#flow.resume)
   }
+}
+
+export function takeBytes(allowance: ByteAllowance, size: number): void {
+  allowance.left -= size
+  if (allowance.left < 0) throw tooLarge(allowance.limitKilobytes)
 }
 
 function tooLarge(kilobytes: number): RouterError {

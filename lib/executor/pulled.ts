@@ -1,7 +1,7 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
-import type { Catalog } from '../catalog/catalog.ts'
+import type { Catalog, Shard } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import type { PulledPlan, PulledRows, Replacement } from '../planner/plan.ts'
 import { keysOf } from './execution-keys.ts'
@@ -14,18 +14,20 @@ import {
   createPulledTable,
   type PulledTable,
   PulledTableFilling,
+  takeBytes,
 } from './pulled-table.ts'
-import { quoteLiteral } from './quoted-schema.ts'
+import { quoteIdentifier, quoteLiteral } from './quoted-schema.ts'
 import { replacedText } from './relay-on.ts'
 import { relayedRows, waitFor } from './relayed-rows.ts'
 import { allowedShards, type KeyReader } from './route.ts'
-import { ScatterFlow, scatter } from './scatter.ts'
+import { ScatterFlow, type ScatterRequest, scatter } from './scatter.ts'
 import { scatterRequest } from './scatter-request.ts'
 import { sendStatements } from './statement-request.ts'
 
 const BINARY = [1]
 /** Fewer rows are planned well enough without statistics. */
 const ANALYZED_ROWS = 1000
+const ANALYZED_BYTES = 65_536
 const RESULT_SIZE = 'citus.max_intermediate_result_size'
 const DEFAULT_RESULT_KILOBYTES = 1_048_576
 
@@ -174,15 +176,65 @@ async function fill(
   table: PulledTable,
   rows: FilledRows,
   connection: BackendConnection,
-  { execution, context, keys, allowance }: Filling,
+  filling: Filling,
 ): Promise<void> {
+  const { execution, context, keys } = filling
   const request = await scatterRequest(rows, execution, context, keys, {
     resultFormats: BINARY,
     maxRows: 0,
     access: 'read',
   })
+  const own = await ownShards(request, connection, context)
+  const others = request.shards.filter((shard) => !own.includes(shard))
+  let isLarge = false
+  if (own.length > 0) {
+    const run = { ...request, shards: own, kept: undefined }
+    isLarge = await insertOwn(table, rows.columns, run, connection, filling)
+  }
+  if (others.length > 0) {
+    const run = { ...request, shards: others }
+    if (await copyOthers(table, rows.columns, run, connection, filling)) isLarge = true
+  }
+  if (isLarge) await query(connection, `ANALYZE ${table.name}`)
+}
+
+/** Those that are read over the very connection that has the table: no COPY can be open there meanwhile. */
+async function ownShards(
+  { shards }: ScatterRequest,
+  connection: BackendConnection,
+  context: StatementContext,
+): Promise<readonly Shard[]> {
+  const { nodeId } = connection.node
+  const own = shards.filter((shard) => shard.nodeId === nodeId)
+  if (own.length === 0) return own
+  return (await context.connection(nodeId, 'read')) === connection ? own : []
+}
+
+async function insertOwn(
+  { name, oid }: PulledTable,
+  columns: readonly string[],
+  request: ScatterRequest,
+  connection: BackendConnection,
+  { context, allowance }: Filling,
+): Promise<boolean> {
+  const head = Buffer.from(`INSERT INTO ${name} (${columns.map(quoteIdentifier).join(', ')}) `)
+  const textFor = (shard: Shard) => Buffer.concat([head, request.textFor(shard)])
+  await scatter({ ...request, textFor, resultFormats: [] }, context, new ScatterFlow(), () => ({}))
+  const { rows } = await query(connection, `SELECT pg_catalog.pg_relation_size(${oid})`)
+  const size = Number(rows[0]?.[0])
+  takeBytes(allowance, size)
+  return size >= ANALYZED_BYTES
+}
+
+async function copyOthers(
+  table: PulledTable,
+  columns: readonly string[],
+  request: ScatterRequest,
+  connection: BackendConnection,
+  { context, allowance }: Filling,
+): Promise<boolean> {
   const flow = new ScatterFlow()
-  const filling = new PulledTableFilling(connection, table, rows.columns, flow, allowance, context)
+  const filling = new PulledTableFilling(connection, table, columns, flow, allowance, context)
   try {
     await scatter(request, context, flow, filling.readerFor)
     await filling.finish()
@@ -190,7 +242,7 @@ async function fill(
     await filling.abort()
     throw error
   }
-  if (filling.rowCount >= ANALYZED_ROWS) await query(connection, `ANALYZE ${table.name}`)
+  return filling.rowCount >= ANALYZED_ROWS
 }
 
 /** For an INSERT into something else, in its transaction. */
