@@ -1,4 +1,4 @@
-import type { Kind } from './kinds.ts'
+import { anyKind, type Kind } from './kinds.ts'
 import type { Maker } from './maker.ts'
 import { identityOf, type Scope } from './scope.ts'
 
@@ -20,6 +20,10 @@ const MIN_MAX: readonly Kind[] = [
   'float',
   'ints',
   'texts',
+  'interval',
+  'inet',
+  'char',
+  'bytes',
 ]
 
 /** Calls of aggregates. `isSafe`: the result is used inside the statement, so nothing of it may be left open. */
@@ -63,6 +67,8 @@ export class Aggregates {
           () => `round(stddev(${this.#argument(scope, 'int')}), 2)`,
         ])
       case 'json':
+      case 'range':
+      case 'bits':
         return `(array_agg(${value()} ORDER BY ${this.#order(scope)}))[1]`
       case 'uuid':
         return `(array_agg(DISTINCT ${value()}))[1]`
@@ -75,7 +81,7 @@ export class Aggregates {
 
   count(scope: Scope): string {
     const { random } = this.#maker
-    const kind = random.pick<Kind>(['int', 'text', 'date', 'num', 'uuid', 'bool'])
+    const kind = anyKind(random)
     return random.make([
       () => `count(*)${this.#filter(scope)}`,
       () => `count(${this.#argument(scope, kind)})${this.#filter(scope)}`,
@@ -170,7 +176,7 @@ export class Aggregates {
     return [
       () =>
         bag(
-          `array_agg(${of(random.pick(['int', 'text', 'date', 'uuid'] as const))})${this.#filter(scope)}`,
+          `array_agg(${of(random.pick(['int', 'text', 'date', 'uuid', 'inet', 'interval'] as const))})${this.#filter(scope)}`,
         ),
       () => bag(`string_agg(${of('text')}, ',')`),
       () => bag(`json_agg(${of(random.pick(['int', 'text'] as const))})`),

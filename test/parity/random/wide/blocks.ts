@@ -147,7 +147,9 @@ export class Blocks {
       groups.push(plain(key.sql, key.kind, true))
     }
     for (let left = random.below(3); left > 0; left--) {
-      const kind = random.pick(['int', 'text', 'bool', 'date', 'num', 'uuid'] as const)
+      const kind = random.chance(70)
+        ? random.pick(['int', 'text', 'date'] as const)
+        : anyKind(random)
       const sql = this.#maker.value(scope, kind, random.pick([0, 0, 1]))
       if (isColumnar(sql)) groups.push(plain(sql, kind, false))
     }

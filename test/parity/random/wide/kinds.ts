@@ -18,6 +18,14 @@ export type Kind =
   | 'ints'
   | 'texts'
   | 'uuid'
+  | 'interval'
+  | 'stamp'
+  | 'clock'
+  | 'bytes'
+  | 'inet'
+  | 'range'
+  | 'char'
+  | 'bits'
 
 type KindRule = {
   /** Types of columns of the kind. */
@@ -137,11 +145,60 @@ export const KINDS: Readonly<Record<Kind, KindRule>> = {
     values: UUIDS,
     literal: typed('uuid'),
   },
+  interval: {
+    types: ['interval'],
+    parameterTypes: [['interval', 1186]],
+    values: ['1 day', '-2 mons', '01:30:00', '1 year 3 days 00:00:05.5'],
+    literal: typed('interval'),
+  },
+  stamp: {
+    types: ['timestamp', 'timestamp(0)'],
+    parameterTypes: [['timestamp', 1114]],
+    values: ['2026-01-01 00:00:00', '2026-03-29 02:30:00', '1999-12-31 23:59:59'],
+    literal: typed('timestamp'),
+  },
+  clock: {
+    types: ['time', 'time(0)'],
+    parameterTypes: [['time', 1083]],
+    values: ['00:00:00', '12:30:00', '23:59:59'],
+    literal: typed('time'),
+  },
+  bytes: {
+    types: ['bytea'],
+    parameterTypes: [['bytea', 17]],
+    values: ['\\x', '\\x00ff', '\\x61', '\\x6162'],
+    literal: typed('bytea'),
+  },
+  inet: {
+    types: ['inet'],
+    parameterTypes: [['inet', 869]],
+    values: ['10.0.0.1', '10.0.0.0/8', '::1', '192.168.1.1'],
+    literal: typed('inet'),
+  },
+  range: {
+    types: ['int4range'],
+    parameterTypes: [['int4range', 3904]],
+    values: ['[1,5)', 'empty', '(,3)', '[7,)'],
+    literal: typed('int4range'),
+  },
+  char: {
+    types: ['char(3)'],
+    parameterTypes: [['char(3)', 1042]],
+    values: ['a', 'b', 'A', 'ab', ''],
+    literal: typed('char(3)'),
+  },
+  bits: {
+    types: ['bit(3)'],
+    parameterTypes: [['bit(3)', 1560]],
+    values: ['000', '101', '111'],
+    literal: typed('bit(3)'),
+  },
 }
 
 const COMMON: readonly Kind[] = [
   ...(['int', 'int', 'int', 'int', 'text', 'text', 'text', 'num', 'num', 'bool'] as const),
   ...(['date', 'time', 'float', 'json', 'ints', 'texts', 'uuid', 'ctext', 'deep'] as const),
+  ...(['interval', 'stamp', 'clock', 'bytes', 'inet', 'range', 'char', 'bits'] as const),
 ]
 
 export function anyKind(random: Random): Kind {

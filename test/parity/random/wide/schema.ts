@@ -21,6 +21,12 @@ const KEY_TYPES: readonly (readonly [Kind, string])[] = [
   ['time', 'timestamptz'],
   ['ctext', 'text COLLATE "C"'],
   ['num', 'numeric(8,2)'],
+  ['inet', 'inet'],
+  ['char', 'char(3)'],
+  ['bytes', 'bytea'],
+  ['interval', 'interval'],
+  ['stamp', 'timestamp'],
+  ['clock', 'time'],
 ]
 
 /** Two colocation groups, reference tables and a local one, with columns and rows by chance. */
@@ -95,7 +101,7 @@ export function makeRow(
     if (random.chance(nulls)) return null
     const { values } = KINDS[kind]
     // skew: much for the one key
-    return isKey && random.chance(35) ? (values[4] ?? '') : random.pick(values)
+    return isKey && random.chance(35) ? (values[4] ?? values[0] ?? '') : random.pick(values)
   })
 }
 

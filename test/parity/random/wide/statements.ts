@@ -229,7 +229,18 @@ export class StatementMaker {
 
   #unionKinds(): readonly Kind[] {
     const random = this.#random
-    const kinds: Kind[] = ['int', 'text', 'date', 'num', 'uuid', 'bool']
+    const kinds: Kind[] = [
+      'int',
+      'text',
+      'date',
+      'num',
+      'uuid',
+      'bool',
+      'interval',
+      'char',
+      'inet',
+      'bytes',
+    ]
     return Array.from({ length: 1 + random.below(3) }, () => random.pick(kinds))
   }
 
@@ -287,6 +298,8 @@ export class StatementMaker {
         json: '(array_agg(v ORDER BY v))[1]',
         uuid: '(array_agg(v ORDER BY v))[1]',
         int: 'max(v)',
+        range: '(array_agg(v ORDER BY v))[1]',
+        bits: '(array_agg(v ORDER BY v))[1]',
       }
       const call = aggregate[kind as keyof typeof aggregate] ?? 'min(v)'
       return `SELECT ${call} FROM (${query.sql}) AS ${name} (v)`

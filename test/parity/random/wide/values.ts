@@ -64,6 +64,28 @@ export class Values {
         return [() => `md5(${inner('text')})::uuid`]
       case 'ctext':
         return [() => `${inner('text')} COLLATE "C"`]
+      case 'interval':
+        return [() => `(${inner('date')} - ${inner('stamp')})`, () => `(${inner()} + ${inner()})`]
+      case 'stamp':
+        return [
+          () => `(${inner('time')} AT TIME ZONE 'UTC')`,
+          () => `(${inner()} + ${inner('interval')})`,
+        ]
+      case 'clock':
+        return [() => `(${inner('stamp')})::time`]
+      case 'bytes':
+        return [() => `convert_to(${inner('text')}, 'UTF8')`, () => `(${inner()} || ${inner()})`]
+      case 'inet':
+        return [() => `set_masklen(${inner()}, 8)`]
+      case 'range':
+        return [
+          () => `int4range(1, greatest(1, (${inner('int')})::int))`,
+          () => `(${inner()} * ${inner()})`,
+        ]
+      case 'char':
+        return [() => `(${inner('text')})::char(3)`]
+      case 'bits':
+        return [() => `(${inner()} & ${inner()})`, () => `(~ ${inner()})`]
     }
   }
 
