@@ -187,7 +187,7 @@ t.test('EXPLAIN of every kind of plan', async (t) => {
       `Custom Scan (Citus INSERT ... SELECT)
   INSERT/SELECT method: pull to coordinator
   ->  Distributed Subplan 1_1
-        Relation: public.users
+        Relation: subquery_1
         Result destination: Write locally
         ->  Custom Scan (Citus Adaptive)
               Tier: scatter
@@ -196,12 +196,14 @@ t.test('EXPLAIN of every kind of plan', async (t) => {
               Tasks Shown: One of 32
               ->  Task
                     Node: host=H port=P dbname=app
-                    ->  Seq Scan on users
+                    ->  HashAggregate
+                          Group Key: name
+                          ->  Seq Scan on users
   ->  Insert on users
         ->  Subquery Scan on "*SELECT*"
               ->  HashAggregate
-                    Group Key: users_1.name
-                    ->  Seq Scan on users users_1`,
+                    Group Key: s.c1
+                    ->  Seq Scan on subquery_1 s`,
     )
     const measured = await lines(
       'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) SELECT count(*) FROM kinds k JOIN users USING (kind)'.replace(
