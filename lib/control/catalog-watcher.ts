@@ -24,6 +24,13 @@ export type CatalogWatcherOptions = {
 
 /** Every so many polls the whole document is read: other tables' names may shadow ours without a new version. */
 const POLLS_PER_FULL_READ = 10
+/** With the last change of what the document tells of tables, triggers, views and functions, if made past all proxies. */
+const READ_VERSION = `SELECT concat_ws('/',
+  (SELECT max(version) FROM pgloom.pg_dist_catalog_version),
+  (SELECT max(xmin::text::int8) FROM pg_class WHERE oid >= 16384 AND relpersistence <> 't'),
+  (SELECT max(xmin::text::int8) FROM pg_trigger),
+  (SELECT max(xmin::text::int8) FROM pg_rewrite WHERE oid >= 16384),
+  (SELECT max(xmin::text::int8) FROM pg_proc WHERE oid >= 16384))`
 const DEFAULT_POLL_INTERVAL_MS = 1000
 
 /**
@@ -215,8 +222,7 @@ export class CatalogWatcher implements CatalogSource {
   async #readVersion(): Promise<string> {
     const client = await this.#listeningClient()
     if (!this.#catalog.isInstalled) return 'none'
-    const text = 'SELECT max(version)::text FROM pgloom.pg_dist_catalog_version'
-    return (await readValue(client, text)) ?? 'none'
+    return (await readValue(client, READ_VERSION)) ?? 'none'
   }
 
   #refreshQuietly(): void {
