@@ -87,6 +87,8 @@ export class BackendConnection {
   /** Of the request at the head, so far; counted in whole chunks. */
   #answerBytes = 0
   readonly #cancels = new Set<Promise<void>>()
+  /** Given up before the server had confirmed it. */
+  #hasLostCancel = false
   /** Of the request at the head, while it is on its way. */
   #headCancel: { readonly head: ResponseSink; readonly cancel: Promise<void> } | undefined
   #drainWaiters: (() => void)[] = []
@@ -161,7 +163,7 @@ export class BackendConnection {
       this.#state === 'ready' &&
       this.#status === TransactionStatus.idle &&
       this.#sinks.length === 0 &&
-      this.#cancels.size === 0 &&
+      !this.mayBeCancelled &&
       this.out.length === 0
     )
   }
@@ -253,7 +255,8 @@ export class BackendConnection {
       secretKey: this.#secretKey,
       tls: this.#socket.isEncrypted ? this.#tls : undefined,
       timeoutMs: this.#cancelTimeoutMs,
-    }).then(() => {
+    }).then((isSettled) => {
+      this.#hasLostCancel ||= !isSettled
       this.#cancels.delete(cancel)
       if (this.#headCancel?.cancel === cancel) this.#headCancel = undefined
     })
@@ -264,6 +267,11 @@ export class BackendConnection {
 
   get hasCancelInFlight(): boolean {
     return this.#cancels.size > 0
+  }
+
+  /** A cancel may hit what is sent now: one is on its way, or nobody knows what became of one. */
+  get mayBeCancelled(): boolean {
+    return this.#hasLostCancel || this.hasCancelInFlight
   }
 
   async cancelsSettled(): Promise<void> {

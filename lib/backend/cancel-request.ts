@@ -15,8 +15,9 @@ export type CancelTarget = {
 }
 
 /**
- * Settles when the server has closed the cancel connection: it has signalled the process by then. Never throws:
- * by the protocol nobody learns whether a cancel had an effect.
+ * Resolves to true when the server has closed the cancel connection, since it has signalled the process by then, or was never
+ * reached; to false when that isn't known: the signal may come later. Never rejects: by the protocol nobody learns whether a
+ * cancel had an effect.
  */
 export function sendCancelRequest({
   address,
@@ -24,21 +25,28 @@ export function sendCancelRequest({
   secretKey,
   tls,
   timeoutMs,
-}: CancelTarget): Promise<void> {
+}: CancelTarget): Promise<boolean> {
   const out = new FrameWriter()
   writeCancelRequest(out, processId, secretKey)
   return new Promise((resolve) => {
-    const timer = timeoutMs > 0 ? setTimeout(() => socket.destroy(), timeoutMs) : undefined
+    const giveUp = () => {
+      isGivenUp = true
+      socket.destroy()
+    }
+    let isSent = false
+    let isGivenUp = false
+    const timer = timeoutMs > 0 ? setTimeout(giveUp, timeoutMs) : undefined
     const owner = {
       // no end() of ours: the postmaster might then close before it has read the packet
       connected: () => {
+        isSent = true
         socket.write(out.take())
       },
       received: () => false,
       drained: () => undefined,
-      closed: () => {
+      closed: (error: Error | undefined) => {
         clearTimeout(timer)
-        resolve()
+        resolve(!isSent || (error === undefined && !isGivenUp))
       },
     }
     const socket: BackendSocket = new BackendSocket(

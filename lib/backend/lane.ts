@@ -1,5 +1,6 @@
 import { BackendLost } from '../base/errors.ts'
 import type { BackendConnection } from './backend-connection.ts'
+import { noteLaneWait } from './lane-figures.ts'
 import type { ResponseSink } from './response-sink.ts'
 import type { Settings } from './session-state.ts'
 
@@ -70,7 +71,7 @@ export class Lane {
       if (this.#count >= MAX_STATEMENTS || this.#bytes >= MAX_BYTES) return false
       if (nowMs - this.#headSinceMs > patienceMs) return false
     }
-    return this.#cancels.size === 0 && !this.connection.hasCancelInFlight
+    return this.#cancels.size === 0 && !this.connection.mayBeCancelled
   }
 
   enter(bytes: number, nowMs: number): void {
@@ -83,6 +84,7 @@ export class Lane {
   /** Returns how long the server was at it. */
   leave(sink: ResponseSink, bytes: number, enteredAtMs: number, nowMs: number): number {
     const beganAtMs = Math.max(enteredAtMs, this.#headSinceMs)
+    noteLaneWait(beganAtMs - enteredAtMs)
     this.#headSinceMs = nowMs
     this.#count--
     this.#bytes -= bytes

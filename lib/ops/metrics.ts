@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { laneFigures } from '../backend/lane-figures.ts'
 import type { PoolStats } from '../backend/pool-figures.ts'
 import type { PoolKey, Pools } from '../backend/pools.ts'
 import type { Json } from '../base/across-processes.ts'
@@ -75,6 +76,7 @@ export class Metrics implements QueryObserver {
     addPins(this.#registry, sources)
     addPools(this.#registry, sources)
     if (sources.pgbouncer !== undefined) addPgbouncerMetrics(this.#registry, sources.pgbouncer)
+    addLanes(this.#registry)
   }
 
   queryDone(tier: QueryTier, durationMs: number): void {
@@ -138,6 +140,27 @@ function addPins(registry: Registry, { pins }: MetricsSources): void {
       this.reset()
       for (const reason of PIN_REASONS) this.set({ reason }, 0)
       for (const reason of pins()) this.inc({ reason })
+    },
+  })
+}
+
+function addLanes(registry: Registry): void {
+  new Counter({
+    name: 'pgloom_lane_statements_total',
+    help: 'Statements that shared a server connection with those of other clients',
+    registers: [registry],
+    collect() {
+      this.reset()
+      this.inc(laneFigures().statements)
+    },
+  })
+  new Counter({
+    name: 'pgloom_lane_wait_seconds_total',
+    help: 'Time that these stood behind others',
+    registers: [registry],
+    collect() {
+      this.reset()
+      this.inc(laneFigures().waitMs / MS_PER_SECOND)
     },
   })
 }

@@ -17,7 +17,7 @@ export type FakeScript = {
   /** In place of AuthenticationOk, key data and ReadyForQuery. */
   readonly onStartup?: (session: FakeSession, parameters: ReadonlyMap<string, string>) => void
   readonly onMessage?: (session: FakeSession, type: number, frame: Buffer) => void
-  readonly onCancel?: () => void
+  readonly onCancel?: (session: FakeSession) => void
 }
 
 /** A server that does what its script says, on a free port of the loopback. */
@@ -80,7 +80,7 @@ export class FakeBackend {
   #start(session: FakeSession, script: FakeScript, frame: Buffer): void {
     const packet = readStartupPacket(frame)
     if (packet.kind === 'cancel-request') {
-      script.onCancel?.()
+      script.onCancel?.(session)
       session.socket.end()
     } else if (packet.kind === 'startup') {
       this.connections++

@@ -36,6 +36,8 @@ function query(sql: string): Buffer {
 
 const NOTHING_MORE = Buffer.from([0, 0])
 const SYNC = message(0x53)
+/** Of the unnamed statement: the same text for all clients. */
+const PARSE = message(0x50, '\0', 'SELECT $1::text\0', NOTHING_MORE)
 
 function execution(name: string, value: string): Buffer {
   const length = Buffer.alloc(8)
@@ -108,7 +110,8 @@ class TaggedClient {
     else if (dice < 0.02) await this.#failing(tag)
     else if (dice < 0.03) await this.#cancelled(tag)
     else if (dice < 0.05) await this.#transaction(tag)
-    else if (dice < 0.3) await this.#ask(execution('p', tag), value(tag))
+    else if (dice < 0.2) await this.#ask(execution('p', tag), value(tag))
+    else if (dice < 0.3) await this.#ask(Buffer.concat([PARSE, execution('', tag)]), value(tag))
     else if (dice < 0.34) await this.#long(tag)
     else if (dice < 0.36) await this.#pipelined(tag)
     else await this.#ask(query(`SELECT '${tag}'`), value(tag))
