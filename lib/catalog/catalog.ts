@@ -110,6 +110,22 @@ export type Catalog = {
   readonly userCode?: UserCode | undefined
   /** Key `nodeId/oid of a shard's table on that node` -> OID of the shell on the coordinator. */
   readonly shellOids: ReadonlyMap<string, number>
+  /** Types created by users that other nodes than the coordinator have too. Absent: there are none. */
+  readonly userTypes?: UserTypes
+}
+
+export type UserTypes = {
+  /** Key `nodeId/oid of the type on that node` -> the type on the coordinator. */
+  readonly onCoordinator: ReadonlyMap<string, UserType>
+  /** Key `nodeId/OID on the coordinator` -> OID on that node. */
+  readonly onNode: ReadonlyMap<string, number>
+}
+
+export type UserType = {
+  /** On the coordinator. */
+  readonly oid: number
+  /** Its binary form holds OIDs of such types, which mean something else elsewhere. */
+  readonly carriesOids: boolean
 }
 
 export function tableKey(schema: string, name: string): string {

@@ -9,7 +9,7 @@ import { type ArgumentValues, textArgument } from './function-arguments.ts'
 import { NODE_SQL } from './guard-sql.ts'
 import type { NodeAddress } from './metadata-schema.ts'
 import { quoteQualified } from './shard-schema.ts'
-import { referenceRestSql, referenceTableSql, shareSequences, shellSql } from './shell-copies.ts'
+import { referenceRestSql, referenceTableSql, shareDependencies, shellSql } from './shell-copies.ts'
 import type { TableDescription } from './table-description.ts'
 
 /** A connection to a node that no catalog knows yet, as the role that owns the metadata. The caller closes it. */
@@ -78,7 +78,7 @@ async function copyTables(
   for (const table of inOrder(await describeAll(run, catalog))) {
     const { description, cluster } = table
     await dropLeftover(node, description)
-    await shareSequences(run, description, [asNode], cluster.kind)
+    await shareDependencies(run, description, [asNode], cluster.kind)
     if (cluster.kind === 'distributed') {
       await runAll(node, shellSql(description))
       continue

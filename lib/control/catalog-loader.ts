@@ -8,6 +8,7 @@ import {
   type Shard,
   tableKey,
   type UserCode,
+  type UserType,
 } from '../catalog/catalog.ts'
 import { INVOKES_SQL, VIEW_STATE_SQL } from '../catalog/view-state.ts'
 import type { NodeAddress } from './metadata-schema.ts'
@@ -59,7 +60,9 @@ const IS_INSTALLED = "SELECT to_regclass('pgloom.pg_dist_schema_version') IS NOT
 const COLUMNS = `
   SELECT json_agg(json_build_object(
     'name', a.attname, 'attributeNumber', a.attnum, 'typeOid', a.atttypid::int8, 'typeModifier', a.atttypmod,
-    'typeName', format_type(a.atttypid, a.atttypmod),
+    'typeName', CASE WHEN a.atttypid < 16384 THEN format_type(a.atttypid, a.atttypmod) ELSE (
+      SELECT quote_ident(yn.nspname) || '.' || quote_ident(y.typname) FROM pg_namespace yn WHERE yn.oid = y.typnamespace)
+      || coalesce(substring(format_type(a.atttypid, a.atttypmod) FROM '\\(.*\\)$'), '') END,
     'collation', CASE WHEN a.attcollation <> y.typcollation THEN (
       SELECT quote_ident(cn.nspname) || '.' || quote_ident(co.collname)
       FROM pg_collation co JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation) END,
@@ -140,15 +143,31 @@ export async function readTableOids(
 ): Promise<readonly NodeTable[]> {
   const names = referenceTables.map((name) => `'${name.replaceAll("'", "''")}'`).join(', ')
   const text = await read(`
-    SELECT json_agg(json_build_array(x.nspname, c.relname, c.oid::int8))
-    FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p') AND (x.nspname ~ '^pgloom_[0-9]'${
-      names === '' ? '' : ` OR c.relname IN (${names})`
-    })`)
+    SELECT json_agg(o) FROM (
+      SELECT json_build_array(x.nspname, c.relname, c.oid::int8) AS o
+      FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace
+      WHERE c.relkind IN ('r', 'p') AND (x.nspname ~ '^pgloom_[0-9]'${
+        names === '' ? '' : ` OR c.relname IN (${names})`
+      })
+      UNION ALL ${USER_TYPES}) all_of_them`)
   return text === undefined ? [] : JSON.parse(text)
 }
 
-export type NodeTable = readonly [schema: string, name: string, oid: number]
+/** Not row types of tables, nor arrays of those. Arrays and composites of such types carry OIDs in their binary form. */
+const USER_TYPES = `
+  SELECT json_build_array(x.nspname, t.typname, t.oid::int8, CASE
+    WHEN t.typtype = 'b' THEN t.typcategory = 'A'
+    WHEN t.typtype = 'c' THEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0
+      AND NOT a.attisdropped AND a.atttypid >= 16384)
+    WHEN t.typtype IN ('r', 'm') THEN EXISTS (SELECT FROM pg_range r JOIN pg_type s ON s.oid = r.rngsubtype
+      WHERE t.oid IN (r.rngtypid, r.rngmultitypid) AND s.oid >= 16384 AND s.typtype NOT IN ('e', 'd'))
+    ELSE false END)
+  FROM pg_type t JOIN pg_namespace x ON x.oid = t.typnamespace LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
+  LEFT JOIN pg_class c ON c.oid = coalesce(nullif(t.typrelid, 0), e.typrelid)
+  WHERE t.oid >= 16384 AND t.typtype <> 'p' AND coalesce(c.relkind, 'c') = 'c' AND x.nspname !~ '^pgloom'`
+
+/** A table, or with a fourth part a type: whether its binary form holds OIDs. */
+export type NodeTable = readonly [schema: string, name: string, oid: number, carriesOids?: boolean]
 
 export type CatalogSourceData = {
   readonly database: string
@@ -181,6 +200,7 @@ export function buildCatalog(data: CatalogSourceData): Catalog {
     ),
     userCode: userCodeOf(document),
     shellOids: shellOidsOf(tables, data.tablesOfNodes, document),
+    ...userTypesOf(data.tablesOfNodes, nodes[0]?.nodeId ?? 0),
   })
 }
 
@@ -275,6 +295,22 @@ function shellOidsOf(
   tablesOfNodes: ReadonlyMap<number, readonly NodeTable[]>,
   document: Document | undefined,
 ): ReadonlyMap<string, number> {
+  const shells = shellsOf(tables, document)
+  const oids = new Map<string, number>()
+  for (const [nodeId, nodeTables] of tablesOfNodes) {
+    for (const [schema, name, oid] of nodeTables.filter((object) => object[3] === undefined)) {
+      const shell = shells.get(`${nodeId}\0${tableKey(schema, name)}`)
+      if (shell !== undefined) oids.set(`${nodeId}/${oid}`, shell)
+    }
+  }
+  return oids
+}
+
+/** Key: node id and tableKey of a shard's or a copy's table -> OID of the user's table. */
+function shellsOf(
+  tables: readonly ClusterTable[],
+  document: Document | undefined,
+): ReadonlyMap<string, number> {
   const shells = new Map<string, number>()
   const addShards = (table: DistributedTable): void => {
     for (const shard of table.shards) {
@@ -290,12 +326,28 @@ function shellOidsOf(
       }
     }
   }
-  const oids = new Map<string, number>()
-  for (const [nodeId, nodeTables] of tablesOfNodes) {
-    for (const [schema, name, oid] of nodeTables) {
-      const shell = shells.get(`${nodeId}\0${tableKey(schema, name)}`)
-      if (shell !== undefined) oids.set(`${nodeId}/${oid}`, shell)
+  return shells
+}
+
+/** Types are the same if their names are: it was seen to when the second one was made. */
+function userTypesOf(
+  tablesOfNodes: ReadonlyMap<number, readonly NodeTable[]>,
+  coordinatorId: number,
+): Pick<Catalog, 'userTypes'> {
+  const own = new Map<string, UserType>()
+  for (const [schema, name, oid, carriesOids] of tablesOfNodes.get(coordinatorId) ?? []) {
+    if (carriesOids !== undefined) own.set(tableKey(schema, name), { oid, carriesOids })
+  }
+  const onCoordinator = new Map<string, UserType>()
+  const onNode = new Map<string, number>()
+  for (const [nodeId, objects] of tablesOfNodes) {
+    if (nodeId === coordinatorId) continue
+    for (const [schema, name, oid, carriesOids] of objects) {
+      const type = own.get(tableKey(schema, name))
+      if (type === undefined || carriesOids === undefined) continue
+      onCoordinator.set(`${nodeId}/${oid}`, type)
+      onNode.set(`${nodeId}/${type.oid}`, oid)
     }
   }
-  return oids
+  return onNode.size === 0 ? {} : { userTypes: { onCoordinator, onNode } }
 }

@@ -18,6 +18,7 @@ import { refreshSizes } from './refresh-sizes.ts'
 import { runOnAll } from './run-ddl.ts'
 import { runIndexDdl } from './run-index-ddl.ts'
 import { maintain, truncate } from './run-maintenance.ts'
+import { runTypeDdl } from './run-type-ddl.ts'
 
 export type ControlCommandsOptions = {
   readonly connectNode: ConnectNode
@@ -97,6 +98,9 @@ async function runInTransaction(run: CommandRun, plan: DdlPlan, text: Buffer): P
     case 'DROP INDEX':
     case 'ALTER INDEX':
       return runIndexDdl(run, plan, text.toString('utf8'))
+    case 'ALTER TYPE':
+    case 'DROP TYPE':
+      return runTypeDdl(run, plan, text.toString('utf8'))
     case 'CREATE INDEX':
     case 'ALTER TABLE':
     case 'GRANT':

@@ -3,6 +3,7 @@ import { SqlState } from '../base/sqlstate.ts'
 import type { ClusterNode, DistributedTable, Shard } from '../catalog/catalog.ts'
 import { distributeRows } from '../executor/distribute-rows.ts'
 import { type CommandRun, runAll, tableByOid, workersOf } from './command-run.ts'
+import { createSchemaSql } from './create-schema-sql.ts'
 import {
   checkDistributionColumn,
   checkForeignKeys,
@@ -12,7 +13,7 @@ import {
 import { type ArgumentValues, oidArgument, textArgument } from './function-arguments.ts'
 import { guardShellSql } from './guard-sql.ts'
 import { quoteIdentifier, quoteQualified, shardSchema } from './shard-schema.ts'
-import { createSchemaSql, shareSequences, shellSql } from './shell-copies.ts'
+import { shareDependencies, shellSql } from './shell-copies.ts'
 import {
   createForeignKeysSql,
   createIndexesSql,
@@ -44,7 +45,7 @@ export async function createDistributedTable(
   await refuseFilledReferrers(run, table)
 
   const workers = workersOf(catalog)
-  await shareSequences(run, table, workers, 'distributed')
+  await shareDependencies(run, table, workers, 'distributed')
   await createShardTables(run, table, distributed, catalog.nodes)
   const count = await moveRows(run, table, distributed)
   await finishShards(run, table, distributed, catalog.nodes)

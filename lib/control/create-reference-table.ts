@@ -7,7 +7,7 @@ import { checkForeignKeys, checkTable } from './distribution-checks.ts'
 import { type ArgumentValues, oidArgument } from './function-arguments.ts'
 import { guardReferenceSql } from './guard-sql.ts'
 import { quoteIdentifier, quoteQualified } from './shard-schema.ts'
-import { referenceRestSql, referenceTableSql, shareSequences } from './shell-copies.ts'
+import { referenceRestSql, referenceTableSql, shareDependencies } from './shell-copies.ts'
 import type { TableDescription } from './table-description.ts'
 
 export async function createReferenceTable(run: CommandRun, values: ArgumentValues): Promise<void> {
@@ -39,7 +39,7 @@ export async function copyToNodes(
   table: TableDescription,
   nodes: readonly ClusterNode[],
 ): Promise<void> {
-  await shareSequences(run, table, nodes, 'reference')
+  await shareDependencies(run, table, nodes, 'reference')
   for (const node of nodes) {
     const target = await run.on(node.nodeId)
     await runAll(target, [referenceTableSql(table)])

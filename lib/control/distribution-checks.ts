@@ -22,7 +22,6 @@ function refuse(message: string, detail?: string, hint?: string): never {
 export function checkTable(table: TableDescription): void {
   checkRelation(table)
   checkAttachments(table)
-  checkColumnTypes(table)
   if (Buffer.byteLength(table.schema) > MAX_USER_SCHEMA_BYTES) {
     refuse(`schema name "${table.schema}" is longer than ${MAX_USER_SCHEMA_BYTES} bytes`)
   }
@@ -67,18 +66,6 @@ function checkAttachments(table: TableDescription): void {
     refuse(`row level security is not supported on distributed and reference tables`)
   }
   if (table.extension) refuse(`"${table.name}" belongs to an extension`)
-}
-
-function checkColumnTypes(table: TableDescription): void {
-  for (const column of table.columns) {
-    if (column.typeSchema !== 'pg_catalog') {
-      refuse(
-        `column "${column.name}" of relation "${table.name}" has type ${column.typeName}, which is not built in`,
-        'Types created by users or extensions have different OIDs on different nodes.',
-        'Use a built-in type: text for enums and domains, jsonb for composites.',
-      )
-    }
-  }
 }
 
 /** The distribution column, if it is one. */

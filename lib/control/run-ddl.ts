@@ -6,7 +6,7 @@ import { query } from '../executor/node-client.ts'
 import type { CommandTag } from '../executor/ports.ts'
 import type { DdlPlan } from '../planner/plan.ts'
 import { evenOutDefaults, lastColumns } from './added-defaults.ts'
-import { activeNodes, type CommandRun, runAll, tableByOid } from './command-run.ts'
+import { activeNodes, type CommandRun, runAll, tableByOid, workersOf } from './command-run.ts'
 import {
   checkDistributionColumn,
   checkForeignKeys,
@@ -18,6 +18,7 @@ import {
 import { mayBeDefaultsOfShards } from './drop-tables.ts'
 import { resumeGuardSql, suspendGuardSql } from './guard-sql.ts'
 import { quoteIdentifier, quoteQualified } from './shard-schema.ts'
+import { shareTypes } from './share-types.ts'
 import { describeTable, type TableDescription } from './table-description.ts'
 
 /** A shard's schema by user schema, for one index of a group; reference tables keep their own. */
@@ -62,7 +63,8 @@ export async function runOnAll(run: CommandRun, plan: DdlPlan, text: Buffer): Pr
   if (changesShape) {
     const locked = tables.map(({ schema, name }) => quoteQualified(schema, name)).join(', ')
     await runAll(run.coordinator, [`LOCK TABLE ${locked} IN ACCESS EXCLUSIVE MODE`])
-    await tryOnCoordinator(run, catalog, tables, shells, own)
+    const outcomes = await tryOnCoordinator(run, catalog, tables, shells, own)
+    for (const table of outcomes) await shareTypes(run, table, workersOf(catalog))
   }
   const isAlter = plan.command === 'ALTER TABLE' && !/\brename\s+to\b/i.test(own)
   const last = isAlter ? await lastColumns(run, tables) : new Map<number, string>()
@@ -103,7 +105,8 @@ async function tryOnCoordinator(
   tables: readonly ClusterTable[],
   shells: readonly string[],
   text: string,
-): Promise<void> {
+): Promise<readonly TableDescription[]> {
+  const outcomes: TableDescription[] = []
   // One after the other: a description borrows the connection's search_path.
   const before: TableDescription[] = []
   for (const { oid } of tables) before.push(await run.describe(oid))
@@ -116,9 +119,11 @@ async function tryOnCoordinator(
       const after = await run.describe(table.oid)
       const was = before[index]
       if (was !== undefined) checkOutcome(catalog, table, was, after)
+      outcomes.push(after)
     }
   }
   await query(run.coordinator, 'ROLLBACK TO SAVEPOINT pgloom_ddl; RELEASE SAVEPOINT pgloom_ddl')
+  return outcomes
 }
 
 async function succeeds(

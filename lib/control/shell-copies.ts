@@ -1,8 +1,10 @@
 import type { ClusterNode, ClusterTable } from '../catalog/catalog.ts'
 import { type CommandRun, runAll } from './command-run.ts'
+import { createSchemaSql } from './create-schema-sql.ts'
 import { guardReferenceSql, guardShellSql } from './guard-sql.ts'
 import { adoptSequenceSql, createSequenceSql, ownSequenceSql } from './sequence-ranges.ts'
 import { quoteIdentifier, quoteQualified } from './shard-schema.ts'
+import { shareTypes } from './share-types.ts'
 import {
   createForeignKeysSql,
   createIndexesSql,
@@ -12,23 +14,11 @@ import {
 } from './table-ddl.ts'
 import type { TableDescription } from './table-description.ts'
 
-/** USAGE for all: whether a role may read a shard is decided by the table's privileges, as with the shell. */
-export function createSchemaSql(schema: string): string[] {
-  const name = quoteIdentifier(schema)
-  return [
-    `DO $pgloom$ BEGIN IF to_regnamespace(${literal(name)}) IS NULL THEN CREATE SCHEMA ${name}; GRANT USAGE ON SCHEMA ${name} TO PUBLIC; END IF; END $pgloom$`,
-  ]
-}
-
-function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
-}
-
 /**
- * The schemas and sequences that the table's copies on the workers need, in ranges that never meet. A reference table's
+ * The types, schemas and sequences that the table's copies on the workers need, in ranges that never meet. A reference table's
  * defaults are evaluated on the coordinator only, whose sequences then stay as they are.
  */
-export async function shareSequences(
+export async function shareDependencies(
   run: CommandRun,
   table: TableDescription,
   workers: readonly ClusterNode[],
@@ -36,6 +26,7 @@ export async function shareSequences(
 ): Promise<void> {
   // Alone, the coordinator keeps its sequences as they are; citus_add_node comes here again.
   if (workers.length === 0) return
+  await shareTypes(run, table, workers)
   const nextValues = new Map<string, string>()
   for (const sequence of table.sequences) {
     const name = quoteQualified(sequence.schema, sequence.name)

@@ -6,6 +6,7 @@ import { type Mending, mendMessage } from './error-rewriting.ts'
 import { isObject, type Json, parseJson } from './explain-json.ts'
 import { isText, type ServerPlan } from './explain-plan.ts'
 import { query } from './node-client.ts'
+import { parametersFor } from './parameter-types.ts'
 import type { Parameters, StatementContext } from './ports.ts'
 import { characterCount, type PositionMap } from './position-map.ts'
 import { waitFor } from './relayed-rows.ts'
@@ -84,7 +85,8 @@ export async function explainOn(
   const reader = planReader(plan, context, mending, (taken) => {
     explained = taken
   })
-  const statement = { text, parameters, resultFormats: [], describes: false, maxRows: 0 }
+  const own = parametersFor(connection, { parameters }, context)
+  const statement = { text, parameters: own, resultFormats: [], describes: false, maxRows: 0 }
   const answer = sendStatements(connection, [statement], reader, mending)
   await waitFor(answer, connection, context.signal)
   return explained

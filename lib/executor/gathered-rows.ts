@@ -10,7 +10,7 @@ import { copyData } from './distribute-rows.ts'
 import { COPY_HEADER, COPY_TRAILER } from './hashed-rows.ts'
 import { query } from './node-client.ts'
 import type { StatementContext } from './ports.ts'
-import { FIRST_USER_OID } from './row-description-mapping.ts'
+import { FIRST_USER_OID, typeOnCoordinator } from './row-description-mapping.ts'
 import type { ScatterFlow } from './scatter.ts'
 import type { AnswerReader } from './server-answer.ts'
 
@@ -110,18 +110,16 @@ export class GatheredRows {
   }
 
   #describe({ node }: BackendConnection, frame: Buffer): void {
-    const fields = readRowDescription(frame)
-    const isCoordinator = coordinatorOf(this.#context.catalog).nodeId === node.nodeId
-    for (const { typeOid, name } of fields) {
-      const isForeign = typeOid >= FIRST_USER_OID && !isCoordinator
-      if (isForeign || typeOid === RECORD || typeOid === RECORD_ARRAY) {
-        throw new RouterError(
-          SqlState.featureNotSupported,
-          `rows with a column of ${isForeign ? 'a user-defined type' : 'type record'} cannot be combined from several shards`,
-          { detail: `column "${name}"`, hint: 'Cast it to text, or to another built-in type.' },
-        )
-      }
-    }
+    const { catalog } = this.#context
+    const isCoordinator = coordinatorOf(catalog).nodeId === node.nodeId
+    const fields = readRowDescription(frame).map((field) => {
+      const { typeOid, name } = field
+      if (typeOid === RECORD || typeOid === RECORD_ARRAY) throw notCombined(name, 'type record')
+      if (typeOid < FIRST_USER_OID || isCoordinator) return field
+      const own = typeOnCoordinator(catalog, node.nodeId, typeOid, 1)
+      if (own === undefined) throw notCombined(name, 'a user-defined type that holds OIDs')
+      return { ...field, typeOid: own }
+    })
     this.#fields ??= fields
     if (!sameTypes(this.#fields, fields)) {
       throw new RouterError(SqlState.internalError, 'shards disagree about the types of a result')
@@ -181,6 +179,14 @@ export class GatheredRows {
     this.#flow.pause()
     drained.then(this.#flow.resume, this.#flow.resume)
   }
+}
+
+function notCombined(column: string, what: string): RouterError {
+  return new RouterError(
+    SqlState.featureNotSupported,
+    `rows with a column of ${what} cannot be combined from several shards`,
+    { detail: `column "${column}"`, hint: 'Cast it to text, or to another built-in type.' },
+  )
 }
 
 function sameTypes(a: readonly FieldDescription[], b: readonly FieldDescription[]): boolean {

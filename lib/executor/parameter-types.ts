@@ -2,7 +2,8 @@ import type { BackendConnection } from '../backend/backend-connection.ts'
 import { writeDescribe, writeParse, writeSync } from '../wire/frontend-messages.ts'
 import { Backend } from '../wire/message-codes.ts'
 import { readParameterDescription } from '../wire/row-description.ts'
-import type { Parameters } from './ports.ts'
+import type { Parameters, StatementContext } from './ports.ts'
+import { parameterTypesOn } from './row-description-mapping.ts'
 import { ServerAnswer } from './server-answer.ts'
 
 /**
@@ -33,4 +34,14 @@ export async function withInferredTypes(
   coordinator.flush()
   await answer.completed()
   return { ...parameters, types }
+}
+
+/** The parameters as another node than the coordinator must be told of them. */
+export function parametersFor(
+  { node }: BackendConnection,
+  { parameters }: { readonly parameters: Parameters },
+  { catalog }: Pick<StatementContext, 'catalog'>,
+): Parameters {
+  const types = parameterTypesOn(node.nodeId, parameters.types, catalog)
+  return types === parameters.types ? parameters : { ...parameters, types }
 }

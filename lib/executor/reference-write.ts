@@ -1,6 +1,7 @@
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { ReferenceWritePlan } from '../planner/plan.ts'
+import { parametersFor } from './parameter-types.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import { withReferenceWrites } from './reference-guard.ts'
 import { unchangedPositions } from './relay-on.ts'
@@ -42,7 +43,8 @@ async function writeOn(
   return withReferenceWrites(
     connection,
     async () => {
-      const { text, parameters, resultFormats, sendsRowDescription } = execution
+      const { text, resultFormats, sendsRowDescription } = execution
+      const parameters = parametersFor(connection, execution, context)
       const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
       const mending = { positions: unchangedPositions(execution) }
       const reader: AnswerReader = answersClient

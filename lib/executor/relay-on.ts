@@ -1,5 +1,6 @@
 import type { Replacement } from '../planner/plan.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
+import { parametersFor } from './parameter-types.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import { PositionMap } from './position-map.ts'
 import { relayedRows, waitFor } from './relayed-rows.ts'
@@ -15,8 +16,9 @@ export async function relayOn(
   context: StatementContext,
 ): Promise<CommandTag> {
   const connection = await context.connection(nodeId, access)
-  const { text, parameters, resultFormats, sendsRowDescription } = execution
+  const { text, resultFormats, sendsRowDescription } = execution
   const mending = { positions }
+  const parameters = parametersFor(connection, execution, context)
   const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
   const reader = relayedRows(connection, context, sendsRowDescription, mending)
   const answer = sendStatements(connection, [statement], reader, mending)

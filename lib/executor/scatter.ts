@@ -5,6 +5,7 @@ import type { ShardText } from '../planner/plan.ts'
 import type { Mending } from './error-rewriting.ts'
 import { type KeptRequest, sendKept } from './kept-request.ts'
 import { ParallelScatter } from './parallel-scatter.ts'
+import { parametersFor } from './parameter-types.ts'
 import type { Parameters, StatementContext } from './ports.ts'
 import type { AnswerReader, ServerAnswer } from './server-answer.ts'
 import { type Statement, sendStatements } from './statement-request.ts'
@@ -88,8 +89,10 @@ export async function scatter(
   const { kept } = request
   const send = (connection: BackendConnection, shards: readonly Shard[]): ServerAnswer => {
     const reader = readerFor(connection, shards)
-    return kept === undefined
-      ? sendStatements(connection, statements(request, shards), reader, MENDING)
+    const parameters = parametersFor(connection, request, context)
+    const needsFields = context.catalog.userTypes !== undefined && request.resultFormats.includes(1)
+    return kept === undefined || needsFields || parameters !== request.parameters
+      ? sendStatements(connection, statements({ ...request, parameters }, shards), reader, MENDING)
       : sendKept(connection, kept, shards, reader, MENDING)
   }
   const spare = request.access === 'read' ? context.spare : undefined

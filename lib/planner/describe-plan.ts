@@ -96,7 +96,8 @@ function describeCurrentOf(plan: SelectPlan | ModifyPlan): string {
 
 function describeDdl(plan: DdlPlan): string {
   const tables = plan.tables.map(({ name }) => name).join(', ')
-  const indexes = plan.indexNames.map(({ name }) => name).join(', ')
+  const named = [...plan.indexNames, ...(plan.typeNames ?? [])]
+  const indexes = named.map(({ name }) => name).join(', ')
   const splices = plan.splices.map(({ start, table }) => `${table.name}@${start}`).join(' ')
   return `ddl ${plan.command} ${tables}${indexes} ${splices}`.trim()
 }

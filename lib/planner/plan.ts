@@ -356,14 +356,20 @@ export type DdlPlan = {
    * DROP INDEX, ALTER INDEX: the indexes' names, which may belong to local tables: then the statement is run
    * verbatim on the coordinator. Otherwise empty.
    */
-  readonly indexNames: readonly { readonly schema: string | undefined; readonly name: string }[]
+  readonly indexNames: readonly ObjectName[]
+  /** ALTER TYPE, DROP TYPE and the same of domains: their names, which may be of types that only the coordinator has. */
+  readonly typeNames?: readonly ObjectName[]
 }
+
+export type ObjectName = { readonly schema: string | undefined; readonly name: string }
 
 export type DdlCommand =
   | 'CREATE INDEX'
   | 'DROP INDEX'
   | 'ALTER INDEX'
   | 'ALTER TABLE'
+  | 'ALTER TYPE'
+  | 'DROP TYPE'
   | 'DROP TABLE'
   | 'TRUNCATE TABLE'
   | 'GRANT'

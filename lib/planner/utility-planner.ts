@@ -9,6 +9,7 @@ import { relationQualifier } from './qualifiers.ts'
 import { refuse } from './refusals.ts'
 import { resolveRangeVar, type StatementTables, tableReferences } from './table-references.ts'
 import { isRecord, type RangeVar, strings, type Tree } from './tree.ts'
+import { planTypeCommand } from './type-commands.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -21,7 +22,8 @@ export function planUtility(
 ): Plan {
   const tables = tableReferences(input, body)
   checkRelatives(input, kind, body)
-  const planned = planOfKind(input, kind, body, tables, planPart)
+  const planned =
+    planTypeCommand(input, kind, body) ?? planOfKind(input, kind, body, tables, planPart)
   if (planned !== undefined) return planned
   const isNamed = tables.distributed.length + tables.reference.length > 0
   if (isNamed && !MAY_NAME_CLUSTER_TABLES.has(kind)) return refuse('utility', commandName(kind))

@@ -1,6 +1,8 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
+import { holdsForeignOids, userTypeRefusal } from '../executor/row-description-mapping.ts'
+import { withFormats } from '../executor/statement-description.ts'
 import { refusalError } from '../planner/refusals.ts'
 import {
   writeBindComplete,
@@ -158,10 +160,24 @@ export class ExtendedQuery {
     if (target !== undefined) {
       // the server would name its own statement in the error
       if (statement.description !== undefined) checkParameterCount(statement, bind)
+      await this.#refuseForeignOids(statement, bind, target)
       await this.#forward(statement, bind, target)
       return
     }
     await this.#bindHere(statement, bind)
+  }
+
+  /** Rows in binary need not be described before they come. */
+  async #refuseForeignOids(statement: PreparedStatement, bind: Bind, target: Target) {
+    const { planned } = statement
+    const isText = target.shardIndex === undefined || !bind.resultFormats.includes(1)
+    if (isText || planned?.catalog.userTypes === undefined) return
+    const { fields = [] } = await this.#prepared.describe(statement)
+    const { catalog } = planned
+    const isForeign = withFormats(fields, bind.resultFormats).some(
+      ({ typeOid, format }) => format === 1 && holdsForeignOids(catalog, typeOid),
+    )
+    if (isForeign) throw userTypeRefusal()
   }
 
   /** The metadata or the search path may have changed since Parse. */

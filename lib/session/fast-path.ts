@@ -5,6 +5,7 @@ import type { RouterError } from '../base/errors.ts'
 import { Answer } from '../executor/answer-script.ts'
 import { StatementKeys } from '../executor/execution-keys.ts'
 import type { PositionMap } from '../executor/position-map.ts'
+import { isUserType } from '../executor/row-description-mapping.ts'
 import { writeSpliced } from '../executor/splice-writer.ts'
 import type { Plan, SessionCommand } from '../planner/plan.ts'
 import { LexResult } from '../sql/lexer.ts'
@@ -130,6 +131,9 @@ export class FastPath implements ParkedMessageOwner {
     if (bindEnd === 0 || !parse.read(chunk, start, end)) return false
     const isGroup = group.read(chunk, end, bindEnd, chunkEnd) && group.nameStart === group.nameEnd
     if (!isGroup || group.end - start > MAX_MESSAGE_BYTES) return false
+    if (this.#parts.catalogs.current().userTypes !== undefined) {
+      if (!group.describes || parse.types(chunk).some(isUserType)) return false
+    }
     const cached = this.#processor.lookup(chunk, parse.textStart, parse.textEnd, literals)
     if (cached === undefined || !isPlain(cached.plan)) return false
     const { plan, times } = cached
@@ -196,6 +200,7 @@ export class FastPath implements ParkedMessageOwner {
     const isSame =
       statement.description?.parameterTypes.length === group.parameterCount &&
       planned.views.length === 0
+    if (planned.catalog.userTypes !== undefined && usesUserTypes(statement)) return false
     if (!isSame || !isPlain(planned.plan) || !this.#processor.isCurrent(planned)) return false
     const parameters = parametersOf(planned.plan, statement.types, chunk, start, end)
     keys.reset(planned.text, planned.literals, parameters)
@@ -388,4 +393,10 @@ export class FastPath implements ParkedMessageOwner {
     if (catalogs.isStale || !transaction.isProven || this.#processor.isSkipping) return false
     return transaction.status !== TransactionStatus.failed && !transaction.isImplicit
   }
+}
+
+/** What their OIDs are called on other nodes is seen to elsewhere. */
+function usesUserTypes({ description, types }: PreparedStatement): boolean {
+  if (types.some(isUserType) || description?.parameterTypes.some(isUserType) === true) return true
+  return description?.fields?.some(({ typeOid }) => isUserType(typeOid)) === true
 }

@@ -1,6 +1,7 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { RouterError } from '../base/errors.ts'
 import { Answer } from '../executor/answer-script.ts'
+import { parameterTypesOn } from '../executor/row-description-mapping.ts'
 import { isResultTypeChange } from '../executor/stale-statement.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
 import {
@@ -81,7 +82,8 @@ export class PortalForwarding {
 
   #writeStatement(connection: BackendConnection, group: ForwardedGroup) {
     const { script, positions } = this.#parts.relay.sink
-    const { planned, target, parameterTypes } = group
+    const { planned, target } = group
+    const parameterTypes = parameterTypesOn(target.nodeId, group.parameterTypes, planned.catalog)
     const writer = new FrameWriter()
     this.#runner.writeText(writer, planned, target, positions)
     const text = writer.take()
