@@ -2,6 +2,7 @@ import type { BackendConnection } from '../backend/backend-connection.ts'
 import { type Lane, OVERDUE_MS, STUCK_MS } from '../backend/lane.ts'
 import type { ServiceTime } from '../backend/service-time.ts'
 import type { RouterError } from '../base/errors.ts'
+import type { Catalog } from '../catalog/catalog.ts'
 import { Answer } from '../executor/answer-script.ts'
 import { StatementKeys } from '../executor/execution-keys.ts'
 import type { PositionMap } from '../executor/position-map.ts'
@@ -199,8 +200,8 @@ export class FastPath implements ParkedMessageOwner {
     }
     const isSame =
       statement.description?.parameterTypes.length === group.parameterCount &&
-      planned.views.length === 0
-    if (planned.catalog.userTypes !== undefined && usesUserTypes(statement)) return false
+      planned.views.length === 0 &&
+      !usesUserTypes(planned.catalog, statement)
     if (!isSame || !isPlain(planned.plan) || !this.#processor.isCurrent(planned)) return false
     const parameters = parametersOf(planned.plan, statement.types, chunk, start, end)
     keys.reset(planned.text, planned.literals, parameters)
@@ -396,7 +397,11 @@ export class FastPath implements ParkedMessageOwner {
 }
 
 /** What their OIDs are called on other nodes is seen to elsewhere. */
-function usesUserTypes({ description, types }: PreparedStatement): boolean {
+function usesUserTypes(
+  { userTypes }: Pick<Catalog, 'userTypes'>,
+  { description, types }: PreparedStatement,
+): boolean {
+  if (userTypes === undefined) return false
   if (types.some(isUserType) || description?.parameterTypes.some(isUserType) === true) return true
   return description?.fields?.some(({ typeOid }) => isUserType(typeOid)) === true
 }
