@@ -7,7 +7,7 @@ import type { PgloomProcess } from '../support/pgloom-process.ts'
 import { cancelProcessId, clientOf, ServeOneServer } from '../support/serve-one-server.ts'
 import { until } from '../support/until.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(300_000)
 
 const DEADLINE_MS = 60_000
 
