@@ -17,6 +17,7 @@ import type { KeyReader } from './route.ts'
 import { ScatterFlow, scatter } from './scatter.ts'
 import { scatterRequest } from './scatter-request.ts'
 import type { AnswerReader } from './server-answer.ts'
+import { mayHeal } from './stale-statement.ts'
 import { sendStatements } from './statement-request.ts'
 
 const BINARY = [1]
@@ -58,6 +59,7 @@ export async function combine(
   const signal = AbortSignal.any([context.signal, failure.signal])
   const flow = new ScatterFlow()
   const gathered = new GatheredRows(context, flow, failure)
+  let isGathered = false
   try {
     const request = await scatterRequest(plan, execution, context, keys, {
       resultFormats: BINARY,
@@ -65,6 +67,7 @@ export async function combine(
       access: plan.locksRows ? 'write' : 'read',
     })
     await scatter(request, context, flow, gathered.readerFor, signal)
+    isGathered = true
     if (combining.explaining !== undefined) {
       combining.explaining.receivedBytes = gathered.receivedBytes
     }
@@ -75,7 +78,9 @@ export async function combine(
     return await combineGathered(query, gathered, combining)
   } catch (error) {
     await gathered.abandon()
-    throw error
+    if (isGathered || !mayHeal(error, execution, context)) throw error
+    const again = { ...execution, keepsStatement: false }
+    return combine(plan, query, { ...combining, execution: again })
   }
 }
 

@@ -1,4 +1,3 @@
-import { RouterError } from '../base/errors.ts'
 import type { ScatterSelect } from '../planner/plan.ts'
 import { combine } from './combine.ts'
 import { ConcatenatedRows } from './concatenated-rows.ts'
@@ -6,7 +5,7 @@ import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import type { KeyReader } from './route.ts'
 import { ScatterFlow, scatter } from './scatter.ts'
 import { scatterRequest } from './scatter-request.ts'
-import { isStaleStatement } from './stale-statement.ts'
+import { mayHeal } from './stale-statement.ts'
 
 /** A SELECT over several shards. */
 export async function runScatterSelect(
@@ -37,14 +36,4 @@ export async function runScatterSelect(
     return runScatterSelect(plan, { ...execution, keepsStatement: false }, context, keys)
   }
   return plan.rowLimit === undefined ? rows.summedTag : `SELECT ${rows.rowCount}`
-}
-
-/** What a server had kept does not fit any more: run without, it may be right. */
-export function mayHeal(
-  error: unknown,
-  { keepsStatement }: Execution,
-  { isInTransaction }: StatementContext,
-): boolean {
-  const isFirst = keepsStatement === true && !isInTransaction
-  return isFirst && error instanceof RouterError && isStaleStatement(error)
 }

@@ -1,6 +1,7 @@
-import type { RouterError } from '../base/errors.ts'
+import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import { errorFields } from '../wire/error-messages.ts'
+import type { Execution, StatementContext } from './ports.ts'
 
 /** ERROR of RevalidateCachedQuery; its text may be in any language. */
 export function isResultTypeChange(error: RouterError): boolean {
@@ -11,4 +12,14 @@ export function isResultTypeChange(error: RouterError): boolean {
 /** What was prepared no longer fits, or was taken away by code of the user's: to prepare it again heals that. */
 export function isStaleStatement(error: RouterError): boolean {
   return error.sqlState === SqlState.invalidSqlStatementName || isResultTypeChange(error)
+}
+
+/** What a server had kept does not fit any more: run without, it may be right. Only if nothing was answered yet. */
+export function mayHeal(
+  error: unknown,
+  { keepsStatement }: Execution,
+  { isInTransaction }: StatementContext,
+): boolean {
+  const isFirst = keepsStatement === true && !isInTransaction
+  return isFirst && error instanceof RouterError && isStaleStatement(error)
 }

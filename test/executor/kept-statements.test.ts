@@ -2,7 +2,7 @@ import t from 'tap'
 import type { BackendConnection } from '../../lib/backend/backend-connection.ts'
 import { Executor } from '../../lib/executor/executor.ts'
 import { query } from '../../lib/executor/node-client.ts'
-import type { SelectPlan, ShardText } from '../../lib/planner/plan.ts'
+import type { ScatterSelect, SelectPlan, ShardText } from '../../lib/planner/plan.ts'
 import { execution, executorWorld, type World } from '../support/executor-world.ts'
 
 const INT8 = 20
@@ -15,7 +15,11 @@ const executor = new Executor({
   refreshSizes: async () => undefined,
 })
 
-function lookup({ events }: World, text: string): SelectPlan {
+function lookup(
+  { events }: World,
+  text: string,
+  more: Partial<Pick<ScatterSelect, 'combine'>> = {},
+): SelectPlan {
   const pieces = text.split('§').map((piece) => Buffer.from(piece))
   const worker: ShardText = { pieces, holeTables: pieces.slice(1).map(() => events) }
   const pins = [{ table: events, values: undefined }]
@@ -32,6 +36,7 @@ function lookup({ events }: World, text: string): SelectPlan {
       rowLimit: undefined,
       locksRows: false,
       usesTransactionTime: false,
+      ...more,
     }),
   }
 }
