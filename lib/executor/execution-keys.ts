@@ -59,10 +59,21 @@ export class StatementKeys implements KeyReader {
 /** Of no type that we hash: hashKey() gives undefined, so nothing is concluded from it. */
 const UNREADABLE: KeyValue = { text: '', typeOid: 0xffffffff }
 
-/** For statements that run at leisure: lexes the text itself. The text must not change meanwhile. */
-export function keysOf(text: Buffer, parameters: Parameters): StatementKeys {
-  const literals = new LexResult()
+/** Few statements have more; the spans grow. */
+const FEW_SPANS = 16
+/** Of texts that are run again. */
+const literalsOf = new WeakMap<Buffer, LexResult>()
+
+/**
+ * For statements that run at leisure: lexes the text itself. The text must not change meanwhile; never, if it is one that is
+ * run again and again (`isKept`).
+ */
+export function keysOf(text: Buffer, parameters: Parameters, isKept = false): StatementKeys {
+  const known = isKept ? literalsOf.get(text) : undefined
+  if (known !== undefined) return new StatementKeys().reset(text, known, parameters)
+  const literals = new LexResult(FEW_SPANS)
   // a text the lexer leaves to the parser has no literal that a plan refers to
   if (!lexStatement(text, 0, text.length, literals)) literals.count = 0
+  if (isKept) literalsOf.set(text, literals)
   return new StatementKeys().reset(text, literals, parameters)
 }

@@ -123,7 +123,7 @@ async function select(
   context: StatementContext,
 ): Promise<CommandTag> {
   const { routed } = plan
-  const keys = keysOf(execution.text, execution.parameters)
+  const keys = keysOf(execution.text, execution.parameters, execution.keepsStatement)
   const shard = routedShard(routed, resolvePins(routed.pins, keys))
   if (shard !== undefined) return runRouted(routed, shard, execution, context)
   const scatter = multiPlan(plan)
