@@ -1,3 +1,4 @@
+import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import type { CopyQueryPlan, ScatterSelect } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
 import { combine } from './combine.ts'
@@ -9,7 +10,9 @@ import { runPulled } from './pulled.ts'
 import { quoteLiteral } from './quoted-schema.ts'
 import { allowedShards, type KeyReader, resolveInsert, resolvePins } from './route.ts'
 import { routedShard, runRouted } from './routed.ts'
+import { holdsForeignOids, userTypeRefusal } from './row-description-mapping.ts'
 import { textForShard } from './shard-text.ts'
+import { describeStatement } from './statement-description.ts'
 
 /**
  * COPY (query) TO STDOUT: on its one shard, or as one COPY of each shard, or, where the shards' rows must be combined, as a
@@ -23,6 +26,7 @@ export async function runCopyQuery(
   const { query } = plan
   if (query.kind === 'pulled')
     return runPulled(query, { execution, context, declaresCursor: false })
+  if (plan.format === 'binary') await checkTypes(plan, execution, context)
   const keys = keysOf(execution.text, execution.parameters)
   const route =
     query.kind === 'insert-rows' ? resolveInsert(query, keys) : resolvePins(query.routed.pins, keys)
@@ -36,6 +40,20 @@ export async function runCopyQuery(
   if (scatter.kind === 'locked-select' || scatter.locksRows)
     throw refusalError({ kind: 'refusal', id: 'row-locks' })
   return copyScatter(plan, scatter, execution, context, keys)
+}
+
+/** Arrays and composites have OIDs in their binary form, which the shard's server would write as its own. */
+async function checkTypes(
+  { queryText }: CopyQueryPlan,
+  { text }: Execution,
+  context: StatementContext,
+): Promise<void> {
+  const { catalog } = context
+  if (catalog.userTypes === undefined) return
+  const coordinator = await context.connection(coordinatorOf(catalog).nodeId, 'read')
+  const query = text.subarray(queryText.start, queryText.end)
+  const { fields = [] } = await describeStatement(coordinator, query, [])
+  if (fields.some(({ typeOid }) => holdsForeignOids(catalog, typeOid))) throw userTypeRefusal()
 }
 
 async function copyScatter(

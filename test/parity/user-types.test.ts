@@ -197,6 +197,14 @@ t.test('types created by users in distributed tables', async (t) => {
       'binary',
     )
     t.equal(binary.error?.sqlState, '0A000')
+    for (const where of ['WHERE id = 5', '']) {
+      const copy = (what: string, format: string) =>
+        pair.proxy.simple(`COPY (SELECT ${what} FROM things ${where}) TO STDOUT (FORMAT ${format})`)
+      t.equal((await copy('ARRAY[m]', 'binary')).error?.sqlState, '0A000')
+      t.equal((await copy('ROW(m)', 'binary')).error?.sqlState, '0A000')
+      t.equal((await copy('m', 'binary')).error, undefined)
+      t.equal((await copy('ARRAY[m]', 'text')).error, undefined)
+    }
     const key = await pair.proxy.simple(
       "CREATE TABLE by_mood (m feeling); SELECT create_distributed_table('by_mood', 'm')",
     )
