@@ -31,9 +31,6 @@ const UNSEEN = [
   'SELECT 1; SELECT reads()',
   'CALL does()',
   'DO $$ BEGIN PERFORM count(*) FROM events; END $$',
-  'SELECT count(*) FROM seen',
-  'SELECT count(*) FROM public.twice',
-  'CREATE TEMP TABLE copied AS SELECT * FROM twice',
   "SELECT query_to_xml('SELECT * FROM events', true, true, '')",
   'BEGIN; SELECT reads()',
   'SELECT plans()',
@@ -44,11 +41,17 @@ const UNSEEN = [
   'INSERT INTO ruled VALUES (1)',
   'INSERT INTO counted VALUES (1)',
   'REFRESH MATERIALIZED VIEW matter',
-  'COPY (SELECT * FROM seen) TO STDOUT',
-  'PREPARE p AS SELECT count(*) FROM seen; EXECUTE p',
-  'BEGIN; DECLARE c CURSOR FOR SELECT * FROM seen',
   'CREATE TABLE y AS SELECT reads()',
   "DO $$ BEGIN EXECUTE 'CREATE TABLE z AS SELECT * FROM events'; END $$",
+]
+
+/** By views, which the proxy reads itself: each ends with the number of rows. */
+const BY_VIEWS = [
+  'SELECT count(*) FROM seen',
+  'SELECT count(*) FROM public.twice',
+  'BEGIN; CREATE TEMP TABLE copied AS SELECT * FROM twice; SELECT count(*) FROM copied',
+  'PREPARE p AS SELECT count(*) FROM seen; EXECUTE p',
+  'BEGIN; DECLARE c CURSOR FOR SELECT count(*) FROM seen; FETCH c',
 ]
 
 const SEEN = [
@@ -82,6 +85,11 @@ t.test('a role that bypasses row security', async (t) => {
     for (const sql of UNSEEN) {
       t.equal(await stateOf(superuser, sql), '0A000', sql)
       t.equal(await stateOf(seer, sql), '0A000', `${sql}, with BYPASSRLS`)
+    }
+    for (const sql of BY_VIEWS) {
+      const { results, error } = await superuser.simple(sql)
+      t.same(results.at(-1)?.rows, [['10']], `${sql} ${error?.message ?? ''}`)
+      await superuser.simple('ROLLBACK')
     }
     const { error } = await superuser.extended('SELECT reads()', [], 'text')
     t.equal(error?.sqlState, '0A000')
