@@ -5,6 +5,8 @@
 export class LruMap<K, V> {
   readonly capacity: number
   readonly #entries = new Map<K, V>()
+  /** Where asking again changes nothing. */
+  #youngest: K | undefined
   readonly #onEvict: ((key: K, value: V) => void) | undefined
 
   constructor(capacity: number, onEvict?: (key: K, value: V) => void) {
@@ -19,9 +21,10 @@ export class LruMap<K, V> {
 
   get(key: K): V | undefined {
     const value = this.#entries.get(key)
-    if (value === undefined) return undefined
+    if (value === undefined || key === this.#youngest) return value
     this.#entries.delete(key)
     this.#entries.set(key, value)
+    this.#youngest = key
     return value
   }
 
@@ -33,6 +36,7 @@ export class LruMap<K, V> {
   set(key: K, value: V): void {
     this.#entries.delete(key)
     this.#entries.set(key, value)
+    this.#youngest = key
     if (this.#entries.size > this.capacity) this.#evictOldest()
   }
 

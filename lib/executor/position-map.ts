@@ -14,23 +14,57 @@ export class PositionMap {
   #base = 0
   /** So many characters more than the client's were sent before the first change. */
   lead = 0
-  #text = EMPTY
+  #text: Buffer = EMPTY
+  #copy: Buffer = EMPTY
   #textLength = 0
   #count = 0
   #starts = NO_OFFSETS
   #removed = NO_OFFSETS
   /** Two buffers for each change: together they are what was put there. */
-  readonly #written: Buffer[] = []
+  #written: Buffer[] = []
+  /** The changes are another map's. */
+  #isBorrowed = false
 
   reset(text: Buffer, start: number, end: number, base = 0): void {
+    this.#begin(end - start, base)
+    if (this.#copy.length < this.#textLength || this.#copy.length > KEPT_BYTES) {
+      this.#copy = Buffer.allocUnsafe(Math.max(1024, this.#textLength))
+    }
+    text.copy(this.#copy, 0, start, end)
+    this.#text = this.#copy
+  }
+
+  /** As reset, for a text that nobody changes. */
+  refer(text: Buffer): void {
+    this.#begin(text.length, 0)
+    this.#text = text
+  }
+
+  /** Keeps no copy any more: `text` is what reset() was given, and nobody changes it. */
+  share(text: Buffer): void {
+    this.#text = text
+    this.#copy = EMPTY
+  }
+
+  /** As if all that `other` was told had been told to this one. `other` must not change any more. */
+  borrow(other: PositionMap): void {
+    this.#base = other.#base
+    this.lead = other.lead
+    this.#text = other.#text
+    this.#textLength = other.#textLength
+    this.#count = other.#count
+    this.#starts = other.#starts
+    this.#removed = other.#removed
+    this.#written = other.#written
+    this.#isBorrowed = true
+  }
+
+  #begin(length: number, base: number): void {
+    if (this.#isBorrowed) this.#letGo()
     this.#base = base
     this.lead = 0
     this.#count = 0
-    this.#textLength = end - start
-    if (this.#text.length < this.#textLength || this.#text.length > KEPT_BYTES) {
-      this.#text = Buffer.allocUnsafe(Math.max(1024, this.#textLength))
-    }
-    text.copy(this.#text, 0, start, end)
+    this.#textLength = length
   }
 
   /** In text order. `at`: bytes of the client's statement before it. The buffers must not change. */
@@ -68,6 +102,13 @@ export class PositionMap {
     const first = this.#written[2 * index] ?? EMPTY
     const second = this.#written[2 * index + 1] ?? EMPTY
     return characterCount(first, 0, first.length) + characterCount(second, 0, second.length)
+  }
+
+  #letGo(): void {
+    this.#isBorrowed = false
+    this.#starts = NO_OFFSETS
+    this.#removed = NO_OFFSETS
+    this.#written = []
   }
 
   #grow(): void {

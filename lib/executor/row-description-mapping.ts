@@ -95,7 +95,8 @@ export function parameterTypesOn(
 }
 
 function shellOid(catalog: Catalog, nodeId: number, oid: number, isCoordinator: boolean): number {
-  const shell = catalog.shellOids.get(`${nodeId}/${oid}`)
+  const { shellOids } = catalog
+  const shell = shellOids.size === 0 ? undefined : shellOids.get(`${nodeId}/${oid}`)
   if (shell !== undefined) return shell
   return isCoordinator || oid < FIRST_USER_OID ? oid : 0
 }

@@ -1,10 +1,11 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { laneFigures } from '../backend/lane-figures.ts'
 import type { PoolStats } from '../backend/pool-figures.ts'
 import type { PoolKey, Pools } from '../backend/pools.ts'
 import type { Json } from '../base/across-processes.ts'
 import type { QueryObserver, QueryTier } from '../executor/ports.ts'
 import type { PinReason } from '../planner/plan.ts'
+import { DurationHistogram } from './duration-histogram.ts'
 import { addPgbouncerMetrics, type PgbouncerSources } from './pgbouncer-metrics.ts'
 
 /** AcrossProcesses: a process answers with its Metrics.values(). */
@@ -21,15 +22,6 @@ export type MetricsSources = {
   readonly pgbouncer?: PgbouncerSources
 }
 
-const TIERS: readonly QueryTier[] = [
-  'local',
-  'router',
-  'scatter',
-  'combine',
-  'pull',
-  'reference',
-  'command',
-]
 const CONNECTION_STATES = ['idle', 'busy', 'connecting'] as const
 const PIN_REASONS: readonly PinReason[] = [
   'temporary table',
@@ -53,25 +45,23 @@ const BUCKETS_SECONDS = [
 export class Metrics implements QueryObserver {
   readonly #registry = new Registry()
   readonly #errors: Counter<'class'>
-  readonly #durations: ReadonlyMap<QueryTier, Histogram.Internal<'tier'>>
+  readonly #durations = new DurationHistogram<QueryTier>(
+    'pgloom_query_duration_seconds',
+    'Time from a statement to the end of its answer, by the way in which it ran',
+    'tier',
+    BUCKETS_SECONDS,
+  )
 
   constructor(sources: MetricsSources) {
     collectDefaultMetrics({ register: this.#registry })
-    const durations = new Histogram({
-      name: 'pgloom_query_duration_seconds',
-      help: 'Time from a statement to the end of its answer, by the way in which it ran',
-      labelNames: ['tier'],
-      buckets: BUCKETS_SECONDS,
-      registers: [this.#registry],
-    })
-    this.#durations = new Map(TIERS.map((tier) => [tier, durations.labels(tier)]))
+    this.#registry.registerMetric(this.#durations.asMetric)
     this.#errors = new Counter({
       name: 'pgloom_errors_total',
       help: 'Errors that clients got, by class: the first two characters of the SQLSTATE',
       labelNames: ['class'],
       registers: [this.#registry],
     })
-    addQueriesTotal(this.#registry, durations)
+    addQueriesTotal(this.#registry, this.#durations)
     addClients(this.#registry, sources)
     addPins(this.#registry, sources)
     addPools(this.#registry, sources)
@@ -80,7 +70,7 @@ export class Metrics implements QueryObserver {
   }
 
   queryDone(tier: QueryTier, durationMs: number): void {
-    this.#durations.get(tier)?.observe(durationMs / MS_PER_SECOND)
+    this.#durations.observe(tier, durationMs / MS_PER_SECOND)
   }
 
   queryFailed(sqlState: string): void {
@@ -103,18 +93,15 @@ export class Metrics implements QueryObserver {
 }
 
 /** The same numbers as the histogram's counts, under the name that people look for. */
-function addQueriesTotal(registry: Registry, durations: Histogram<'tier'>): void {
+function addQueriesTotal(registry: Registry, durations: DurationHistogram<QueryTier>): void {
   new Counter({
     name: 'pgloom_queries_total',
     help: 'Statements that ended well, by the way in which they ran',
     labelNames: ['tier'],
     registers: [registry],
-    async collect() {
+    collect() {
       this.reset()
-      const { values } = await durations.get()
-      for (const { metricName, labels, value } of values) {
-        if (metricName?.endsWith('_count')) this.inc({ tier: String(labels.tier) }, value)
-      }
+      for (const [tier, count] of durations.counts()) this.inc({ tier }, count)
     },
   })
 }

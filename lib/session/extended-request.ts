@@ -5,6 +5,7 @@ import type { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import { Answer } from '../executor/answer-script.ts'
 import type { Parameters } from '../executor/ports.ts'
+import { PositionMap } from '../executor/position-map.ts'
 import { writeSpliced } from '../executor/splice-writer.ts'
 import { isResultTypeChange } from '../executor/stale-statement.ts'
 import type { Plan } from '../planner/plan.ts'
@@ -29,6 +30,8 @@ type ServerText = {
   readonly settings: Settings
   readonly key: string
   readonly text: Buffer
+  /** From the text to the client's. */
+  readonly positions: PositionMap
 }
 
 const scratch = new FrameWriter()
@@ -59,14 +62,11 @@ export class ExtendedRequest {
     planned: PlannedStatement,
     group: BindGroup,
   ): void {
-    const { relay, counters } = this.#parts
-    const { connection, sink } = relay
+    const { connection, sink } = this.#parts.relay
     if (connection === undefined) return
     sink.isExtended = true
-    sink.positions.reset(planned.text, 0, planned.text.length)
     this.#statement = statement
     this.#describes = group.describes
-    counters.binds++
     const name = this.#prepare(connection, statement, planned)
     const { out } = connection
     const mark = out.begin(Frontend.bind)
@@ -122,7 +122,8 @@ export class ExtendedRequest {
     statement: PreparedStatement,
     planned: PlannedStatement,
   ): string {
-    const { text, key } = this.#serverText(connection, statement, planned)
+    const { text, key, positions } = this.#serverText(connection, statement, planned)
+    this.#parts.relay.sink.positions.borrow(positions)
     this.#key = key
     this.#preparing = 0
     const known = connection.prepared.find(key)
@@ -148,19 +149,20 @@ export class ExtendedRequest {
       serverTexts.set(statement, texts)
     }
     const known = texts.get(shardIndex)
-    const { positions } = this.#parts.relay.sink
-    const isKnown = known?.settings === settings && known.planned === planned
-    if (isKnown && shardIndex === undefined) return known
+    if (known?.settings === settings && known.planned === planned) return known
+    const positions = new PositionMap()
     scratch.reset()
-    if (shardIndex === undefined) scratch.bytes(planned.text)
-    else {
-      // even when the text is known: an error's position is mapped back by it
+    if (shardIndex === undefined) {
+      positions.refer(planned.text)
+      scratch.bytes(planned.text)
+    } else {
       const { text, literals } = planned
       writeSpliced(scratch, text, 0, text.length, literals, splices, shardIndex, positions)
+      positions.share(text)
     }
-    if (isKnown) return known
     const text = Buffer.from(scratch.buffer.subarray(0, scratch.length))
-    const made = { planned, settings, text, key: preparedKey(text, statement.types, settings) }
+    const key = preparedKey(text, statement.types, settings)
+    const made = { planned, settings, text, key, positions }
     texts.set(shardIndex, made)
     return made
   }

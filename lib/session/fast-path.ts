@@ -187,8 +187,8 @@ export class FastPath implements ParkedMessageOwner {
     const { prepared } = this.#parts
     if (!group.read(chunk, start, end, chunkEnd)) return false
     const length = group.end - start
-    const name = chunk.toString('utf8', group.nameStart, group.nameEnd)
-    const statement = name === '' ? undefined : prepared.find(name)
+    const { nameStart, nameEnd } = group
+    const statement = nameStart === nameEnd ? undefined : prepared.findIn(chunk, nameStart, nameEnd)
     const planned = statement?.planned
     if (length > MAX_MESSAGE_BYTES || statement === undefined || planned === undefined) return false
     if (planned.plan.kind === 'session') {

@@ -20,6 +20,8 @@ export type PreparedStatement = {
 /** The names of one session. */
 export class PreparedStatements {
   readonly #statements = new Map<string, PreparedStatement>()
+  /** Found last: most clients run the same one many times. */
+  #last: PreparedStatement | undefined
 
   get size(): number {
     return this.#statements.size
@@ -35,6 +37,13 @@ export class PreparedStatements {
 
   find(name: string): PreparedStatement | undefined {
     return this.#statements.get(name)
+  }
+
+  /** The name stands in [start, end) of a message. */
+  findIn(chunk: Buffer, start: number, end: number): PreparedStatement | undefined {
+    if (this.#last !== undefined && isAscii(this.#last.name, chunk, start, end)) return this.#last
+    this.#last = this.#statements.get(chunk.toString('utf8', start, end))
+    return this.#last
   }
 
   get(name: string): PreparedStatement {
@@ -58,14 +67,27 @@ export class PreparedStatements {
 
   set(statement: PreparedStatement): void {
     this.#statements.set(statement.name, statement)
+    this.#last = undefined
   }
 
   /** Close of a name that isn't there is no error. */
   delete(name: string): void {
     this.#statements.delete(name)
+    this.#last = undefined
   }
 
   clear(): void {
     this.#statements.clear()
+    this.#last = undefined
   }
+}
+
+/** false, too, where it is the same but not ASCII. */
+function isAscii(name: string, chunk: Buffer, start: number, end: number): boolean {
+  if (name.length !== end - start) return false
+  for (let index = 0; index < name.length; index++) {
+    const code = name.charCodeAt(index)
+    if (code > 0x7f || chunk[start + index] !== code) return false
+  }
+  return true
 }

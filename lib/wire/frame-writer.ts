@@ -1,6 +1,8 @@
 const INITIAL_BYTES = 1024
 /** Below this a byte loop beats Buffer.copy, which crosses into C++. */
 const SMALL_COPY_BYTES = 160
+/** The same for a text, usually a name. */
+const SMALL_TEXT_LENGTH = 32
 /** A buffer that grew beyond this is not kept by reset(). */
 const KEPT_BYTES = 256 * 1024
 /** Of the shared buffers, those that wait for the next writer. */
@@ -96,7 +98,21 @@ export class FrameWriter {
     }
     // UTF-8 takes at most 3 bytes for a UTF-16 unit
     this.#reserve(text.length * 3)
+    if (text.length < SMALL_TEXT_LENGTH && this.#asciiText(text)) return
     this.#length += this.#buffer.write(text, this.#length, 'utf8')
+  }
+
+  /** false: it isn't ASCII. */
+  #asciiText(text: string): boolean {
+    const target = this.#buffer
+    const from = this.#length
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index)
+      if (code > 0x7f) return false
+      target[from + index] = code
+    }
+    this.#length = from + text.length
+    return true
   }
 
   bytes(source: Buffer, start = 0, end = source.length): void {
