@@ -17,12 +17,13 @@ Written by \`npm run bench -- --publish FILE.json\` from a saved result; make yo
 **How.** pgbench runs against Postgres directly, PgBouncer (transaction pooling) and pgloom (one process), in turns of a few seconds: each system has
 one turn a round, every other round in the opposite order, after a warm-up. Tables show medians over the rounds; *ratio* is the median of each round's ratio
 to PgBouncer's throughput, *total ratio* the same for CPU of proxy, Postgres and client together. Both proxies have 16 server connections, all clients
-come by TCP over loopback, authentication is trust; \`--servers-by\` says how the proxies reach Postgres. CPU is read from /proc before and after a turn, for each transaction (or MB); p50 and p99 come from
-pgbench's log of a sample of transactions. *others* is the part of the machine that anyone else used meanwhile: it disturbs throughput and
+come by TCP over loopback, authentication is trust; \`--servers-by\` says how the proxies reach Postgres. CPU is read from /proc before and after a
+turn, for each transaction (or MB); p50 and p99 come from pgbench's log of a sample of transactions. *others* is the part of the machine that anyone else used meanwhile: it disturbs throughput and
 latency much, ratios of CPU little. Figures of different machines or runs must not be compared.
 
 \`npm run bench -- --help\` lists the choices. \`--scenario select-only --clients 64 --rounds 3 --seconds 3\` is a quick look; \`--systems
 pgbouncer,pgloom,pgloom@OTHER/dist/lib/main.js\` compares two builds; \`--profile DIR\` tells where pgloom spent its time.
+What a statement costs the proxy, and why: [decision 0022](decisions/0022-what-a-statement-costs-the-proxy.md).
 `
 
 /** Returns the files it wrote. Charts of an earlier result are removed. */
