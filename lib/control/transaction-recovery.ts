@@ -21,7 +21,7 @@ export type TransactionRecoveryOptions = {
   /** Must be allowed to finish others' prepared transactions: a superuser, or a member of their owners. */
   readonly user: string
   readonly intervalMs: number
-  /** Younger prepared transactions are left to their own proxy. */
+  /** Younger prepared transactions that nobody has decided are left to their own proxy. */
   readonly graceMs?: number
   readonly log: Log
 }
@@ -34,6 +34,8 @@ type Prepared = {
 }
 
 const DEFAULT_GRACE_MS = 5000
+/** What is decided may be finished by anybody; only not while its own proxy is most likely doing so. */
+const DECIDED_GRACE_MS = 500
 
 /**
  * Decision rows are kept for so long, and deleted only when every node answered and none holds a part of the
@@ -78,7 +80,8 @@ export class TransactionRecovery {
       const clusterId = await readClusterId(decider)
       const found = await Promise.all(nodes.map((node) => this.#findPrepared(node, clusterId)))
       const ours = found.flatMap((prepared) => prepared ?? [])
-      const finished = await this.#finishAll(decider, ours)
+      const decided = await readDecided(decider, ours)
+      const finished = await this.#finishAll(decider, ours, decided)
       if (found.every((prepared) => prepared?.length === 0)) await deleteOldDecisions(decider)
       return finished
     })
@@ -122,19 +125,25 @@ export class TransactionRecovery {
     }
   }
 
-  async #finishAll(decider: BackendConnection, prepared: readonly Prepared[]): Promise<number> {
+  async #finishAll(
+    decider: BackendConnection,
+    prepared: readonly Prepared[],
+    decided: ReadonlySet<string>,
+  ): Promise<number> {
+    const { graceMs = DEFAULT_GRACE_MS } = this.#options
     let finished = 0
     for (const one of prepared) {
       if (this.#isStopped) break
-      if (await this.#finish(decider, one)) finished++
+      const ageMs = decided.has(one.transactionId) ? Math.min(graceMs, DECIDED_GRACE_MS) : graceMs
+      if (await this.#finish(decider, one, ageMs)) finished++
     }
     return finished
   }
 
-  async #finish(decider: BackendConnection, prepared: Prepared): Promise<boolean> {
+  async #finish(decider: BackendConnection, prepared: Prepared, ageMs: number): Promise<boolean> {
     const { node, gid, transactionId, owner } = prepared
     try {
-      if (!(await this.#isOld(prepared))) return false
+      if (!(await this.#isOld(prepared, ageMs))) return false
       const decision = await decide(decider, transactionId, 'abort')
       const verb = decision === 'commit' ? 'COMMIT' : 'ROLLBACK'
       await this.#runAsOwner(node, owner, `${verb} PREPARED '${gid}'`)
@@ -157,15 +166,14 @@ export class TransactionRecovery {
   }
 
   /** By the node's own clock; also false when it is gone meanwhile. */
-  #isOld({ node, gid }: Prepared): Promise<boolean> {
-    const graceMs = this.#options.graceMs ?? DEFAULT_GRACE_MS
+  #isOld({ node, gid }: Prepared, ageMs: number): Promise<boolean> {
     return this.#onNode(node, this.#options.user, async (connection) => {
       const { rows } = await query(
         connection,
         `SELECT 1 FROM pg_catalog.pg_prepared_xacts
          WHERE database = pg_catalog.current_database() AND gid = $1
            AND prepared <= pg_catalog.now() - $2::int8 * interval '1 millisecond'`,
-        [gid, String(graceMs)],
+        [gid, String(ageMs)],
       )
       return rows.length > 0
     })
@@ -198,6 +206,20 @@ export class TransactionRecovery {
       pool.release(connection)
     }
   }
+}
+
+async function readDecided(
+  decider: BackendConnection,
+  prepared: readonly Prepared[],
+): Promise<ReadonlySet<string>> {
+  if (prepared.length === 0) return new Set()
+  const ids = prepared.map(({ transactionId }) => transactionId)
+  const { rows } = await query(
+    decider,
+    'SELECT transactionid FROM pgloom.pg_dist_transaction WHERE transactionid = ANY ($1::text[])',
+    [`{${ids.join(',')}}`],
+  )
+  return new Set(rows.map(([id = '']) => id))
 }
 
 async function deleteOldDecisions(decider: BackendConnection): Promise<void> {

@@ -5,6 +5,7 @@ import type { EmbeddedNode } from '../../lib/embedded/embedded-node.ts'
 import { PgloomProcess } from './pgloom-process.ts'
 import { temporaryDirectory, testCluster } from './postgres-cluster.ts'
 import { RawClient } from './raw-client.ts'
+import { ServerRelay } from './server-relay.ts'
 import type { Teardown } from './stock-postgres.ts'
 
 /** Postgres servers that live on when a proxy dies, and any number of `pgloom serve` in front of them. */
@@ -12,21 +13,37 @@ export class ServeCluster {
   readonly #servers: EmbeddedCluster
   readonly #configFile: string
   readonly #t: Teardown
+  /** One for each server, in their order; none unless asked for. */
+  readonly relays: readonly ServerRelay[]
 
-  private constructor(t: Teardown, servers: EmbeddedCluster, configFile: string) {
+  private constructor(
+    t: Teardown,
+    servers: EmbeddedCluster,
+    configFile: string,
+    relays: readonly ServerRelay[],
+  ) {
     this.#t = t
     this.#servers = servers
     this.#configFile = configFile
+    this.relays = relays
   }
 
   /** Servers run, their coordinator knows its workers, no proxy runs yet. */
-  static async start(t: Teardown, workers: number): Promise<ServeCluster> {
+  static async start(
+    t: Teardown,
+    workers: number,
+    options: ServeOptions = {},
+  ): Promise<ServeCluster> {
     const servers = await testCluster(t, workers)
+    const relays = options.relayed === true ? await relayed(t, servers) : []
     const configFile = join(temporaryDirectory(t), 'pgloom.yaml')
-    const [coordinator, ...others] = servers.nodes
+    const [coordinator, ...others] = servers.nodes.map(({ host, port }, index) => ({
+      host,
+      port: relays[index]?.port ?? port,
+    }))
     if (coordinator === undefined) throw new Error('no coordinator')
-    writeFileSync(configFile, configOf(coordinator.host, coordinator.port))
-    const cluster = new ServeCluster(t, servers, configFile)
+    writeFileSync(configFile, configOf(coordinator.host, coordinator.port) + (options.config ?? ''))
+    const cluster = new ServeCluster(t, servers, configFile, relays)
     const proxy = await cluster.startProxy()
     const client = await RawClient.connect(proxy.url)
     await client.run(
@@ -57,6 +74,17 @@ export class ServeCluster {
   get nodeUrls(): readonly string[] {
     return this.#servers.nodes.map(({ host, port }) => `postgres://postgres@${host}:${port}/app`)
   }
+}
+
+export type ServeOptions = {
+  /** Proxies reach the servers only through relays. */
+  readonly relayed?: boolean
+  /** More lines of the configuration file. */
+  readonly config?: string
+}
+
+function relayed(t: Teardown, { nodes }: EmbeddedCluster): Promise<ServerRelay[]> {
+  return Promise.all(nodes.map((node, index) => ServerRelay.start(t, index, () => node.port)))
 }
 
 function configOf(host: string, port: number): string {
