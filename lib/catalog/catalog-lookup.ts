@@ -3,6 +3,7 @@ import {
   type ClusterNode,
   type ClusterTable,
   type ClusterView,
+  type MaterializedView,
   tableKey,
 } from './catalog.ts'
 
@@ -48,6 +49,28 @@ export function resolveView(
     if (view !== undefined) return view
     const isTable = catalog.tables.has(tableKey(candidate, name))
     if (isTable || isShadowed(catalog, candidate, name)) return undefined
+  }
+  return undefined
+}
+
+/** As resolveTable, for materialized views over distributed tables. */
+export function resolveMaterializedView(
+  world: {
+    readonly catalog: Catalog
+    readonly searchPath: readonly string[]
+    readonly temporaryNames: ReadonlySet<string>
+  },
+  schema: string | undefined,
+  name: string,
+): MaterializedView | undefined {
+  const { catalog, searchPath, temporaryNames } = world
+  const views = catalog.materializedViews
+  if (views === undefined) return undefined
+  if (schema !== undefined) return views.get(tableKey(schema, name))
+  if (temporaryNames.has(name)) return undefined
+  for (const candidate of searchPath) {
+    const view = views.get(tableKey(candidate, name))
+    if (view !== undefined || isShadowed(catalog, candidate, name)) return view
   }
   return undefined
 }

@@ -92,6 +92,16 @@ export type ClusterView = {
   readonly state: string
 }
 
+/** A materialized view over distributed tables: it reads a view of ours, whose query is its definition. */
+export type MaterializedView = {
+  readonly oid: number
+  readonly schema: string
+  readonly name: string
+  readonly owner: string
+  /** Also one of the catalog's views. */
+  readonly query: ClusterView
+}
+
 export type Catalog = {
   readonly database: string
   /** Grows with every change of the metadata; a plan is valid for one version only. */
@@ -104,6 +114,8 @@ export type Catalog = {
   readonly tables: ReadonlyMap<string, ClusterTable>
   /** Key: tableKey(schema, name). */
   readonly views: ReadonlyMap<string, ClusterView>
+  /** Key: tableKey(schema, name). Absent: there are none. */
+  readonly materializedViews?: ReadonlyMap<string, MaterializedView>
   /** Key: tableKey(schema, name) of local relations that bear the name of a cluster table or view in another schema. */
   readonly shadowingRelations: ReadonlySet<string>
   /** undefined: not asked for, in a database without metadata. */

@@ -9,6 +9,26 @@ DROP SCHEMA IF EXISTS pgloom_catalog CASCADE;
 CREATE SCHEMA pgloom_catalog;
 GRANT USAGE ON SCHEMA pgloom_catalog TO PUBLIC;
 
+-- the view that keeps the query of a materialized view over distributed tables, or the relation itself
+CREATE FUNCTION pgloom_catalog.defined_by(relation oid) RETURNS oid LANGUAGE sql STABLE AS $$
+  SELECT coalesce((SELECT q.oid FROM pg_catalog.pg_rewrite w
+    JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = w.oid
+      AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+    JOIN pg_catalog.pg_class q ON q.oid = d.refobjid AND q.oid <> w.ev_class
+    JOIN pg_catalog.pg_namespace n ON n.oid = q.relnamespace AND n.nspname = 'pgloom_matview'
+    JOIN pg_catalog.pg_class m ON m.oid = w.ev_class AND m.relkind = 'm'
+    WHERE w.ev_class = relation LIMIT 1), relation) $$;
+CREATE FUNCTION pgloom_catalog.pg_get_viewdef(oid) RETURNS text LANGUAGE sql STABLE STRICT AS
+  'SELECT pg_catalog.pg_get_viewdef(pgloom_catalog.defined_by($1))';
+CREATE FUNCTION pgloom_catalog.pg_get_viewdef(oid, boolean) RETURNS text LANGUAGE sql STABLE STRICT AS
+  'SELECT pg_catalog.pg_get_viewdef(pgloom_catalog.defined_by($1), $2)';
+CREATE FUNCTION pgloom_catalog.pg_get_viewdef(oid, integer) RETURNS text LANGUAGE sql STABLE STRICT AS
+  'SELECT pg_catalog.pg_get_viewdef(pgloom_catalog.defined_by($1), $2)';
+CREATE FUNCTION pgloom_catalog.pg_get_viewdef(text) RETURNS text LANGUAGE sql STABLE STRICT AS
+  'SELECT pg_catalog.pg_get_viewdef(pgloom_catalog.defined_by($1::pg_catalog.regclass))';
+CREATE FUNCTION pgloom_catalog.pg_get_viewdef(text, boolean) RETURNS text LANGUAGE sql STABLE STRICT AS
+  'SELECT pg_catalog.pg_get_viewdef(pgloom_catalog.defined_by($1::pg_catalog.regclass), $2)';
+
 DO $install$
 DECLARE
   lens record;
@@ -41,7 +61,9 @@ BEGIN
     ('pg_catalog', 'pg_policies', '{}', $$r.schemaname !~ '^pgloom(_|$)' AND r.policyname !~ '^pgloom_guard'$$),
     ('pg_catalog', 'pg_indexes', '{}', $$r.schemaname !~ '^pgloom(_|$)'$$),
     ('pg_catalog', 'pg_views', '{}', $$r.schemaname !~ '^pgloom(_|$)'$$),
-    ('pg_catalog', 'pg_matviews', '{}', $$r.schemaname !~ '^pgloom(_|$)'$$),
+    ('pg_catalog', 'pg_matviews', jsonb_build_object('definition', $$CASE WHEN r.definition ~ 'pgloom_matview' THEN (
+        SELECT pgloom_catalog.pg_get_viewdef(c.oid) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace h ON h.oid = c.relnamespace
+        WHERE h.nspname = r.schemaname AND c.relname = r.matviewname) ELSE r.definition END$$), $$r.schemaname !~ '^pgloom(_|$)'$$),
     ('pg_catalog', 'pg_sequences', '{}', $$r.schemaname !~ '^pgloom(_|$)'$$),
     ('information_schema', 'tables', '{}', $$r.table_schema !~ '^pgloom(_|$)'$$),
     ('information_schema', 'columns', '{}', $$r.table_schema !~ '^pgloom(_|$)'$$),

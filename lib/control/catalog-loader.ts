@@ -5,6 +5,7 @@ import {
   type ClusterView,
   type Column,
   type DistributedTable,
+  type MaterializedView,
   type Shard,
   tableKey,
   type UserCode,
@@ -24,6 +25,7 @@ type Document = {
   readonly nodes: readonly (Omit<ClusterNode, 'host' | 'port'> & NodeAddress)[] | null
   readonly tables: readonly TableDocument[] | null
   readonly views: readonly ViewDocument[] | null
+  readonly materializedViews: readonly MaterializedViewDocument[] | null
   readonly shadows: readonly (readonly [schema: string, name: string])[] | null
   readonly userCode: { readonly [Part in keyof UserCode]: readonly string[] | null }
 }
@@ -46,6 +48,8 @@ type ViewDocument = Omit<ClusterView, 'columns' | 'owner' | 'relationOids'> & {
   readonly owner: string | null
   readonly relationOids: readonly number[] | null
 }
+
+type MaterializedViewDocument = Omit<MaterializedView, 'query'> & { readonly queryOid: number }
 
 type ShardDocument = {
   readonly shardId: number
@@ -98,7 +102,15 @@ const VIEWS = `
     'relationOids', (SELECT json_agg(r.refobjid::int8 ORDER BY r.refobjid) FROM (${RULE_RELATIONS}) r),
     'state', (${VIEW_STATE_SQL})) ORDER BY c.oid)
   FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace
-  WHERE c.oid IN (SELECT oid FROM reading) AND c.relkind = 'v' AND c.relpersistence <> 't' AND x.nspname !~ '^pgloom(_|$)'`
+  WHERE c.oid IN (SELECT oid FROM reading) AND c.relkind = 'v' AND c.relpersistence <> 't' AND x.nspname !~ '^pgloom(_(?!matview$)|$)'`
+
+/** Each reads nothing but the view that keeps its query. */
+const MATERIALIZED = `SELECT c.oid, x.nspname, c.relname, pg_get_userbyid(c.relowner) AS owner, d.refobjid AS query
+  FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace
+  JOIN pg_rewrite w ON w.ev_class = c.oid AND w.rulename = '_RETURN'
+  JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+  JOIN pg_class q ON q.oid = d.refobjid JOIN pg_namespace y ON y.oid = q.relnamespace AND y.nspname = 'pgloom_matview'
+  WHERE c.relkind = 'm'`
 
 const READ_DOCUMENT = `
 WITH RECURSIVE reading(oid) AS (
@@ -123,10 +135,12 @@ SELECT json_build_object(
     FROM pgloom.pg_dist_partition t JOIN pg_class c ON c.oid = t.logicalrelid
     JOIN pg_namespace x ON x.oid = c.relnamespace),
   'views', (${VIEWS}),
+  'materializedViews', (SELECT json_agg(DISTINCT jsonb_build_object('oid', m.oid::int8, 'schema', m.nspname, 'name', m.relname,
+    'owner', m.owner, 'queryOid', m.query::int8)) FROM (${MATERIALIZED}) m WHERE m.query IN (SELECT oid FROM reading)),
   'shadows', (SELECT json_agg(json_build_array(x.nspname, c.relname) ORDER BY x.nspname, c.relname)
     FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace
     WHERE c.relname IN (SELECT r.relname FROM pgloom.pg_dist_partition t JOIN pg_class r ON r.oid = t.logicalrelid
-        UNION SELECT r.relname FROM reading JOIN pg_class r USING (oid))
+        UNION SELECT r.relname FROM reading JOIN pg_class r USING (oid) UNION SELECT m.relname FROM (${MATERIALIZED}) m)
       AND c.relpersistence <> 't' AND x.nspname !~ '^pgloom_'
       AND NOT EXISTS (SELECT FROM pgloom.pg_dist_partition t WHERE t.logicalrelid = c.oid)),
   'userCode', ${USER_CODE_SQL})`
@@ -192,9 +206,7 @@ export function buildCatalog(data: CatalogSourceData): Catalog {
     isInstalled: document !== undefined,
     nodes: Object.freeze(nodes),
     tables: new Map(tables.map((table) => [tableKey(table.schema, table.name), table])),
-    views: new Map(
-      (document?.views ?? []).map((view) => [tableKey(view.schema, view.name), viewOf(view)]),
-    ),
+    ...viewsOf(document),
     shadowingRelations: new Set(
       (document?.shadows ?? []).map(([schema, name]) => tableKey(schema, name)),
     ),
@@ -267,6 +279,22 @@ function tableOf(table: TableDocument): ClusterTable {
     distributionColumn,
     shards: Object.freeze(shards),
   })
+}
+
+function viewsOf(document: Document | undefined): Pick<Catalog, 'views' | 'materializedViews'> {
+  const views = (document?.views ?? []).map(viewOf)
+  const byName = new Map(views.map((view) => [tableKey(view.schema, view.name), view]))
+  const materialized = (document?.materializedViews ?? []).flatMap(
+    ({ queryOid, ...view }): readonly MaterializedView[] => {
+      const query = views.find(({ oid }) => oid === queryOid)
+      return query === undefined ? [] : [Object.freeze({ ...view, query })]
+    },
+  )
+  if (materialized.length === 0) return { views: byName }
+  const materializedViews = new Map(
+    materialized.map((view) => [tableKey(view.schema, view.name), view]),
+  )
+  return { views: byName, materializedViews }
 }
 
 function viewOf(view: ViewDocument): ClusterView {

@@ -1,6 +1,7 @@
 import type { ClientBase } from 'pg'
 import { CATALOG_LENS_SQL } from './catalog-lens-sql.ts'
 import { GUARD_PLANS_SQL, NODE_SQL } from './guard-sql.ts'
+import { MATERIALIZED_VIEWS_SQL } from './materialized-views-sql.ts'
 import { METADATA_READERS_SQL } from './metadata-readers.ts'
 import { METADATA_TABLES_SQL } from './metadata-tables.ts'
 import { METADATA_VIEWS_SQL } from './metadata-views.ts'
@@ -19,6 +20,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA pgloom TO PUBLIC;`,
   CATALOG_LENS_SQL,
   SETTING_READER_SQL,
   `${NODE_SQL}${GUARD_PLANS_SQL}${CATALOG_LENS_SQL}`,
+  `${MATERIALIZED_VIEWS_SQL}${CATALOG_LENS_SQL}`,
 ]
 
 /** Of our advisory locks: spells "pgloom" in ASCII, so it stays below 2^53. */

@@ -12,6 +12,7 @@ import { writeFunctionResult } from './function-rows.ts'
 import { runInsertRows, unknownKey } from './insert-rows.ts'
 import { lockTables } from './lock-tables.ts'
 import { runLockedSelect } from './locked-select.ts'
+import { runMaterialize } from './materialize.ts'
 import { runScatterModify } from './modify.ts'
 import type { ClusterCommands, CommandTag, Execution, StatementContext } from './ports.ts'
 import { PositionMap } from './position-map.ts'
@@ -69,6 +70,10 @@ export class Executor {
         )
       case 'copy-query':
         return runCopyQuery(plan, execution, context)
+      case 'materialize':
+        return runMaterialize(plan, execution, context, (fill, text) =>
+          this.run(fill, { ...execution, text, sendsRowDescription: false }, context),
+        )
       case 'ddl':
         return this.#commands.runDdl(plan, context, execution)
       case 'function': {

@@ -52,6 +52,8 @@ export function describePlan(plan: Plan, text: Buffer): string {
     case 'copy':
     case 'copy-query':
       return describeCopy(plan, text)
+    case 'materialize':
+      return `materialized view ${plan.action}`
     case 'ddl':
       return describeDdl(plan)
     case 'function': {

@@ -139,20 +139,25 @@ function functionReplacements(input: PlanInput, hasLens: boolean): readonly Repl
   const found: Replacement[] = []
   walkTree(input.statement, (kind, node) => {
     const fields = kind === 'ColumnRef' ? strings(node['fields'] as readonly Tree[]) : []
+    const start = Number(node['location'] ?? 0)
     if (hasLens && fields.length === 3 && lensOf(fields[0], fields[1] ?? '') !== undefined) {
-      const start = Number(node['location'] ?? 0)
       found.push({ ...qualifierRange(input.text, start, 2), text: `${LENS_SCHEMA}.` })
     }
-    if (kind !== 'FuncCall') return undefined
+    const schema = kind === 'FuncCall' ? functionSchema(input, node) : undefined
+    if (schema === undefined) return undefined
     const names = strings(node['funcname'] as readonly Tree[] | undefined)
-    const name = builtinName(node)
-    const isOurs = name !== undefined && METADATA_FUNCTIONS.has(name)
-    if (!isOurs && !(input.catalog.isInstalled && readsClusterSetting(node))) return undefined
-    const location = Number(node['location'] ?? 0)
-    found.push({ ...qualifierRange(input.text, location, names.length), text: 'pgloom.' })
+    found.push({ ...qualifierRange(input.text, start, names.length), text: `${schema}.` })
     return undefined
   })
   return found
+}
+
+/** The schema of a function of ours that stands for the one that is called. */
+function functionSchema({ catalog }: PlanInput, call: FuncCall): string | undefined {
+  const name = builtinName(call) ?? ''
+  if (name === 'pg_get_viewdef' && catalog.materializedViews !== undefined) return LENS_SCHEMA
+  const isOurs = METADATA_FUNCTIONS.has(name) || (catalog.isInstalled && readsClusterSetting(call))
+  return isOurs ? 'pgloom' : undefined
 }
 
 /** current_setting('citus.…'): has a default where no server knows one. */

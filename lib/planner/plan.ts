@@ -2,6 +2,7 @@ import type {
   ClusterTable,
   ClusterView,
   DistributedTable,
+  MaterializedView,
   ReferenceTable,
 } from '../catalog/catalog.ts'
 import type { ResultShape } from './cluster-results.ts'
@@ -21,6 +22,7 @@ export type Plan =
   | CopyPlan
   | CopyQueryPlan
   | DdlPlan
+  | MaterializePlan
   | FunctionPlan
   | FunctionQueryPlan
   | LockPlan
@@ -359,6 +361,34 @@ export type DdlPlan = {
   readonly indexNames: readonly ObjectName[]
   /** ALTER TYPE, DROP TYPE and the same of domains: their names, which may be of types that only the coordinator has. */
   readonly typeNames?: readonly ObjectName[]
+}
+
+/**
+ * Statements on materialized views over distributed tables. Such a view reads a view in a schema of ours, whose query is the
+ * client's: while it is filled, that view shows a table into which the answer was brought.
+ */
+export type MaterializePlan =
+  | (FilledPlan & {
+      readonly action: 'create'
+      /** Of the defining query in the text. */
+      readonly query: TextRange
+      /** ` (a, b)` as given, or nothing. */
+      readonly columns: string
+    })
+  | (FilledPlan & {
+      readonly action: 'refresh'
+      readonly view: MaterializedView
+      readonly isConcurrent: boolean
+    })
+  /** The statement as it is; then what belongs to the views follows suit. */
+  | { readonly kind: 'materialize'; readonly action: 'tend' }
+
+type FilledPlan = {
+  readonly kind: 'materialize'
+  /** The qualified name of the table that the answer comes into. */
+  readonly scratch: string
+  /** The statement that brings the answer, and its own text. undefined: WITH NO DATA. */
+  readonly fill: { readonly plan: Plan; readonly text: Buffer } | undefined
 }
 
 export type ObjectName = { readonly schema: string | undefined; readonly name: string }

@@ -247,9 +247,9 @@ export const REFUSALS = {
   },
   'view-over-distributed': {
     sqlState: NOT_SUPPORTED,
-    message: 'temporary and materialized views over distributed tables are not supported yet',
+    message: 'temporary views over distributed tables are not supported yet',
     hint: 'Use an ordinary view, or CREATE TABLE … AS.',
-    example: 'CREATE MATERIALIZED VIEW v AS SELECT * FROM events',
+    example: 'CREATE TEMPORARY VIEW v AS SELECT * FROM events',
   },
   'view-write': {
     sqlState: NOT_SUPPORTED,

@@ -84,6 +84,7 @@ export function usualTier(kind: Plan['kind']): QueryTier {
     case 'reference-write':
       return 'reference'
     case 'ddl':
+    case 'materialize':
     case 'function':
     case 'function-query':
     case 'lock':

@@ -1,8 +1,10 @@
+import { randomBytes } from 'node:crypto'
 import { StatementTimes } from '../backend/service-time.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import { characterCount } from '../executor/position-map.ts'
+import { planMaterialization } from '../planner/materialized-views.ts'
 import type { Plan, ViewUse } from '../planner/plan.ts'
 import { planStatement } from '../planner/planner.ts'
 import { Refusal } from '../planner/refusals.ts'
@@ -125,15 +127,42 @@ export class StatementPlanner {
   plan(parsed: ParsedStatement, world: PlanningWorld, callerKey: string): PlannedStatement {
     // the tree of a script's statement must count its locations from its own start
     const statement = parsed.statement ?? this.#parse(parsed.text, callerKey)
+    const materialized = this.#materialized(parsed, statement, world, callerKey)
+    if (materialized !== undefined) return materialized
     const expanded = this.#expand(parsed.text, statement, world)
     if (expanded === undefined) return this.#planText(parsed, statement, world, [])
-    if (expanded instanceof Refusal) {
-      const planned = this.#planText({ ...parsed, text: EMPTY }, {}, world, [])
-      return { ...planned, text: parsed.text, plan: expanded.plan() }
-    }
+    if (expanded instanceof Refusal) return this.#planned(parsed, world, expanded.plan())
     const { text, uses } = expanded
     const planned = this.#planText({ ...parsed, text }, this.#parse(text, callerKey), world, uses)
     return { ...planned, source: parsed.text }
+  }
+
+  /** With a plan that was made elsewhere. */
+  #planned(parsed: ParsedStatement, world: PlanningWorld, plan: Plan): PlannedStatement {
+    const planned = this.#planText({ ...parsed, text: EMPTY }, {}, world, [])
+    return { ...planned, text: parsed.text, source: parsed.text, plan }
+  }
+
+  #materialized(
+    parsed: ParsedStatement,
+    statement: Tree,
+    world: PlanningWorld,
+    callerKey: string,
+  ): PlannedStatement | undefined {
+    const scratch = `pgloom_scratch.matview_${randomBytes(8).toString('hex')}`
+    const found = orRefused(() =>
+      planMaterialization(world, parsed.text, statement, this.#parser, scratch),
+    )
+    if (found === undefined) return undefined
+    if (found instanceof Refusal) return this.#planned(parsed, world, found.plan())
+    const { plan, fillText } = found
+    if (plan.action === 'tend') return this.#planned(parsed, world, plan)
+    if (fillText === undefined) return this.#planned(parsed, world, { ...plan, fill: undefined })
+    const inner = { text: Buffer.from(fillText), base: 0, statement: undefined }
+    const fill = this.plan(inner, world, callerKey)
+    if (fill.plan.kind === 'refusal') return this.#planned(parsed, world, fill.plan)
+    const whole = { ...plan, fill: { plan: fill.plan, text: fill.text } }
+    return { ...this.#planned(parsed, world, whole), views: fill.views }
   }
 
   #parse(text: Buffer, callerKey: string): Tree {
@@ -141,12 +170,7 @@ export class StatementPlanner {
   }
 
   #expand(text: Buffer, statement: Tree, world: PlanningWorld) {
-    try {
-      return expandViews(world, text, statement, this.#parser)
-    } catch (error) {
-      if (error instanceof Refusal) return error
-      throw error
-    }
+    return orRefused(() => expandViews(world, text, statement, this.#parser))
   }
 
   #planText(
@@ -183,6 +207,15 @@ export class StatementPlanner {
     // rights and definitions of views must be looked at each time
     if (isLexed && views.length === 0) this.#keep(planned, world)
     return planned
+  }
+}
+
+function orRefused<T>(plan: () => T): T | Refusal {
+  try {
+    return plan()
+  } catch (error) {
+    if (error instanceof Refusal) return error
+    throw error
   }
 }
 

@@ -258,7 +258,8 @@ export class StatementRunner {
   noteExecuted({ plan: noted }: Pick<PlannedStatement, 'plan'>): void {
     const plan = noted.kind === 'explain' ? noted.statement : noted
     const creates = plan.kind === 'pulled' && plan.local.changesCatalog
-    if (creates || plan.kind === 'ddl' || plan.kind.startsWith('function')) this.noteCatalogChange()
+    const isDdl = plan.kind === 'ddl' || plan.kind === 'materialize'
+    if (creates || isDdl || plan.kind.startsWith('function')) this.noteCatalogChange()
   }
 
   /** After a statement has succeeded: what it created or dropped is seen from its commit on. */
