@@ -88,6 +88,9 @@ export type ClusterView = {
   readonly owner: string | undefined
   /** Other relations that it names. */
   readonly relationOids: readonly number[]
+  /** Bits of pg_relation_is_updatable(); 0 also where it has triggers, rules, defaults or a security barrier of its own. */
+  readonly updatable: number
+  readonly hasCheckOption: boolean
   /** Of all of the above, as VIEW_STATE_SQL gives it. */
   readonly state: string
 }

@@ -99,6 +99,10 @@ const VIEWS = `
     'columns', (SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0),
     'definition', rtrim(pg_get_viewdef(c.oid), ';'),
     'owner', CASE WHEN NOT ${INVOKES_SQL} THEN pg_get_userbyid(c.relowner) END,
+    'updatable', CASE WHEN c.relhastriggers OR c.reloptions::text ~* 'security_barrier=(true|on|yes|1)'
+      OR EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.rulename <> '_RETURN')
+      OR EXISTS (SELECT FROM pg_attrdef f WHERE f.adrelid = c.oid) THEN 0 ELSE pg_relation_is_updatable(c.oid, false) END,
+    'hasCheckOption', coalesce(c.reloptions::text ~ 'check_option=', false),
     'relationOids', (SELECT json_agg(r.refobjid::int8 ORDER BY r.refobjid) FROM (${RULE_RELATIONS}) r),
     'state', (${VIEW_STATE_SQL})) ORDER BY c.oid)
   FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace

@@ -121,6 +121,14 @@ export type ViewUse = {
   readonly reader: string | undefined
   /** FOR UPDATE and its kin need more rights. */
   readonly locks: boolean
+  /** It is the target, and what it reads from is written. */
+  readonly write?: {
+    readonly right: 'INSERT' | 'UPDATE' | 'DELETE'
+    /** The statement may read its columns. */
+    readonly reads: boolean
+    /** The relation below. */
+    readonly baseOid: number
+  }
 }
 
 export type Replacement = TextRange & { readonly text: string }

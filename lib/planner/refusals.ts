@@ -253,9 +253,16 @@ export const REFUSALS = {
   },
   'view-write': {
     sqlState: NOT_SUPPORTED,
-    message: 'views over distributed tables cannot be written to',
+    message: 'this write to a view over distributed tables is not supported',
     hint: 'Write to the table itself.',
-    example: 'DELETE FROM some_events WHERE tenant_id = 1',
+    example: 'UPDATE some_events SET event_id = DEFAULT WHERE tenant_id = 1',
+  },
+  'view-check-option': {
+    sqlState: NOT_SUPPORTED,
+    message:
+      'a write to a view WITH CHECK OPTION is only supported where it changes no column that the view filters on',
+    hint: 'Write to the table itself.',
+    example: 'INSERT INTO checked_events VALUES (1, 7)',
   },
   'view-form': {
     sqlState: NOT_SUPPORTED,

@@ -8,6 +8,7 @@ import { refuse } from './refusals.ts'
 import { ROW_FUNCTIONS } from './statement-checks.ts'
 import { type NameContext, type TableReference, tableReferences } from './table-references.ts'
 import { builtinName, type ColumnRef, type RangeVar, strings, type Tree, walkTree } from './tree.ts'
+import { isRewritable, rewriteWrite } from './view-writes.ts'
 
 /** Statements that read; in others a view's name means the view itself. */
 const READING_KINDS: ReadonlySet<string> = new Set([
@@ -44,12 +45,19 @@ export function expandViews(
   if (found.length === 0) return undefined
   if (kind === 'LockStmt') return refuse('utility', 'LOCK TABLE of a view')
   if (!READING_KINDS.has(kind)) return undefined
-  if (found.some(({ role }) => role === 'target') && kind !== 'CopyStmt') refuse('view-write')
+  const expansion = new Expansion(context, parser)
+  const target = found.find(({ role }) => role === 'target')
+  if (target !== undefined && kind !== 'CopyStmt') {
+    if (target.node !== (statement[kind] as WriteStatement).relation) return refuse('view-write')
+    if (isRewritable(kind, target.view)) return expansion.write(kind, statement, target)
+  }
   const sources = found.filter(({ node, role }) => role === 'source' && !isSampled(statement, node))
   if (sources.length === 0) return undefined
   if (kind === 'CreateTableAsStmt' && isMaterialized(statement)) return undefined
-  return new Expansion(context, parser).expand(text, statement, sources, undefined, 0)
+  return expansion.expand(text, statement, sources, undefined, 0)
 }
+
+type WriteStatement = { readonly relation?: RangeVar }
 
 type ViewReference = TableReference & { readonly view: ClusterView }
 
@@ -113,6 +121,44 @@ class Expansion {
     })
     replacements.push(...qualifiedColumns(text, statement, references))
     return { text: replaced(text, replacements), uses }
+  }
+
+  /** Down to the table below; the sources are those of the statement alone. */
+  write(
+    kind: string,
+    statement: Tree,
+    { view }: ViewReference,
+    reader?: string,
+    isChecked = false,
+  ): ExpandedStatement {
+    checkRows(statement, viewReferences(this.#context, statement))
+    const target = { view, reader, isChecked }
+    const rewritten = rewriteWrite(this.#context, kind, statement, target, this.#parser)
+    const text = Buffer.from(rewritten.text)
+    const next = (this.#parser.parse(text).stmts[0]?.stmt ?? {}) as Tree
+    const references = viewReferences(this.#context, next)
+    const below = references.find(({ role }) => role === 'target')
+    const inner =
+      below === undefined
+        ? this.#sources(text, next, references)
+        : this.#below(kind, next, below, view.owner ?? reader, rewritten.isChecked)
+    return { text: inner.text, uses: [rewritten.use, ...inner.uses] }
+  }
+
+  #below(
+    kind: string,
+    statement: Tree,
+    below: ViewReference,
+    reader: string | undefined,
+    isChecked: boolean,
+  ): ExpandedStatement {
+    if (!isRewritable(kind, below.view)) return refuse('view-write')
+    return this.write(kind, statement, below, reader, isChecked)
+  }
+
+  #sources(text: Buffer, statement: Tree, references: readonly ViewReference[]): ExpandedStatement {
+    if (references.length === 0) return { text, uses: [] }
+    return this.expand(text, statement, references, undefined, 0)
   }
 
   #definition(view: ClusterView, reader: string | undefined, depth: number): ExpandedStatement {

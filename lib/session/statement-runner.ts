@@ -11,6 +11,7 @@ import type { PositionMap } from '../executor/position-map.ts'
 import { type Route, resolveInsert, resolvePins } from '../executor/route.ts'
 import { routedShard } from '../executor/routed.ts'
 import { writeReplaced, writeSpliced } from '../executor/splice-writer.ts'
+import { describeStatement } from '../executor/statement-description.ts'
 import type { LocalPlan, RoutedStatement, ViewUse } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
 import type { LexResult } from '../sql/lexer.ts'
@@ -208,9 +209,13 @@ export class StatementRunner {
   }
 
   /** Before a local statement runs; its connection has not been asked for yet. */
-  async prepareLocal({ plan, views }: PlannedStatement): Promise<void> {
+  async prepareLocal({ plan, views, source }: PlannedStatement): Promise<void> {
     const { commands, context, transaction } = this.#parts
     if (plan.kind === 'local') checkSessionViews(plan.sessionViews, this.#parts)
+    if (views.some(({ write }) => write !== undefined)) {
+      // what it may name is what the view has, not the table below
+      await describeStatement(await this.coordinator(), source, [])
+    }
     if (views.length > 0) await this.#checkViews(views)
     if (plan.kind === 'local' && plan.cursor?.action === 'declare') {
       checkCursorFree(transaction.cursors, plan.cursor.name)

@@ -65,15 +65,32 @@ t.test('who may read a view over a distributed table', async (t) => {
     t.equal(await stateOf(reader, 'SELECT count(*) FROM own.theirs'), '42501')
   })
 
-  await t.test('and nobody writes to it', async (t) => {
-    for (const sql of [
+  await t.test('and who may write through it', async (t) => {
+    const writes = [
       'INSERT INTO shown VALUES (11, 11)',
-      'UPDATE shown SET v = 0',
-      'DELETE FROM shown WHERE k = 1',
-    ]) {
-      t.equal(await stateOf(app, sql), '0A000', sql)
-      t.equal(await stateOf(superuser, sql), '0A000', `${sql}, as superuser`)
+      'UPDATE shown SET v = v + 1 WHERE k > 10',
+      'DELETE FROM shown WHERE k = 11',
+    ]
+    for (const sql of writes) {
+      t.equal(await stateOf(reader, sql), '42501', `${sql}: nobody without rights on the view`)
     }
+    await app.run('GRANT INSERT, UPDATE, DELETE ON shown TO reader')
+    t.equal(await stateOf(reader, writes[0] ?? ''), '0A000', "with the view's rights alone")
+    await app.run('GRANT INSERT, UPDATE, DELETE ON events TO reader')
+    t.equal(await stateOf(reader, writes[0] ?? ''), undefined)
+    t.equal(await stateOf(reader, writes[1] ?? ''), '42501', 'who may not read what it asks for')
+    await app.run('GRANT SELECT ON shown TO reader')
+    t.equal(await stateOf(reader, writes[1] ?? ''), undefined)
+    t.equal(await app.value('SELECT v FROM events WHERE k = 11'), '12')
+    await app.run('GRANT INSERT ON own.theirs TO reader').catch(() => undefined)
+    await superuser.run('GRANT INSERT ON own.theirs TO reader')
+    t.equal(
+      await stateOf(reader, 'INSERT INTO own.theirs VALUES (12)'),
+      '42501',
+      'whose owner may not write, nobody may',
+    )
+    t.equal(await stateOf(superuser, writes[2] ?? ''), undefined, 'a superuser may')
+    await app.run('REVOKE SELECT ON shown FROM reader')
     t.equal(await app.value('SELECT sum(v) FROM events'), '55')
   })
 

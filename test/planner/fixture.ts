@@ -162,7 +162,16 @@ const SOME_EVENTS: ClusterView = {
     'SELECT events.tenant_id, events.event_id FROM public.events WHERE events.event_id > 5',
   owner: 'app',
   relationOids: [16385],
+  updatable: 28,
+  hasCheckOption: false,
   state: '',
+}
+
+const CHECKED_EVENTS: ClusterView = {
+  ...SOME_EVENTS,
+  oid: 30001,
+  name: 'checked_events',
+  hasCheckOption: true,
 }
 
 const CATALOG: Catalog = {
@@ -174,7 +183,9 @@ const CATALOG: Catalog = {
     { nodeId: 2, groupId: 1, host: 'b', port: 2, isActive: true, shouldHaveShards: true },
   ],
   tables: new Map(TABLES.map((table) => [tableKey(table.schema, table.name), table])),
-  views: new Map([[tableKey('public', SOME_EVENTS.name), SOME_EVENTS]]),
+  views: new Map(
+    [SOME_EVENTS, CHECKED_EVENTS].map((view) => [tableKey('public', view.name), view]),
+  ),
   shadowingRelations: new Set(),
   userCode: {
     writes: new Set(['audited']),
