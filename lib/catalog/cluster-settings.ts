@@ -70,6 +70,7 @@ const SETTINGS: ReadonlyMap<string, ClusterSetting> = new Map<string, ClusterSet
   ['log_remote_commands', OFF],
   ['override_table_visibility', ON],
   ['subquery_pushdown', OFF],
+  ['consistent_reads', OFF],
   ['cluster_name', { kind: 'string', default: 'default' }],
   ['show_shards_for_app_name_prefixes', { kind: 'string', default: '' }],
 ])

@@ -227,3 +227,13 @@ $$;
 
 REVOKE ALL ON FUNCTION pgloom.find_colocation_group(int, oid, oid, bool) FROM PUBLIC;
 `
+
+/** What came with later versions. */
+export const HOLD_DECISIONS_SQL = `
+-- Until the caller's transaction ends nobody decides on a distributed commit: who does inserts a row here.
+CREATE FUNCTION pgloom.hold_decisions() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  LOCK TABLE pgloom.pg_dist_transaction IN SHARE MODE;
+END $$;
+`

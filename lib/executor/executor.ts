@@ -19,7 +19,7 @@ import { PositionMap } from './position-map.ts'
 import { runPulled } from './pulled.ts'
 import { runReferenceWrite } from './reference-write.ts'
 import { relayOn, replacedText, unchangedPositions } from './relay-on.ts'
-import { resolveInsert, resolvePins } from './route.ts'
+import { type KeyReader, resolveInsert, resolvePins } from './route.ts'
 import { routedShard, runRouted } from './routed.ts'
 import { runInsertThroughScratch } from './scratch-insert.ts'
 import { runScatterSelect } from './select.ts'
@@ -48,7 +48,9 @@ export class Executor {
       case 'select':
         return select(plan, execution, context)
       case 'pulled':
-        return runPulled(plan, { execution, context, declaresCursor: false })
+        return consistently(execution, context, (own) =>
+          runPulled(plan, { execution: own, context, declaresCursor: false }),
+        )
       case 'modify':
         return modify(plan, execution, context)
       case 'insert-rows':
@@ -59,8 +61,10 @@ export class Executor {
         return runReferenceWrite(plan, execution, context)
       case 'copy':
         if (plan.direction === 'from') return runCopyFrom(plan, execution, context)
-        if (plan.table.kind === 'distributed')
-          return copyTable(plan, plan.table, execution, context)
+        if (plan.table.kind === 'distributed') {
+          const { table } = plan
+          return consistently(execution, context, (own) => copyTable(plan, table, own, context))
+        }
         return relayOn(
           coordinatorId(context),
           'read',
@@ -69,7 +73,7 @@ export class Executor {
           context,
         )
       case 'copy-query':
-        return runCopyQuery(plan, execution, context)
+        return consistently(execution, context, (own) => runCopyQuery(plan, own, context))
       case 'materialize':
         return runMaterialize(plan, execution, context, (fill, text) =>
           this.run(fill, { ...execution, text, sendsRowDescription: false }, context),
@@ -88,7 +92,9 @@ export class Executor {
       case 'explain':
         return runExplain(plan, execution, context)
       case 'declare-cursor':
-        return runDeclareCursor(plan, execution, context)
+        if (!context.isInTransaction && !plan.isHeld)
+          return runDeclareCursor(plan, execution, context)
+        return consistently(execution, context, (own) => runDeclareCursor(plan, own, context))
       case 'refusal':
         throw refusalError(plan)
       case 'session':
@@ -133,6 +139,15 @@ async function select(
   if (shard !== undefined) return runRouted(routed, shard, execution, context)
   const scatter = multiPlan(plan)
   if (scatter.kind === 'refusal') throw refusalError(scatter)
+  return consistently(execution, context, (own) => selectMulti(scatter, own, context, keys))
+}
+
+function selectMulti(
+  scatter: Exclude<ReturnType<SelectPlan['multi']>, { kind: 'refusal' }>,
+  execution: Execution,
+  context: StatementContext,
+  keys: KeyReader,
+): Promise<CommandTag> {
   if (scatter.kind === 'pulled') {
     context.noteTier('pull')
     return runPulled(scatter, { execution, context, declaresCursor: false })
@@ -140,6 +155,17 @@ async function select(
   if (scatter.kind === 'locked-select') return runLockedSelect(scatter, execution, context, keys)
   if (scatter.combine !== undefined) context.noteTier('combine')
   return runScatterSelect(scatter, execution, context, keys)
+}
+
+/** What reads several shards, as of one moment where the session wants that; servers then keep no statement of it. */
+function consistently(
+  execution: Execution,
+  context: StatementContext,
+  work: (execution: Execution) => Promise<CommandTag>,
+): Promise<CommandTag> {
+  const { consistently: atOneMoment } = context
+  if (atOneMoment === undefined) return work(execution)
+  return atOneMoment(() => work({ ...execution, keepsStatement: false }))
 }
 
 async function modify(

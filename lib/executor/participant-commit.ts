@@ -3,7 +3,8 @@ import { BackendLost, RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { ConnectionLender } from './connection-lender.ts'
 import { query } from './node-client.ts'
-import { lostWhileCommitting } from './transaction-errors.ts'
+import type { Participants } from './participants.ts'
+import { failedTransaction, lostWhileCommitting } from './transaction-errors.ts'
 import { commitTwoPhase } from './two-phase-commit.ts'
 
 /** The same text on all, together; the first error is thrown after all have answered. */
@@ -20,7 +21,7 @@ export async function onEach(
 }
 
 /** false: it had failed unseen, and was rolled back. */
-export async function commitOne(writer: BackendConnection): Promise<boolean> {
+async function commitOne(writer: BackendConnection): Promise<boolean> {
   try {
     return (await query(writer, 'COMMIT')).tag === 'COMMIT'
   } catch (error) {
@@ -35,21 +36,50 @@ export function commitFailure(writer: BackendConnection, error: RouterError): Ro
   return isKnown ? error : lostWhileCommitting(error)
 }
 
-/** Several writers of one transaction block. */
-export class SpreadCommit {
+/** Ends a transaction block on all its nodes alike. */
+export class BlockCommit {
   readonly #lender: ConnectionLender
   readonly #log: Log
+  #isDeciding = false
 
   constructor(lender: ConnectionLender, log: Log) {
     this.#lender = lender
     this.#log = log
   }
 
+  /** A two-phase commit is under way. */
+  get isDeciding(): boolean {
+    return this.#isDeciding
+  }
+
+  /** false: it had failed unseen, and was rolled back. `slipped`: why it may have. */
+  async run(participants: Participants, slipped: RouterError | undefined): Promise<boolean> {
+    const { writers, readers } = participants
+    try {
+      const tags = await onEach(readers, 'COMMIT')
+      if (tags.includes('ROLLBACK')) throw slipped ?? failedTransaction()
+    } catch (error) {
+      await participants.rollback()
+      throw error
+    }
+    const [only] = writers
+    if (only === undefined) return true
+    if (writers.length === 1) return await commitOne(only)
+    const reader = participants.find(this.#lender.coordinator.nodeId)
+    this.#isDeciding = true
+    try {
+      await this.#commitSpread(writers, reader, () => participants.rollback())
+    } finally {
+      this.#isDeciding = false
+    }
+    return true
+  }
+
   /**
    * `reader`: the block's connection to the coordinator, if it only read there; it has just committed, so it is free, and
    * waiting for another might deadlock. `rollback`: of all, while nothing is prepared yet.
    */
-  async run(
+  async #commitSpread(
     writers: readonly BackendConnection[],
     reader: BackendConnection | undefined,
     rollback: () => Promise<void>,

@@ -85,6 +85,8 @@ export interface StatementContext {
    * there is one, else in one of its own, committed by two-phase commit where more than one node wrote.
    */
   atomically<T>(work: () => Promise<T>): Promise<T>
+  /** As atomically(), for what reads several shards as of one moment; absent unless the session asks for that. */
+  readonly consistently?: (<T>(work: () => Promise<T>) => Promise<T>) | undefined
   /** The value of now() in this transaction, as text of timestamptz in ISO form; asked of the coordinator once. */
   transactionTime(): Promise<string>
   /** For metrics: the way in which the statement turned out to run, where its plan left that open. */

@@ -20,6 +20,14 @@ export class ReplayLog {
     return this.#entries.map((entry) => entry.text).join('\n; ')
   }
 
+  /** Begins another block like this one: AND CHAIN keeps all but an imported snapshot. */
+  get characteristics(): string {
+    const kept = this.#entries.filter(
+      ({ text, savepoint }) => savepoint === undefined && !/\bsnapshot\b/i.test(text),
+    )
+    return kept.map(({ text }) => text).join('\n; ')
+  }
+
   /** A SET TRANSACTION that succeeded. */
   add(text: string): void {
     this.#entries.push({ text, savepoint: undefined })

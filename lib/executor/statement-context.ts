@@ -91,6 +91,12 @@ export class SessionStatementContext implements StatementContext {
     return this.#transaction.atomically(work)
   }
 
+  get consistently(): StatementContext['consistently'] {
+    const transaction = this.#transaction
+    if (!transaction.readsConsistently) return undefined
+    return (work) => transaction.consistently(work, this.signal)
+  }
+
   transactionTime(): Promise<string> {
     this.#transactionTime ??= this.#askTransactionTime()
     return this.#transactionTime

@@ -1,14 +1,16 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { ConnectionAwaiter } from '../backend/wait-queue.ts'
-import { RouterError } from '../base/errors.ts'
+import type { RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { PinReason } from '../planner/plan.ts'
 import { TransactionStatus } from '../wire/message-codes.ts'
 import { adoptSettings } from './adopted-settings.ts'
+import { atomically } from './atomically.ts'
 import { ConnectionLender, discard, type LenderOptions } from './connection-lender.ts'
+import { CONSISTENT_BEGIN, ConsistentReads, notConsistent } from './consistent-reads.ts'
 import { query } from './node-client.ts'
-import { commitFailure, commitOne, onEach, SpreadCommit } from './participant-commit.ts'
+import { BlockCommit, commitFailure, onEach } from './participant-commit.ts'
 import { Participants } from './participants.ts'
 import { quoteIdentifier, ReplayLog } from './replay-log.ts'
 import { SequenceOwnership } from './sequence-ownership.ts'
@@ -24,7 +26,8 @@ import {
 import { type TransactionFollower, TransactionFollowers } from './transaction-follower.ts'
 import { isReservedGid } from './two-phase-commit.ts'
 
-export type Access = 'read' | 'write'
+/** 'setting': SET, SHOW and their kin, which take no snapshot. */
+export type Access = 'read' | 'write' | 'setting'
 
 export type SessionTransactionOptions = LenderOptions & {
   readonly followers?: readonly TransactionFollower[]
@@ -56,14 +59,13 @@ export class SessionTransaction {
   readonly #participants = new Participants()
   readonly #borrowed = new Map<number, BackendConnection>()
   readonly #pinned: SessionPins
-  readonly #spreadCommit: SpreadCommit
+  readonly #blockCommit: BlockCommit
+  readonly #consistency: ConsistentReads
   #block: 'none' | 'implicit' | 'explicit' = 'none'
   #hasFailed = false
   /** By the statement at hand. */
   #writtenNodeId: number | undefined = undefined
   #ending: Promise<unknown> | undefined
-  /** A two-phase commit is under way. */
-  #isEnding = false
   /** A participant was lost: not even ROLLBACK TO can mend the block. */
   #isLost = false
   /** The error of something we slipped in before a statement; the statement itself then failed with 25P02. */
@@ -88,7 +90,15 @@ export class SessionTransaction {
       temporaryNames: (connection, names) => this.#setTemporaryNames(connection, names),
       log: options.log,
     })
-    this.#spreadCommit = new SpreadCommit(this.#lender, options.log)
+    this.#blockCommit = new BlockCommit(this.#lender, options.log)
+    this.#consistency = new ConsistentReads({
+      settings,
+      catalog: options.catalog,
+      lender: this.#lender,
+      participants: this.#participants,
+      pinned: this.#pinned,
+      join: (connection) => this.#join(connection.node.nodeId, connection, 'read'),
+    })
   }
 
   /** The byte for ReadyForQuery. An implicit block is T here too. */
@@ -104,6 +114,11 @@ export class SessionTransaction {
   /** Outside a block, and nothing ties the session to a connection: any that holds its settings will do. */
   get isFree(): boolean {
     return this.#block === 'none' && this.#borrowed.size === 0 && this.pins.length === 0
+  }
+
+  /** Begins another block like this one. */
+  get characteristics(): string {
+    return this.#replay.characteristics
   }
 
   /** Opened by beginImplicit and not made explicit since. */
@@ -122,7 +137,7 @@ export class SessionTransaction {
 
   /** Those a cancel may hit: once nodes prepare, the transaction ends of itself, and is not to be left half-done. */
   get cancellable(): readonly BackendConnection[] {
-    return this.#isEnding ? [] : this.connections
+    return this.#blockCommit.isDeciding ? [] : this.connections
   }
 
   /** All that the statement at hand may be using. */
@@ -135,6 +150,7 @@ export class SessionTransaction {
   /** The session's connection to the node, ready to be written to; undefined when that needs waiting. */
   connectionNow(nodeId: number, access: Access): BackendConnection | undefined {
     if (access === 'write') this.#writtenNodeId = nodeId
+    if (this.#consistency.isDue(access)) return undefined
     const held = this.#held(nodeId, access)
     if (held !== undefined) return held
     const pinned = this.#pinned.living(nodeId)
@@ -152,6 +168,7 @@ export class SessionTransaction {
     access: Access,
     signal: AbortSignal,
   ): Promise<BackendConnection> {
+    if (this.#consistency.isDue(access)) await this.#consistency.open(signal)
     const held = this.connectionNow(nodeId, access)
     if (held !== undefined) return held
     const fresh = this.#pinned.living(nodeId) ?? (await this.#lender.acquire(nodeId, signal))
@@ -168,7 +185,8 @@ export class SessionTransaction {
    * `awaiter` will be told); undefined: ask connection().
    */
   enqueue(nodeId: number, access: Access, awaiter: ConnectionAwaiter): (() => boolean) | undefined {
-    if (this.#pinned.living(nodeId) !== undefined) return undefined
+    if (this.#pinned.living(nodeId) !== undefined || this.#consistency.isDue(access))
+      return undefined
     return this.#lender.enqueue(nodeId, {
       served: (fresh) => {
         if (this.#block !== 'none') awaiter.served(this.#join(nodeId, fresh, access))
@@ -226,9 +244,9 @@ export class SessionTransaction {
   }
 
   /** An implicit block; no effect inside a block. Returns whether this call opened it. */
-  beginImplicit(): boolean {
+  beginImplicit(text = 'BEGIN'): boolean {
     if (this.#block !== 'none') return false
-    this.#open('implicit', 'BEGIN')
+    this.#open('implicit', text)
     return true
   }
 
@@ -284,7 +302,7 @@ export class SessionTransaction {
       if (this.#hasFailed) await this.#participants.rollback()
       else {
         await this.#prepareCommit()
-        isCommitted = await this.#commitParticipants()
+        isCommitted = await this.#blockCommit.run(this.#participants, this.#slippedError)
       }
       return isCommitted
     } finally {
@@ -338,17 +356,22 @@ export class SessionTransaction {
   }
 
   /** Runs `work` so that all its writes commit together or not at all; see ports.ts. */
-  async atomically<T>(work: () => Promise<T>): Promise<T> {
-    if (!this.beginImplicit()) return await work()
-    try {
-      const result = await work()
-      if (await this.commit()) return result
-      throw failedTransaction()
-    } catch (error) {
-      const shown = error instanceof RouterError ? this.trueError(error) : error
-      if (this.isInBlock) await this.rollback()
-      throw shown
-    }
+  atomically<T>(work: () => Promise<T>): Promise<T> {
+    return atomically(this, 'BEGIN', work)
+  }
+
+  /** Its reads are to be consistent; see consistent-reads.ts. */
+  get readsConsistently(): boolean {
+    return this.#consistency.isWanted
+  }
+
+  /** Runs `work`, which reads several shards, over snapshots of one moment. */
+  consistently<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    return atomically(this, CONSISTENT_BEGIN, async () => {
+      await this.connection(this.#lender.coordinator.nodeId, 'read', signal)
+      if (!this.#consistency.isHeld) throw notConsistent()
+      return await work()
+    })
   }
 
   // -- session --------------------------------------------------------------------------------------------------
@@ -418,11 +441,13 @@ export class SessionTransaction {
     this.#isLost = false
     this.#slippedError = undefined
     this.#replay = new ReplayLog(text)
+    this.#consistency.begin()
     this.#followers.begin()
   }
 
   #close(): void {
     this.#block = 'none'
+    this.#consistency.end()
     this.#hasFailed = false
     for (const connection of this.#participants.clear()) {
       connection.settings.transactionEnded()
@@ -451,28 +476,6 @@ export class SessionTransaction {
       await this.#participants.rollback()
       throw error
     }
-  }
-
-  async #commitParticipants(): Promise<boolean> {
-    const { writers, readers } = this.#participants
-    try {
-      const tags = await onEach(readers, 'COMMIT')
-      if (tags.includes('ROLLBACK')) throw this.#slippedError ?? failedTransaction()
-    } catch (error) {
-      await this.#participants.rollback()
-      throw error
-    }
-    const [only] = writers
-    if (only === undefined) return true
-    if (writers.length === 1) return await commitOne(only)
-    const reader = this.#participants.find(this.#lender.coordinator.nodeId)
-    this.#isEnding = true
-    try {
-      await this.#spreadCommit.run(writers, reader, () => this.#participants.rollback())
-    } finally {
-      this.#isEnding = false
-    }
-    return true
   }
 
   #held(nodeId: number, access: Access): BackendConnection | undefined {

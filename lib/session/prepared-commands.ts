@@ -188,7 +188,7 @@ export class PreparedCommands {
 
   /** SHOW and the like: as it is, on the coordinator. */
   async relayOnCoordinator(planned: PlannedStatement, isSimple: boolean): Promise<void> {
-    const connection = await this.#runner.coordinator()
+    const connection = await this.#runner.coordinator('setting')
     if (isSimple) {
       await this.#runner.relay(connection, planned, (out, positions) => {
         positions.reset(planned.text, 0, planned.text.length, planned.base)

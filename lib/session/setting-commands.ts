@@ -110,7 +110,7 @@ export class SettingCommands {
   #coordinator(): Promise<BackendConnection> {
     const { transaction, catalogs, signal } = this.#parts
     const { nodeId } = coordinatorOf(catalogs.current())
-    return transaction.connection(nodeId, 'read', signal())
+    return transaction.connection(nodeId, 'setting', signal())
   }
 
   /** Brings the connection to what the session wants; what it reports of it goes to the client. */

@@ -12,6 +12,7 @@ import { type Route, resolveInsert, resolvePins } from '../executor/route.ts'
 import { routedShard } from '../executor/routed.ts'
 import { writeReplaced, writeSpliced } from '../executor/splice-writer.ts'
 import { describeStatement } from '../executor/statement-description.ts'
+import type { Access } from '../executor/transaction.ts'
 import type { LocalPlan, RoutedStatement, ViewUse } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
 import type { LexResult } from '../sql/lexer.ts'
@@ -34,7 +35,7 @@ import { checkViews, ViewChanged } from './view-rights.ts'
 /** Where a statement goes as it is: to one connection. */
 export type Target = {
   readonly nodeId: number
-  readonly access: 'read' | 'write'
+  readonly access: Access
   /** undefined or false: Postgres' own code alone. */
   readonly runsCode?: boolean
   /** undefined: not spliced; it runs on the coordinator. */
@@ -185,9 +186,9 @@ export class StatementRunner {
     return connection
   }
 
-  async coordinator(): Promise<BackendConnection> {
+  async coordinator(access: Access = 'read'): Promise<BackendConnection> {
     const { nodeId } = coordinatorOf(this.#parts.catalogs.current())
-    return this.connectionTo({ nodeId, access: 'read', shardIndex: undefined })
+    return this.connectionTo({ nodeId, access, shardIndex: undefined })
   }
 
   /** The text as the target must get it, without a zero at its end. */

@@ -32,7 +32,7 @@ export class TransactionCommands {
     // biome-ignore lint/nursery/useExhaustiveSwitchCases: it doesn't see through Extract; the compiler does
     switch (command.kind) {
       case 'begin':
-        return this.#begin(text)
+        return this.#begin(text, command.options)
       case 'commit':
         return this.#commit(command.chain)
       case 'rollback':
@@ -76,10 +76,15 @@ export class TransactionCommands {
     return isPrepared ? 'PREPARE TRANSACTION' : 'ROLLBACK'
   }
 
-  #begin(text: Buffer): string {
+  async #begin(text: Buffer, options: string): Promise<string> {
+    const { transaction } = this.#parts
     if (this.#isInBlock) {
       this.#warn(SqlState.activeSqlTransaction, 'there is already a transaction in progress')
-    } else this.#parts.transaction.begin(text.toString('utf8').replace(/;\s*$/, ''))
+    }
+    // the block that a script has opened goes on, with these characteristics
+    if (!transaction.isInBlock) transaction.begin(text.toString('utf8').replace(/;\s*$/, ''))
+    else if (options !== '') await transaction.replay(`SET TRANSACTION ${options}`, undefined)
+    if (transaction.isImplicit) transaction.begin('')
     const isStart = /^(?:\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*start\b/i.test(text.toString('latin1'))
     return isStart ? 'START TRANSACTION' : 'BEGIN'
   }
@@ -92,8 +97,9 @@ export class TransactionCommands {
       if (transaction.isImplicit) await transaction.commit()
       return 'COMMIT'
     }
+    const { characteristics } = transaction
     const isCommitted = await transaction.commit()
-    if (chain) transaction.begin('BEGIN')
+    if (chain) transaction.begin(characteristics)
     return isCommitted ? 'COMMIT' : 'ROLLBACK'
   }
 
@@ -105,8 +111,9 @@ export class TransactionCommands {
       if (transaction.isImplicit) await transaction.rollback()
       return 'ROLLBACK'
     }
+    const { characteristics } = transaction
     await transaction.rollback()
-    if (chain) transaction.begin('BEGIN')
+    if (chain) transaction.begin(characteristics)
     return 'ROLLBACK'
   }
 

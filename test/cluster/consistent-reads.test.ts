@@ -1,0 +1,121 @@
+import t from 'tap'
+import { RawClient } from '../support/raw-client.ts'
+import { ServeCluster } from '../support/serve-cluster.ts'
+import { until } from '../support/until.ts'
+
+const DEADLINE_MS = 20_000
+const TOTAL = 'SELECT sum(v) FROM amounts'
+const REFUSED = { sqlState: '0A000', message: /a consistent read of several shards needs/ }
+
+t.setTimeout(120_000)
+
+t.test('pgloom.consistent_reads', async (t) => {
+  const cluster = await ServeCluster.start(t, 2, { relayed: true })
+  const proxies = [await cluster.startProxy(), await cluster.startProxy()] as const
+  const clients = await Promise.all(
+    [proxies[0], proxies[0], proxies[1]].map(({ url }) => RawClient.connect(url)),
+  )
+  t.teardown(() => clients.map((client) => client.close()))
+  const [writer, plain, reader] = clients as [RawClient, RawClient, RawClient]
+  await writer.run(`CREATE TABLE amounts (k int PRIMARY KEY, v int);
+    SELECT create_distributed_table('amounts', 'k', shard_count => 8);
+    INSERT INTO amounts SELECT g, 0 FROM generate_series(1, 100) g`)
+  await until('the other proxy knows it', DEADLINE_MS, async () => {
+    return (await reader.simple(TOTAL)).error === undefined
+  })
+  const second = cluster.relays[2]
+  if (second === undefined) throw new Error('no second worker')
+  t.afterEach(async () => {
+    await reader.simple('ROLLBACK')
+    await reader.run('SET pgloom.consistent_reads = on')
+  })
+  await reader.run('SET pgloom.consistent_reads = on')
+
+  t.test('a commit that is done on one node only is waited for', async (t) => {
+    let isHeld = false
+    second.watch = ({ text }) => {
+      if (isHeld || !text.startsWith('COMMIT PREPARED')) return undefined
+      isHeld = true
+      return 'request'
+    }
+    const committing = writer.simple('UPDATE amounts SET v = v + 1')
+    await until('it is done on one node', DEADLINE_MS, async () => {
+      const seen = await plain.value(TOTAL)
+      return seen !== '0' && seen !== '100'
+    })
+    t.equal(await reader.value(TOTAL), '100')
+    second.release()
+    t.equal((await committing).error, undefined)
+  })
+
+  t.test('a commit that is not decided is not waited for', async (t) => {
+    const [coordinator] = cluster.relays
+    if (coordinator === undefined) throw new Error('no coordinator')
+    let isHeld = false
+    coordinator.watch = ({ text }) => {
+      if (isHeld || !text.includes('pgloom.decide')) return undefined
+      isHeld = true
+      return 'request'
+    }
+    const committing = writer.simple('UPDATE amounts SET v = v + 1')
+    await until('it waits for the decision', DEADLINE_MS, async () => isHeld)
+    t.equal(await reader.value(TOTAL), '100')
+    coordinator.release()
+    t.equal((await committing).error, undefined)
+    t.equal(await reader.value(TOTAL), '200')
+  })
+
+  t.test('a block of REPEATABLE READ stays where it began', async (t) => {
+    for (const begin of [
+      'BEGIN ISOLATION LEVEL REPEATABLE READ',
+      'BEGIN; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ',
+      'BEGIN; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY',
+      'SET pgloom.consistent_reads = off; BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL pgloom.consistent_reads = on',
+    ]) {
+      await reader.run(begin)
+      t.equal(await reader.value('SELECT v FROM amounts WHERE k = 1'), '2', begin)
+      await writer.run('UPDATE amounts SET v = v + 1')
+      t.equal(await reader.value(TOTAL), '200')
+      t.equal(
+        await reader.value('SELECT count(*) FROM amounts a JOIN amounts b ON a.v = b.k'),
+        '100',
+      )
+      await reader.run('COMMIT; SET pgloom.consistent_reads = on')
+      t.equal(await reader.value(TOTAL), '300')
+      await writer.run('UPDATE amounts SET v = v - 1')
+    }
+  })
+
+  t.test('own writes are seen', async (t) => {
+    await reader.run('BEGIN ISOLATION LEVEL REPEATABLE READ')
+    await reader.run('UPDATE amounts SET v = v + 1 WHERE k IN (1, 2, 3, 4)')
+    t.equal(await reader.value(TOTAL), '204')
+    await reader.run('ROLLBACK')
+    t.equal(await reader.value(TOTAL), '200')
+  })
+
+  for (const sql of [
+    TOTAL,
+    'SELECT k FROM amounts',
+    'SELECT a.k FROM amounts a JOIN amounts b ON a.v = b.k',
+    'COPY amounts TO STDOUT',
+    'COPY (SELECT k FROM amounts) TO STDOUT',
+    'DECLARE c CURSOR FOR SELECT k FROM amounts',
+  ]) {
+    t.test(`refused where it can't be: ${sql}`, async (t) => {
+      await reader.run('BEGIN')
+      t.match((await reader.simple(sql)).error, REFUSED, 'READ COMMITTED')
+      await reader.run('ROLLBACK; SET pgloom.consistent_reads = off')
+      await reader.run('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT v FROM amounts WHERE k = 1')
+      await reader.run('SET pgloom.consistent_reads = on')
+      t.match((await reader.simple(sql)).error, REFUSED, 'snapshots were taken before')
+    })
+  }
+
+  t.test('reads of one shard and writes need nothing', async (t) => {
+    await reader.run('BEGIN; UPDATE amounts SET v = 2 WHERE k = 1')
+    t.equal(await reader.value('SELECT v FROM amounts WHERE k = 1'), '2')
+    await reader.run('UPDATE amounts SET v = 2; COMMIT')
+    t.equal(await plain.value(TOTAL), '200')
+  })
+})
