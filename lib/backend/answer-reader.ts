@@ -3,12 +3,16 @@ import { Backend, HEADER_BYTES, MAX_LENGTH } from '../wire/message-codes.ts'
 
 /** What the server's bytes mean to the connection that reads them. */
 export interface AnswerHandler {
-  /** true: rows go to message() one by one. Asked anew after each message that is no row. */
-  wantsWholeRows(): boolean
+  /** Which messages go together. Asked anew after each that doesn't. */
+  runs(): RunTable
   /** true: a row that the chunk cuts off is kept until it is whole. Asked at the end of a chunk. */
   wantsWholeRuns(): boolean
   rows(chunk: Buffer, start: number, end: number): boolean
   message(type: number, chunk: Buffer, start: number, end: number): void
+  /** RowDescription in the midst of a run: may be changed in place. false: it goes to message() instead. */
+  mends(chunk: Buffer, start: number, end: number): boolean
+  /** A run that ends the answer: ReadyForQuery is [readyAt, end). */
+  lastRun(chunk: Buffer, start: number, readyAt: number, end: number): boolean
 }
 
 /** Messages that libpq lets be long (VALID_LONG_MESSAGE_TYPE), and those that aren't: in bytes. */
@@ -18,10 +22,37 @@ const MAX_STARTUP_LENGTH = 64 * 1024
 const FIRST_CARRY_BYTES = 4096
 const NOTHING = Buffer.alloc(0)
 
+/** By message type: how it is handed on. */
+export type RunTable = Uint8Array
+
+/** By itself, to message(). */
+const ALONE = 0
+/** As bytes of a run, which may begin and end in its midst. */
+const SPLIT = 1
+/** Whole, in a run. */
+const JOINED = 2
+/** JOINED, once mended. */
+const MENDED = 3
+/** JOINED, and the run's end. */
+const LAST = 4
+
+/** Every message by itself. */
+export const NO_RUNS: RunTable = new Uint8Array(256)
+/** Rows in runs. */
+export const ROW_RUNS: RunTable = new Uint8Array(256)
+ROW_RUNS[Backend.dataRow] = SPLIT
+ROW_RUNS[Backend.copyData] = SPLIT
+/** Whole answers in one run, for who passes on all that an undisturbed SELECT, INSERT, UPDATE or DELETE brings. */
+export const ANSWER_RUNS: RunTable = ROW_RUNS.slice()
+ANSWER_RUNS[Backend.parseComplete] = JOINED
+ANSWER_RUNS[Backend.bindComplete] = JOINED
+ANSWER_RUNS[Backend.rowDescription] = MENDED
+ANSWER_RUNS[Backend.commandComplete] = JOINED
+ANSWER_RUNS[Backend.readyForQuery] = LAST
+
 const UNKNOWN = 0
 const SHORT = 1
 const LONG = 2
-const ROW = 3
 
 const KINDS = new Uint8Array(256)
 for (const type of Object.values(Backend)) KINDS[type] = SHORT
@@ -30,14 +61,14 @@ KINDS[Backend.functionCallResponse] = LONG
 KINDS[Backend.errorResponse] = LONG
 KINDS[Backend.noticeResponse] = LONG
 KINDS[Backend.notificationResponse] = LONG
-KINDS[Backend.dataRow] = ROW
-KINDS[Backend.copyData] = ROW
+KINDS[Backend.dataRow] = LONG
+KINDS[Backend.copyData] = LONG
 // only replication connections see it
 KINDS[Backend.copyBothResponse] = UNKNOWN
 
 /**
  * Walks the server's messages in place, with integers only. Rows are handed on as runs of bytes, which may begin
- * or end inside a message; everything else whole. Only a message (or a header) that crosses a chunk's end is copied.
+ * or end inside a message; so is, for who wants it, all of a plain answer; everything else whole. Only a message (or a header) that crosses a chunk's end is copied.
  */
 export class AnswerReader {
   readonly #handler: AnswerHandler
@@ -76,25 +107,27 @@ export class AnswerReader {
       at = Math.min(end, start + this.#rowRest)
       this.#rowRest -= at - start
     }
-    let wantsWhole = handler.wantsWholeRows()
+    let runs = handler.runs()
     while (end - at >= HEADER_BYTES) {
       const type = chunk[at] ?? 0
-      const size = messageSize(chunk, at, this.#maxLength)
-      if (!wantsWhole && KINDS[type] === ROW) {
-        if (size <= end - at) {
-          at += size
-          continue
-        }
-        at = this.#endOfRun(at, size, end)
+      const next = at + messageSize(chunk, at, this.#maxLength)
+      const kind = runs[type] ?? ALONE
+      if (next > end) {
+        if (kind === SPLIT) at = this.#endOfRun(at, next - at, end)
         break
       }
-      if (at > runStart) this.#passRows(chunk, runStart, at)
+      if (
+        kind === SPLIT ||
+        kind === JOINED ||
+        (kind === MENDED && handler.mends(chunk, at, next))
+      ) {
+        at = next
+        continue
+      }
+      this.#endRun(kind, chunk, runStart, at, next)
+      at = next
       runStart = at
-      if (size > end - at) break
-      handler.message(type, chunk, at, at + size)
-      at += size
-      runStart = at
-      wantsWhole = handler.wantsWholeRows()
+      runs = handler.runs()
     }
     if (at > runStart) this.#passRows(chunk, runStart, at)
     if (at < end) this.#keepForLater(chunk, at, end)
@@ -111,6 +144,16 @@ export class AnswerReader {
     if (this.#handler.rows(chunk, start, end)) this.#isKept = true
   }
 
+  /** With the message in [at, next), after the run that begins at `runStart`. */
+  #endRun(kind: number, chunk: Buffer, runStart: number, at: number, next: number): void {
+    if (kind === LAST) {
+      if (this.#handler.lastRun(chunk, runStart, at, next)) this.#isKept = true
+      return
+    }
+    if (at > runStart) this.#passRows(chunk, runStart, at)
+    this.#handler.message(chunk[at] ?? 0, chunk, at, next)
+  }
+
   /** Goes on with the message that the last chunk began; returns how much of this one it took. */
   #finishCarried(chunk: Buffer, end: number): number {
     let at = 0
@@ -121,7 +164,7 @@ export class AnswerReader {
     }
     const size = messageSize(this.#carry, 0, this.#maxLength)
     const type = this.#carry[0] ?? 0
-    const isRun = KINDS[type] === ROW && !this.#handler.wantsWholeRows()
+    const isRun = this.#handler.runs()[type] === SPLIT
     if (isRun && !this.#handler.wantsWholeRuns()) {
       const head = this.#takeCarried()
       this.#rowRest = size - head.length

@@ -9,7 +9,7 @@ import { serverError } from '../wire/error-messages.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
 import { writeTerminate } from '../wire/frontend-messages.ts'
 import { Backend, TransactionStatus } from '../wire/message-codes.ts'
-import { AnswerReader } from './answer-reader.ts'
+import { AnswerReader, NO_RUNS } from './answer-reader.ts'
 import type { BackendAddress } from './backend-address.ts'
 import { BackendSocket } from './backend-socket.ts'
 import { sendCancelRequest } from './cancel-request.ts'
@@ -107,10 +107,12 @@ export class BackendConnection {
     this.#cancelTimeoutMs = cancelTimeoutMs
     this.createdAtMs = Date.now()
     this.#reader = new AnswerReader({
-      wantsWholeRows: () => this.#sinks.peek()?.wholeRows ?? true,
+      runs: () => this.#sinks.peek()?.runs ?? NO_RUNS,
       wantsWholeRuns: () => this.#sinks.peek()?.wholeRuns === true,
       rows: (chunk, start, end) => this.#sinks.peek()?.rows(chunk, start, end) ?? false,
       message: (type, chunk, start, end) => this.#receive(type, chunk, start, end),
+      mends: (chunk, start, end) => this.#sinks.peek()?.mends?.(chunk, start, end) === true,
+      lastRun: (chunk, start, readyAt, end) => this.#lastRun(chunk, start, readyAt, end),
     })
     const owner = {
       received: (chunk: Buffer, length: number) => this.#read(chunk, length),
@@ -321,9 +323,21 @@ export class BackendConnection {
   }
 
   #ready(chunk: Buffer, start: number, end: number): void {
-    const status = chunk[start + 5] ?? 0
     const sink = this.#sinks.peek()
-    if (sink === undefined || end - start !== 6 || !isTransactionStatus(status)) {
+    const status = this.#answered(chunk, start, end)
+    sink?.ready(status)
+  }
+
+  #lastRun(chunk: Buffer, start: number, readyAt: number, end: number): boolean {
+    const sink = this.#sinks.peek()
+    const status = this.#answered(chunk, readyAt, end)
+    return sink?.lastRun?.(chunk, start, readyAt, end, status) === true
+  }
+
+  /** The request at the head is done with; returns the transaction status. */
+  #answered(chunk: Buffer, start: number, end: number): number {
+    const status = chunk[start + 5] ?? 0
+    if (this.#sinks.length === 0 || end - start !== 6 || !isTransactionStatus(status)) {
       throw new ProtocolError('unexpected ReadyForQuery from server')
     }
     this.#sinks.shift()
@@ -336,7 +350,7 @@ export class BackendConnection {
     if (this.#state === 'starting') this.#reader.liftStartupLimit()
     this.#state = 'ready'
     if (status === TransactionStatus.idle) this.settings.transactionEnded()
-    sink.ready(status)
+    return status
   }
 
   #setParameter(chunk: Buffer, start: number, end: number): void {

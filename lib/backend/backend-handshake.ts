@@ -12,6 +12,7 @@ import { md5Response, md5Secret } from '../wire/md5.ts'
 import { Backend } from '../wire/message-codes.ts'
 import { ScramClient } from '../wire/scram-client.ts'
 import { writeStartupMessage } from '../wire/startup-packets.ts'
+import { NO_RUNS } from './answer-reader.ts'
 import type { BackendAddress } from './backend-address.ts'
 import { BackendConnection, type ConnectionLimits } from './backend-connection.ts'
 import type { ResponseSink } from './response-sink.ts'
@@ -79,7 +80,7 @@ function startupParameters({
 
 /** Everything up to the first ReadyForQuery. */
 class HandshakeSink implements ResponseSink {
-  readonly wholeRows = true
+  readonly runs = NO_RUNS
   readonly #connection: BackendConnection
   readonly #options: ConnectOptions
   readonly #settle: (error: RouterError | undefined) => void

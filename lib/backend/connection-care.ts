@@ -3,6 +3,7 @@ import { writeCopyFail } from '../wire/copy-messages.ts'
 import { serverError } from '../wire/error-messages.ts'
 import { writeQuery } from '../wire/frontend-messages.ts'
 import { Backend, TransactionStatus } from '../wire/message-codes.ts'
+import { ROW_RUNS } from './answer-reader.ts'
 import type { BackendConnection } from './backend-connection.ts'
 import type { ResponseSink } from './response-sink.ts'
 
@@ -99,7 +100,7 @@ function ask(connection: BackendConnection, text: string): Promise<void> {
 
 /** Only whether it went well. */
 class MaintenanceSink implements ResponseSink {
-  readonly wholeRows = false
+  readonly runs = ROW_RUNS
   readonly #settle: (error: RouterError | undefined) => void
   #error: RouterError | undefined
 

@@ -5,8 +5,11 @@ import { Lane } from './lane.ts'
 import type { Pool } from './pool.ts'
 import type { Settings } from './session-state.ts'
 
-/** Two for each core that the servers may have, should they be like ours. */
-const MAX_LANES = Math.min(4, 2 * availableParallelism())
+/**
+ * One for each core that the servers may have, should they be like ours. Few: the fewer, the more statements leave with one
+ * write and are read with one read; two already keep a process of ours busy.
+ */
+const MAX_LANES = Math.max(2, Math.min(4, availableParallelism()))
 /** Lanes take at most this part of a pool. */
 const POOL_SHARE = 4
 const SWEEP_INTERVAL_MS = 1000
@@ -49,7 +52,8 @@ export class LaneGroup {
    * `patienceMs` at most; undefined: there is none now.
    */
   take(settings: Settings, nowMs: number, patienceMs: number): Lane | undefined {
-    if (this.#isWanted || this.#pool.mode === 'session' || this.#mostLanes === 0) return undefined
+    if (this.#isWanted() || this.#pool.mode === 'session' || this.#mostLanes() === 0)
+      return undefined
     let best: Lane | undefined
     for (const lane of this.#lanes) {
       if (lane.settings !== settings || !lane.accepts(nowMs, patienceMs)) continue
@@ -61,22 +65,22 @@ export class LaneGroup {
   }
 
   #emptied(lane: Lane): void {
-    if (lane.isRetired || !lane.isOpen || this.#isWanted) this.#giveBack(lane)
+    if (lane.isRetired || !lane.isOpen || this.#isWanted()) this.#giveBack(lane)
   }
 
   #makeRoom(): void {
-    if (!this.#isWanted) return
+    if (!this.#isWanted()) return
     const unused = this.#lanes.find((lane) => lane.count === 0)
     if (unused !== undefined) this.#giveBack(unused)
   }
 
   /** In a pool too small for lanes they only use what nobody waits for; a paused one wants all back. */
-  get #isWanted(): boolean {
+  #isWanted(): boolean {
     if (this.#pool.isPaused) return true
     return this.#pool.options.maxConnections < POOL_SHARE && this.#pool.isAwaited
   }
 
-  get #mostLanes(): number {
+  #mostLanes(): number {
     const { maxLanes, maxConnections } = this.#pool.options
     const share = Math.max(1, Math.floor(maxConnections / POOL_SHARE))
     return Math.min(maxLanes, share, Number.isFinite(maxLanes) ? maxLanes : MAX_LANES)
@@ -85,7 +89,7 @@ export class LaneGroup {
   #open(settings: Settings, nowMs: number): Lane | undefined {
     if (this.#isOpening || nowMs < this.#retryAtMs) return undefined
     this.#prune()
-    if (this.#lanes.length >= this.#mostLanes && !this.#giveUpOther(settings)) return undefined
+    if (this.#lanes.length >= this.#mostLanes() && !this.#giveUpOther(settings)) return undefined
     const connection = this.#pool.acquireNow(settings, this.#borrower)
     if (connection?.settings.session === settings) return this.#add(connection, settings, nowMs)
     this.#isOpening = true

@@ -4,7 +4,7 @@ import { noteLaneWait } from './lane-figures.ts'
 import type { ResponseSink } from './response-sink.ts'
 import type { Settings } from './session-state.ts'
 
-const MAX_STATEMENTS = 64
+const MAX_STATEMENTS = 512
 const MAX_BYTES = 256 * 1024
 /** A head that has been running for so long lets nobody else stand behind it who could go elsewhere. */
 export const OVERDUE_MS = 2

@@ -87,10 +87,10 @@ export class ServiceTime {
     if (durationMs < this.#fastestMs) this.#fastestMs = durationMs
     const isBig = this.#averageBytes > BIG_BYTES || bytes > HUGE_BYTES
     const isStalling = this.#stallShare > Math.max(MAX_STALL_SHARE, STALL_TIMES * all.stallShare)
-    if (isBig || isStalling || this.#isNeverFast) this.#demote(nowMs)
+    if (isBig || isStalling || this.#isNeverFast()) this.#demote(nowMs)
   }
 
-  get #isNeverFast(): boolean {
+  #isNeverFast(): boolean {
     if (this.#runs % WINDOW_RUNS !== 0) return false
     const isSlow = this.#fastestMs > SLOW_FASTEST_MS
     this.#fastestMs = Number.POSITIVE_INFINITY

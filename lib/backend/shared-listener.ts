@@ -3,6 +3,7 @@ import { readNotificationResponse } from '../wire/backend-messages.ts'
 import { serverError } from '../wire/error-messages.ts'
 import { writeQuery } from '../wire/frontend-messages.ts'
 import { Backend } from '../wire/message-codes.ts'
+import { ROW_RUNS } from './answer-reader.ts'
 import type { BackendConnection } from './backend-connection.ts'
 import type { ResponseSink } from './response-sink.ts'
 
@@ -162,7 +163,7 @@ export class SharedListener {
 
 /** The answer to one command; notifications may come along with it. */
 class CommandSink implements ResponseSink {
-  readonly wholeRows = false
+  readonly runs = ROW_RUNS
   readonly #resolve: () => void
   readonly #reject: (error: RouterError) => void
   readonly #onNotification: (chunk: Buffer, start: number, end: number) => void

@@ -6,8 +6,19 @@ import { formatOf } from './bound-parameters.ts'
 import type { Parameters } from './ports.ts'
 import type { KeyReader } from './route.ts'
 
+const NOTHING = Buffer.alloc(0)
 const NO_LITERALS = new LexResult(0)
 const NO_PARAMETERS: Parameters = { types: [], formats: [], values: [] }
+
+/** Values as they stand in a Bind message. session's BindGroup is one. */
+export interface ValueSpans {
+  readonly valueCount: number
+  /** Offsets into the message's chunk; the end of NULL is before its start. */
+  valueStart(index: number): number
+  valueEnd(index: number): number
+  /** 0 is text, 1 is binary. */
+  formatOf(chunk: Buffer, index: number): number
+}
 
 /**
  * Reads the values of the distribution column out of the text and the parameters at hand. Reused from statement to
@@ -17,9 +28,30 @@ export class StatementKeys implements KeyReader {
   #text: Buffer = Buffer.alloc(0)
   #literals: LexResult = NO_LITERALS
   #parameters: Parameters = NO_PARAMETERS
+  /** Of parameters that stand in a message, instead of #parameters. */
+  #spans: ValueSpans | undefined
+  #chunk: Buffer = NOTHING
+  #types: readonly number[] = []
+
+  /** As reset(), with the parameters of a message in `chunk`. Nothing is allocated but for the values that are read. */
+  resetBound(
+    text: Buffer,
+    literals: LexResult,
+    types: readonly number[],
+    chunk: Buffer,
+    spans: ValueSpans,
+  ): this {
+    this.#text = text
+    this.#literals = literals
+    this.#types = types
+    this.#chunk = chunk
+    this.#spans = spans
+    return this
+  }
 
   /** `literals`: the spans of the text, as the plan counts them. */
   reset(text: Buffer, literals: LexResult, parameters: Parameters): this {
+    this.#spans = undefined
     this.#text = text
     this.#literals = literals
     this.#parameters = parameters
@@ -48,11 +80,23 @@ export class StatementKeys implements KeyReader {
   }
 
   #parameter(index: number): KeyValue | undefined {
+    if (this.#spans !== undefined) return this.#bound(index, this.#spans)
     const value = this.#parameters.values[index]
     if (value === undefined) return undefined
     const typeOid = this.#parameters.types[index] ?? 0
     if (formatOf(this.#parameters.formats, index) === 1) return { binary: value, typeOid }
     return { text: value.toString('utf8'), typeOid }
+  }
+
+  #bound(index: number, spans: ValueSpans): KeyValue | undefined {
+    const start = spans.valueStart(index)
+    const end = spans.valueEnd(index)
+    if (end < start) return undefined
+    const typeOid = this.#types[index] ?? 0
+    if (spans.formatOf(this.#chunk, index) === 1) {
+      return { binary: this.#chunk.subarray(start, end), typeOid }
+    }
+    return { text: this.#chunk.toString('utf8', start, end), typeOid }
   }
 }
 

@@ -13,6 +13,9 @@ export class LaneLender {
   readonly #options: LaneLenderOptions
   readonly #groups = new Map<number, LaneGroup>()
   #catalog: Catalog | undefined
+  /** Found last. */
+  #lastNodeId = 0
+  #last: LaneGroup | undefined
 
   constructor(options: LaneLenderOptions) {
     this.#options = options
@@ -28,14 +31,17 @@ export class LaneLender {
     if (catalog !== this.#catalog) {
       this.#catalog = catalog
       this.#groups.clear()
+      this.#last = undefined
     }
-    const known = this.#groups.get(nodeId)
-    if (known !== undefined && !known.isEmpty) return known
+    if (nodeId !== this.#lastNodeId) this.#last = this.#groups.get(nodeId)
+    this.#lastNodeId = nodeId
+    if (this.#last !== undefined && !this.#last.isEmpty) return this.#last
     const node = catalog.nodes.find((one) => one.nodeId === nodeId)
     if (node === undefined) return undefined
     const { pools, database, user } = this.#options
     const group = lanesOf(pools.get(node, database, user), synchronise)
     this.#groups.set(nodeId, group)
+    this.#last = group
     return group
   }
 }

@@ -1,3 +1,4 @@
+import { NO_RUNS } from '../backend/answer-reader.ts'
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { ResponseSink } from '../backend/response-sink.ts'
 import type { BackendLost, RouterError } from '../base/errors.ts'
@@ -88,7 +89,7 @@ function writeExtended(
 
 /** Gathers one answer; the first error wins and is thrown at ReadyForQuery. */
 class ResultSink implements ResponseSink {
-  readonly wholeRows = true
+  readonly runs = NO_RUNS
   readonly #resolve: (result: QueryResult<Buffer>) => void
   readonly #reject: (error: RouterError) => void
   #fields: readonly FieldDescription[] = []
@@ -164,7 +165,7 @@ export async function* copyOut(
 }
 
 class CopyOutSink implements ResponseSink {
-  readonly wholeRows = true
+  readonly runs = NO_RUNS
   readonly #connection: BackendConnection
   #queue: Buffer[] = []
   #position = 0
@@ -295,7 +296,7 @@ export function copyIn(connection: BackendConnection, sql: string): CopyIn {
 }
 
 class CopyInSink implements ResponseSink {
-  readonly wholeRows = true
+  readonly runs = NO_RUNS
   readonly started: Promise<void>
   readonly finished: Promise<string>
   /** An error or the end has come. */

@@ -13,6 +13,8 @@ export interface ClientPort {
    * the others of this event-loop turn; for a large one the answer is 'kept' while the socket still refers to `chunk`.
    */
   write(chunk: Buffer, start: number, end: number): 'taken' | 'kept'
+  /** As write(), of the end of an answer: it leaves at once, with what waited. Absent: write() will do. */
+  writeNow?(chunk: Buffer, start: number, end: number): 'taken' | 'kept'
   /** true: too much is waiting for the client; pause the sources and go on in whenDrained. */
   readonly isCongested: boolean
   /** true: more than others should have to wait for as well. Absent: never.*/

@@ -1,3 +1,4 @@
+import { ANSWER_RUNS, ROW_RUNS } from '../backend/answer-reader.ts'
 import type { ResponseSink } from '../backend/response-sink.ts'
 import type { BackendLost, RouterError } from '../base/errors.ts'
 import type { Catalog } from '../catalog/catalog.ts'
@@ -22,6 +23,8 @@ export interface RelayOwner {
    * client unless `writesErrors`.
    */
   relayDone(relay: RelaySink): void
+  /** Whether the server's own ReadyForQuery may be passed on: nothing else is to be said before it. */
+  passesReady(status: number): boolean
   /** The connection died instead. */
   relayLost(relay: RelaySink, error: BackendLost): void
   parameterStatus(name: string, value: string): void
@@ -48,12 +51,15 @@ const COMPLETIONS: ReadonlySet<number> = new Set([
  * before each. It lives in its connection's queue from open() to relayDone or relayLost.
  */
 export class RelaySink implements ResponseSink {
-  readonly wholeRows = false
   /** What the splicing did to the text; filled by the writer of the request. */
   readonly positions = new PositionMap()
   readonly script = new AnswerScript()
   /** Errors go to the client at once (a client that flushes without Sync waits for them). */
   writesErrors = false
+  /** All of a plain answer goes on as it comes: only without a script. */
+  isPlain = false
+  /** ReadyForQuery has gone to the client with the rest. */
+  hasPassedReady = false
   /** Others' answers come by the same connection: a slow client may stop it only as a last resort. */
   isShared = false
   /** RowDescription answers a Describe message rather than a Query. */
@@ -65,6 +71,8 @@ export class RelaySink implements ResponseSink {
   hasAnswered = false
   /** The byte of ReadyForQuery. */
   status = 0
+  /** The type of the message with which the answer began, errors and notices apart. */
+  firstOfRun = 0
   copyState: 'none' | 'in' | 'out' = 'none'
 
   readonly #client: ClientPort
@@ -88,6 +96,9 @@ export class RelaySink implements ResponseSink {
     this.writesErrors = false
     this.isExtended = false
     this.isShared = false
+    this.isPlain = false
+    this.hasPassedReady = false
+    this.firstOfRun = 0
     this.error = undefined
     this.hasAnswered = false
     this.status = 0
@@ -104,9 +115,35 @@ export class RelaySink implements ResponseSink {
     return this.#tag.toString('latin1', 0, this.#tagLength)
   }
 
+  get runs() {
+    return this.isPlain ? ANSWER_RUNS : ROW_RUNS
+  }
+
   rows(chunk: Buffer, start: number, end: number): boolean {
     if (this.error !== undefined) return false
+    if (this.firstOfRun === 0) this.firstOfRun = chunk[start] ?? 0
     return this.#pass(chunk, start, end)
+  }
+
+  mends(chunk: Buffer, start: number, end: number): boolean {
+    if (this.#connection === undefined || this.#catalog === undefined) return false
+    const { nodeId } = this.#connection.node
+    return mapRowDescription(chunk, start, end, nodeId, this.#catalog) === undefined
+  }
+
+  lastRun(chunk: Buffer, start: number, readyAt: number, end: number, status: number): boolean {
+    this.status = status
+    let isKept = false
+    if (this.error === undefined) {
+      this.hasPassedReady = this.#owner.passesReady(status)
+      const runEnd = this.hasPassedReady ? end : readyAt
+      if (runEnd > start) {
+        this.hasAnswered = true
+        isKept = this.#writeNow(chunk, start, runEnd) === 'kept'
+      }
+    }
+    this.#owner.relayDone(this)
+    return isKept
   }
 
   message(type: number, chunk: Buffer, start: number, end: number): void {
@@ -148,6 +185,7 @@ export class RelaySink implements ResponseSink {
   }
 
   #completion(type: number, chunk: Buffer, start: number, end: number): void {
+    if (this.firstOfRun === 0) this.firstOfRun = type
     this.#writeOwnAnswers()
     if (type === Backend.commandComplete) this.#keepTag(chunk, start, end)
     if (this.script.passesNext) this.#passAnswer(chunk, start, end)
@@ -215,6 +253,11 @@ export class RelaySink implements ResponseSink {
     const kept = this.#client.write(chunk, start, end) === 'kept'
     if (this.#client.isCongested && this.#connection !== undefined) this.#holdBack()
     return kept
+  }
+
+  #writeNow(chunk: Buffer, start: number, end: number): 'taken' | 'kept' {
+    const client = this.#client
+    return client.writeNow?.(chunk, start, end) ?? client.write(chunk, start, end)
   }
 
   #holdBack(): void {

@@ -1,3 +1,4 @@
+import { NO_RUNS, ROW_RUNS, type RunTable } from '../backend/answer-reader.ts'
 import type { ResponseSink } from '../backend/response-sink.ts'
 import type { BackendLost, RouterError } from '../base/errors.ts'
 import { Backend } from '../wire/message-codes.ts'
@@ -31,7 +32,7 @@ const UNMENDED: Mending = { positions: undefined }
  * rest is read and dropped, so that the connection can be used again once `done` has resolved.
  */
 export class ServerAnswer implements ResponseSink {
-  readonly wholeRows: boolean
+  readonly runs: RunTable
   readonly wholeRuns: boolean
   /** Resolves at ReadyForQuery or when the connection is lost, with the first error; never rejects. */
   readonly done: Promise<RouterError | undefined>
@@ -50,7 +51,7 @@ export class ServerAnswer implements ResponseSink {
   constructor(reader: AnswerReader = {}, mending: Mending = UNMENDED) {
     this.#reader = reader
     this.#mending = mending
-    this.wholeRows = reader.run === undefined
+    this.runs = reader.run === undefined ? NO_RUNS : ROW_RUNS
     this.wholeRuns = reader.hasWholeRuns === true
     const { promise, resolve } = promiseWithResolver<RouterError | undefined>()
     this.done = promise
@@ -59,7 +60,7 @@ export class ServerAnswer implements ResponseSink {
 
   /** Nobody wants the rest. Rows that go on in runs do go on, if these end anywhere: the client must not be left inside a message. */
   abandon(): void {
-    if (this.wholeRows || this.wholeRuns) this.#isAbandoned = true
+    if (this.runs === NO_RUNS || this.wholeRuns) this.#isAbandoned = true
   }
 
   rows(chunk: Buffer, start: number, end: number): boolean {

@@ -1,3 +1,4 @@
+import { ROW_RUNS } from '../backend/answer-reader.ts'
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { ResponseSink } from '../backend/response-sink.ts'
 import { BackendLost, type RouterError } from '../base/errors.ts'
@@ -6,7 +7,7 @@ import { Backend, TransactionStatus } from '../wire/message-codes.ts'
 
 /** Takes the answer to something we slipped in before the client's own request, and tells of its error only. */
 export class SwallowSink implements ResponseSink {
-  readonly wholeRows = false
+  readonly runs = ROW_RUNS
   readonly #connection: BackendConnection
   readonly #onError: (error: RouterError) => void
 

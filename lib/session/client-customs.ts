@@ -1,5 +1,11 @@
+import {
+  type BackendKeyData,
+  writeBackendKeyData,
+  writeReadyForQuery,
+} from '../wire/backend-messages.ts'
 import { writeNotice } from '../wire/error-messages.ts'
 import type { FrameWriter } from '../wire/frame-writer.ts'
+import { TransactionStatus } from '../wire/message-codes.ts'
 
 /** How clients are received; a reload changes it for those who come later. */
 export interface ClientCustoms {
@@ -23,9 +29,17 @@ export const DEFAULT_CUSTOMS: ClientCustoms = {
   logsErrors: true,
 }
 
-export function greet(frames: FrameWriter, { loginMessage }: ClientCustoms): void {
-  if (loginMessage === undefined) return
-  writeNotice(frames, { severity: 'NOTICE', message: loginMessage })
+/** The end of the login. */
+export function greet(
+  frames: FrameWriter,
+  { loginMessage }: ClientCustoms,
+  key: BackendKeyData,
+): void {
+  if (loginMessage !== undefined) {
+    writeNotice(frames, { severity: 'NOTICE', message: loginMessage })
+  }
+  writeBackendKeyData(frames, key)
+  writeReadyForQuery(frames, TransactionStatus.idle)
 }
 
 type Address = {

@@ -92,6 +92,19 @@ export class ClientOutput implements ClientPort, Flushable {
     return this.#socket.uncork() ? 'taken' : 'kept'
   }
 
+  /** From where it is, unless something waits before it: so at most one chunk is kept for a client that doesn't read. */
+  writeNow(chunk: Buffer, start: number, end: number): 'taken' | 'kept' {
+    const isFirst = this.#arena.length === 0 && this.#socket.takesAtOnce
+    if (!isFirst || this.#isClosed) {
+      const outcome = this.write(chunk, start, end)
+      this.flush()
+      return outcome
+    }
+    this.#bytesWritten += end - start
+    this.counters.bytesSent += end - start
+    return this.#socket.write(chunk.subarray(start, end)) ? 'taken' : 'kept'
+  }
+
   flush(): void {
     const arena = this.#arena
     if (arena.length === 0) return

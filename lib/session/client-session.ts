@@ -5,8 +5,6 @@ import { asRouterError, ProtocolError, RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Pin } from '../executor/session-pins.ts'
-import type { SessionStatementContext } from '../executor/statement-context.ts'
-import { writeBackendKeyData, writeReadyForQuery } from '../wire/backend-messages.ts'
 import { writeError } from '../wire/error-messages.ts'
 import { FrameReader } from '../wire/frame-reader.ts'
 import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
@@ -31,7 +29,7 @@ import { MessageInbox } from './message-inbox.ts'
 import { MessageProcessor } from './message-processor.ts'
 import { ParameterReports } from './parameter-reports.ts'
 import type { PreparedStatement } from './prepared-statements.ts'
-import { databaseOf, makeParts, openOnCoordinator } from './session-opening.ts'
+import { closeParts, databaseOf, makeParts, openOnCoordinator } from './session-opening.ts'
 import type { SessionParts } from './session-parts.ts'
 import { reportSession, type SessionReport } from './session-report.ts'
 import type { SessionServers } from './session-servers.ts'
@@ -66,7 +64,6 @@ export class ClientSession
   readonly #copy: CopyRouting
   readonly #handshake: ClientHandshake
   readonly #encryption: ClientEncryption
-  readonly #contexts: SessionStatementContext[] = []
   readonly #connectedAtMs = Date.now()
   statementNumber = 0
   /** Of a client that holds a slot. */
@@ -192,8 +189,9 @@ export class ClientSession
     this.#counters.bytesReceived += length
     try {
       if (this.#encryption.takes(chunk, length)) return
-      this.#fast?.reading(chunk, length)
-      this.#reader.push(chunk, 0, length)
+      const taken = this.#takesFast(chunk, length)
+      if (taken === length) return
+      this.#reader.push(chunk, taken, length)
       this.#encryption.chunkRead(this.#reader.pendingBytes)
     } catch (error) {
       this.#fatal(this.#shown(error))
@@ -218,8 +216,6 @@ export class ClientSession
 
   #receive(type: number, chunk: Buffer, start: number, end: number): void {
     if (this.#phase === 'closed') return
-    if (this.#fast?.hasTaken(chunk, start) === true) return
-    if (this.#takesFast(type, chunk, start, end)) return
     if (this.#phase === 'startup') {
       this.#encryption.checkMessage()
       this.#handshake.receive(type, chunk.subarray(start, end))
@@ -238,18 +234,32 @@ export class ClientSession
     if (this.#inbox.isFull) this.#socket.pause()
   }
 
-  #takesFast(type: number, chunk: Buffer, start: number, end: number): boolean {
-    if (this.#isBusy || this.#phase !== 'ready' || this.#inbox.length > 0) return false
+  /** Returns how much of the chunk is taken already. */
+  #takesFast(chunk: Buffer, length: number): number {
+    const fast = this.#fast
+    const isNext = !this.#isBusy && this.#reader.isEmpty && this.#inbox.length === 0
+    if (fast === undefined || !isNext || this.#phase !== 'ready') return 0
     this.statementNumber++
-    if (this.#fast?.takes(type, chunk, start, end) !== true) return false
-    this.#isBusy = this.#fast.isUnderWay
-    return true
+    const taken = fast.takes(chunk, length)
+    if (taken > 0) this.#isBusy = fast.isUnderWay
+    return taken
   }
 
   fastEnded(fault?: { readonly error: unknown }, again?: Buffer): void {
+    if (fault === undefined && again === undefined && this.#isCalm()) {
+      this.#isBusy = false
+      return
+    }
     if (fault !== undefined) this.#failed(fault.error)
     if (again !== undefined && !this.#isClosed) this.#inbox.putBack(again)
     this.#idle()
+  }
+
+  /** #idle() would do nothing: the client waits for this answer, and nobody wants anything else of the session. */
+  #isCalm(): boolean {
+    const isOpen = this.#phase === 'ready' && !this.#hasEnded && !this.#isDraining
+    const isUnused = this.#abort.isUnused && !this.#copy.isActive
+    return isOpen && isUnused && this.#inbox.length === 0 && !this.#socket.isPaused
   }
 
   /** One chunk may bring thousands of messages: reading goes on only when there is room for them. */
@@ -323,7 +333,7 @@ export class ClientSession
       signal: () => this.#abort.signal,
       isIdle: () => !this.#isBusy,
       fail: (error) => this.#fatal(error),
-      track: (context) => this.#contexts.push(context),
+      track: (context) => this.#abort.track(context),
     })
     this.#parts = parts
     this.#servers = parts.servers
@@ -354,9 +364,7 @@ export class ClientSession
     const key = this.#services.cancelKeys.register(this)
     this.#processId = key.processId
     this.#clientLog.welcomed(this.#login)
-    greet(frames, this.#services.customs)
-    writeBackendKeyData(frames, key)
-    writeReadyForQuery(frames, TransactionStatus.idle)
+    greet(frames, this.#services.customs, key)
     this.#phase = 'ready'
   }
 
@@ -408,7 +416,6 @@ export class ClientSession
   #idle(): void {
     this.#isBusy = false
     this.#abort.reset()
-    if (this.#contexts.length > 0) for (const context of this.#contexts.splice(0)) context.end()
     if (this.#isClosed) {
       this.#release()
       return
@@ -488,16 +495,8 @@ export class ClientSession
     this.login = undefined
     const parts = this.#parts
     this.#parts = undefined
-    parts?.channels.clear()
     this.#letGo?.()
     this.#letGo = undefined
-    if (parts === undefined) {
-      this.#resolveClosed()
-      return
-    }
-    parts.transaction
-      .close()
-      .catch((error: unknown) => this.#log.warn('could not end a session cleanly', { error }))
-      .finally(() => this.#resolveClosed())
+    void closeParts(parts).then(() => this.#resolveClosed())
   }
 }

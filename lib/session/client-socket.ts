@@ -28,6 +28,7 @@ export class ClientSocket {
   #isClosed = false
   /** The plain socket belongs to the handshake. */
   #isSecuring = false
+  #isSecured = false
   #isPaused = false
   #isSuspended = false
 
@@ -71,6 +72,7 @@ export class ClientSocket {
     if (first !== undefined) plain.unshift(first)
     const secured = await secure(plain)
     this.#isSecuring = false
+    this.#isSecured = true
     this.#stream = secured
     plain.off('close', this.#onClose)
     plain.on('close', () => secured.destroy())
@@ -110,9 +112,18 @@ export class ClientSocket {
     return this.#stream.writableLength === 0
   }
 
+  /** A write goes to the kernel at once: nothing waits, nothing is encrypted first. */
+  get takesAtOnce(): boolean {
+    return !this.#isSecured && this.#stream.writableLength === 0
+  }
+
   /** Waiting for the kernel. */
   get pendingBytes(): number {
     return this.#stream.writableLength
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused
   }
 
   pause(): void {

@@ -1,9 +1,9 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import { type Lane, OVERDUE_MS, STUCK_MS } from '../backend/lane.ts'
 import type { ServiceTime } from '../backend/service-time.ts'
+import { nowMs } from '../base/clock.ts'
 import type { RouterError } from '../base/errors.ts'
 import type { Catalog } from '../catalog/catalog.ts'
-import { Answer } from '../executor/answer-script.ts'
 import { StatementKeys } from '../executor/execution-keys.ts'
 import type { PositionMap } from '../executor/position-map.ts'
 import { isUserType } from '../executor/row-description-mapping.ts'
@@ -11,16 +11,17 @@ import { writeSpliced } from '../executor/splice-writer.ts'
 import type { Plan, SessionCommand } from '../planner/plan.ts'
 import { LexResult } from '../sql/lexer.ts'
 import type { FrameWriter } from '../wire/frame-writer.ts'
-import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
+import { Backend, Frontend, TransactionStatus } from '../wire/message-codes.ts'
 import { BindGroup } from './bind-group.ts'
 import { BlockCommands, type CommandMessage } from './block-commands.ts'
-import { ExtendedRequest, parametersOf } from './extended-request.ts'
+import { ExtendedRequest } from './extended-request.ts'
 import type { MessageProcessor } from './message-processor.ts'
 import { ParkedMessage, type ParkedMessageOwner } from './parked-message.ts'
 import { messageEnd, ParseMessage } from './parse-message.ts'
 import type { PreparedStatement } from './prepared-statements.ts'
 import type { SessionParts } from './session-parts.ts'
-import { isPlain, isSociable, StatementAim } from './statement-aim.ts'
+import { StatementAim } from './statement-aim.ts'
+import type { StatementConduct } from './statement-conduct.ts'
 import { NO_PARAMETERS } from './statement-runner.ts'
 
 /** Longer messages go the ordinary way. */
@@ -42,8 +43,6 @@ const aim = new StatementAim()
 const group = new BindGroup()
 const parse = new ParseMessage()
 
-const HANDLED: ReadonlySet<number> = new Set([Frontend.query, Frontend.bind, Frontend.parse])
-
 /**
  * The way of a statement whose shape is known, straight from the client's read buffer into a server connection's `out`: nothing
  * is awaited, copied aside or allocated. Whatever is unusual is left to MessageProcessor. One statement at a time.
@@ -60,10 +59,6 @@ export class FastPath implements ParkedMessageOwner {
   readonly #request: ExtendedRequest
   readonly #block: BlockCommands
   readonly #parked: ParkedMessage
-  /** What is being read, and up to where its messages are under way. */
-  #chunk: Buffer | undefined
-  #chunkEnd = 0
-  #takenEnd = 0
   /** Of the statement under way. */
   #retried: ExtendedRequest | undefined
   /** The unnamed statement, if its Parse went along. */
@@ -88,18 +83,7 @@ export class FastPath implements ParkedMessageOwner {
     this.#request = new ExtendedRequest(parts, aim)
     this.#block = new BlockCommands(parts, processor, (fault) => owner.fastEnded(fault))
     this.#parked = new ParkedMessage(parts.transaction, this)
-  }
-
-  /** Before the messages of [0, length) are handed on one by one. */
-  reading(chunk: Buffer, length: number): void {
-    this.#chunk = chunk
-    this.#chunkEnd = length
-    this.#takenEnd = 0
-  }
-
-  /** The message at `start` went along with one before it. */
-  hasTaken(chunk: Buffer, start: number): boolean {
-    return start < this.#takenEnd && chunk === this.#chunk
+    parts.relay.mayPassReady = (status) => processor.isQuiet(status)
   }
 
   /** Of what was taken last: fastEnded() will follow. false: it has been answered already. */
@@ -107,17 +91,33 @@ export class FastPath implements ParkedMessageOwner {
     return this.#isUnderWay
   }
 
+  /** One after the other what stands at the beginning of [0, length), until one is under way. Returns where the rest begins. */
+  takes(chunk: Buffer, length: number): number {
+    let at = 0
+    this.#isUnderWay = false
+    while (!this.#isUnderWay && at < length) {
+      const end = this.#takesOne(chunk, at, length)
+      if (end === at) {
+        this.#isUnderWay = false
+        break
+      }
+      at = end
+    }
+    return at
+  }
+
   /**
-   * The message in [start, end), and those behind it in its chunk that belong to it. true: taken. false: they are for
-   * MessageProcessor; nothing was done.
+   * What begins at `start`: a Query, or all up to Sync, if it is whole. Returns where it ends; `start`: it is for
+   * MessageProcessor, nothing was done.
    */
-  takes(type: number, chunk: Buffer, start: number, end: number): boolean {
-    if (!HANDLED.has(type) || !this.#isReady || this.#parts.output.isCongested) return false
+  #takesOne(chunk: Buffer, start: number, chunkEnd: number): number {
+    const type = chunk[start] ?? 0
+    if (type !== Frontend.query && type !== Frontend.bind && type !== Frontend.parse) return start
+    const end = messageEnd(type, chunk, start, chunkEnd)
+    if (end === 0 || !this.#isReady() || this.#parts.output.isCongested) return start
     this.#isUnderWay = true
-    if (type === Frontend.query) return this.#query(chunk, start, end)
-    if (chunk !== this.#chunk || !this.#group(chunk, start, end, this.#chunkEnd)) return false
-    this.#takenEnd = group.end
-    return true
+    if (type === Frontend.query) return this.#query(chunk, start, end) ? end : start
+    return this.#group(chunk, start, end, chunkEnd) ? group.end : start
   }
 
   /** Messages up to Sync, of which the first ends at `end`. */
@@ -136,13 +136,13 @@ export class FastPath implements ParkedMessageOwner {
       if (!group.describes || parse.types(chunk).some(isUserType)) return false
     }
     const cached = this.#processor.lookup(chunk, parse.textStart, parse.textEnd, literals)
-    if (cached === undefined || !isPlain(cached.plan)) return false
-    const { plan, times } = cached
-    keys.reset(chunk, literals, parametersOf(plan, parse.types(chunk), chunk, end, bindEnd))
+    if (cached === undefined || !cached.conduct.isPlain) return false
+    const { plan, conduct } = cached
+    keys.resetBound(chunk, literals, parse.types(chunk), chunk, group)
     if (!this.#resolve(plan)) return false
     const statement = this.#processor.unnamed(parse, chunk)
     if (statement === undefined) return false
-    if (!this.#begin(plan, times.of(aim.shardIndex), group.end - start)) {
+    if (!this.#begin(conduct, group.end - start)) {
       return this.#parks(chunk, start, group.end)
     }
     this.#parts.counters.binds++
@@ -150,7 +150,7 @@ export class FastPath implements ParkedMessageOwner {
     this.#describes = group.describes
     const { sink } = this.#parts.relay
     sink.isExtended = true
-    sink.script.add(Answer.pass)
+    sink.isPlain = true
     this.#writeParse(chunk)
     this.#parts.relay.finish(this.#onDone)
     return true
@@ -192,21 +192,21 @@ export class FastPath implements ParkedMessageOwner {
     const planned = statement?.planned
     if (length > MAX_MESSAGE_BYTES || statement === undefined || planned === undefined) return false
     if (planned.plan.kind === 'session') {
-      if (group.parameterCount > 0) return false
+      if (group.valueCount > 0) return false
       const { text } = planned
       const protocol = group.describes ? 'extended with Describe' : 'extended'
       const message = { chunk: text, start: 0, end: text.length, protocol } as const
       return this.#takesCommand(planned.plan.command, message)
     }
     const isSame =
-      statement.description?.parameterTypes.length === group.parameterCount &&
+      statement.description?.parameterTypes.length === group.valueCount &&
       planned.views.length === 0 &&
       !usesUserTypes(planned.catalog, statement)
-    if (!isSame || !isPlain(planned.plan) || !this.#processor.isCurrent(planned)) return false
-    const parameters = parametersOf(planned.plan, statement.types, chunk, start, end)
-    keys.reset(planned.text, planned.literals, parameters)
+    const { conduct } = planned
+    if (!isSame || !conduct.isPlain || !this.#processor.isCurrent(planned)) return false
+    keys.resetBound(planned.text, planned.literals, statement.types, chunk, group)
     if (!this.#resolve(planned.plan)) return false
-    if (!this.#begin(planned.plan, planned.times.of(aim.shardIndex), length)) {
+    if (!this.#begin(conduct, length)) {
       return this.#parks(chunk, start, group.end)
     }
     this.#parts.counters.binds++
@@ -226,10 +226,10 @@ export class FastPath implements ParkedMessageOwner {
       const message = { chunk, start: start + 5, end: textEnd, protocol: 'simple' } as const
       return this.#takesCommand(cached.plan.command, message)
     }
-    if (!isPlain(cached.plan)) return false
+    if (!cached.conduct.isPlain) return false
     keys.reset(chunk, literals, NO_PARAMETERS)
     if (!this.#resolve(cached.plan)) return false
-    if (!this.#begin(cached.plan, cached.times.of(aim.shardIndex), end - start)) {
+    if (!this.#begin(cached.conduct, end - start)) {
       return this.#parks(chunk, start, end)
     }
     const { relay } = this.#parts
@@ -240,6 +240,7 @@ export class FastPath implements ParkedMessageOwner {
     this.#writeText(out, chunk, start + 5, textEnd, sink.positions)
     out.byte(0)
     out.end(mark)
+    sink.isPlain = true
     relay.finish(this.#onDone)
     return true
   }
@@ -305,28 +306,29 @@ export class FastPath implements ParkedMessageOwner {
   }
 
   /** Opens a connection for one request. false: none is free. */
-  #begin(plan: Plan, time: ServiceTime, bytes: number): boolean {
+  #begin({ times, isSociable }: StatementConduct, bytes: number): boolean {
     const { transaction, relay, catalogs, output, clock } = this.#parts
-    const nowMs = performance.now()
+    const time = times.of(aim.shardIndex)
+    const atMs = nowMs()
     this.#isBusy = false
-    const isShared = isSociable(plan) && transaction.isFree && time.isFast(nowMs)
+    const isShared = isSociable && transaction.isFree && time.isFast(atMs)
     const { lanes } = this.#parts
-    let lane = isShared ? lanes.take(aim.nodeId, nowMs, OVERDUE_MS) : undefined
+    let lane = isShared ? lanes.take(aim.nodeId, atMs, OVERDUE_MS) : undefined
     const own = lane === undefined ? this.#own() : undefined
     // behind a late head it is better than in the pool's queue, where all that is slow waits too
-    if (isShared && own === undefined) lane ??= lanes.take(aim.nodeId, nowMs, STUCK_MS)
+    if (isShared && own === undefined) lane ??= lanes.take(aim.nodeId, atMs, STUCK_MS)
     const connection = lane?.connection ?? own
     if (connection === undefined) return false
     this.#lane = lane
     this.#parts.servers.lane = lane
     this.#time = time
     this.#bytes = bytes
-    this.#beganAtMs = nowMs
+    this.#beganAtMs = atMs
     this.#writtenBefore = output.bytesWritten
     this.#isRouted = aim.shardIndex !== undefined
-    if (!this.#isUnparking) clock.start(nowMs)
+    if (!this.#isUnparking) clock.start(atMs)
     if (lane !== undefined) {
-      lane.enter(bytes, nowMs)
+      lane.enter(bytes, atMs)
       output.counters.serverAssignments++
     }
     relay.begin(connection, catalogs.current())
@@ -346,16 +348,16 @@ export class FastPath implements ParkedMessageOwner {
 
   #done(error: RouterError | undefined): void {
     const { output, clock, relay } = this.#parts
-    const nowMs = performance.now()
+    const atMs = nowMs()
     const lane = this.#lane
     this.#lane = undefined
     this.#parts.servers.lane = undefined
     const durationMs =
       lane === undefined
-        ? nowMs - this.#beganAtMs
-        : lane.leave(relay.sink, this.#bytes, this.#beganAtMs, nowMs)
+        ? atMs - this.#beganAtMs
+        : lane.leave(relay.sink, this.#bytes, this.#beganAtMs, atMs)
     const bytes = output.bytesWritten - this.#writtenBefore
-    this.#time?.note(durationMs, bytes, nowMs, lane === undefined)
+    this.#time?.note(durationMs, bytes, atMs, lane === undefined)
     const request = this.#retried
     this.#retried = undefined
     if (error !== undefined && request?.isToRetry(error) === true) {
@@ -369,12 +371,18 @@ export class FastPath implements ParkedMessageOwner {
       request?.succeeded()
       if (parsed !== undefined && this.#describes) parsed.isDescribed = true
       this.#keepPortal(request?.statement ?? parsed)
-      clock.done(this.#isRouted ? 'router' : 'local', 1, nowMs)
+      clock.done(this.#isRouted ? 'router' : 'local', 1, atMs)
     }
     // unless ParseComplete came, there is no such statement
-    else if (parsed !== undefined && relay.sink.script.answered === 0)
+    else if (parsed !== undefined && relay.sink.firstOfRun !== Backend.parseComplete)
       this.#parts.prepared.delete('')
-    this.#answer(error)
+    if (error === undefined && relay.sink.hasPassedReady) this.#ended()
+    else this.#answer(error)
+  }
+
+  #ended(): void {
+    this.#processor.ended()
+    this.#owner.fastEnded()
   }
 
   #answer(error: RouterError | undefined): void {
@@ -389,7 +397,7 @@ export class FastPath implements ParkedMessageOwner {
   }
 
   /** Statements of a session outside a transaction whose inbox is empty, or inside a block that hasn't failed. */
-  get #isReady(): boolean {
+  #isReady(): boolean {
     const { transaction, catalogs } = this.#parts
     if (catalogs.isStale || !transaction.isProven || this.#processor.isSkipping) return false
     return transaction.status !== TransactionStatus.failed && !transaction.isImplicit

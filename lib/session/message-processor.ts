@@ -5,7 +5,7 @@ import type { LexResult } from '../sql/lexer.ts'
 import { writeReadyForQuery } from '../wire/backend-messages.ts'
 import { writeError } from '../wire/error-messages.ts'
 import { readEmpty, readFunctionCall, readQuery } from '../wire/frontend-messages.ts'
-import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
+import { Frontend } from '../wire/message-codes.ts'
 import { CursorPortals } from './cursor-portals.ts'
 import { ExtendedQuery } from './extended-query.ts'
 import type { MessageInbox, QueuedMessage } from './message-inbox.ts'
@@ -114,6 +114,20 @@ export class MessageProcessor {
     this.#ready()
   }
 
+  /** Nothing is to be said before this ReadyForQuery of a server's. */
+  isQuiet(status: number): boolean {
+    const { transaction, channels } = this.#parts
+    return status === transaction.status && channels.isQuiet && this.#reports.isQuiet(status)
+  }
+
+  /** As answered(), when all is said already. */
+  ended(): void {
+    const { transaction, clock } = this.#parts
+    transaction.endStatement(false)
+    clock.ready(transaction.status)
+    if (!transaction.isInBlock) this.#extended.transactionEnded()
+  }
+
   /** false: settle() before answered(). */
   get isSettled(): boolean {
     return this.#runner.isFresh
@@ -193,13 +207,9 @@ export class MessageProcessor {
   }
 
   #ready(): void {
-    const { transaction, output, channels, clock } = this.#parts
-    transaction.endStatement(false)
-    clock.ready(transaction.status)
-    if (transaction.status === TransactionStatus.idle) {
-      this.#extended.transactionEnded()
-      channels.deliver()
-    }
+    const { transaction, output, channels } = this.#parts
+    this.ended()
+    if (!transaction.isInBlock) channels.deliver()
     this.#reports.tell(transaction.status)
     writeReadyForQuery(output.frames, transaction.status)
   }

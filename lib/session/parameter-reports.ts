@@ -35,14 +35,19 @@ export class ParameterReports {
     this.#changed.set(name, value)
   }
 
-  get #isUnchanged(): boolean {
+  #isUnchanged(): boolean {
     const isSettled = this.#isSettled && this.#changed.size === 0
     return isSettled && this.#settings.effective === this.#idleSettings
   }
 
+  /** tell() would say nothing. */
+  isQuiet(status: number): boolean {
+    return this.#isUnchanged() || (status !== TransactionStatus.idle && this.#changed.size === 0)
+  }
+
   /** Before ReadyForQuery. */
   tell(status: number): void {
-    if (this.#isUnchanged) return
+    if (this.#isUnchanged()) return
     const isRolledBack =
       status === TransactionStatus.idle && this.#settings.effective === this.#idleSettings
     if (isRolledBack) {

@@ -52,6 +52,6 @@ export class ParseMessage {
 /** Where the message of this type at `start` ends; 0: another one, or not all of it is here. */
 export function messageEnd(type: number, chunk: Buffer, start: number, chunkEnd: number): number {
   if (start + 5 > chunkEnd || chunk[start] !== type) return 0
-  const end = start + 1 + chunk.readUInt32BE(start + 1)
-  return end <= chunkEnd ? end : 0
+  const length = chunk.readUInt32BE(start + 1)
+  return length >= 4 && length <= chunkEnd - start - 1 ? start + 1 + length : 0
 }

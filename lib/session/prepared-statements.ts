@@ -1,6 +1,7 @@
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { StatementDescription } from '../executor/statement-description.ts'
+import type { ServerText } from './server-text.ts'
 import type { PlannedStatement } from './statement-planner.ts'
 
 /** A statement of the client's: by Parse or by PREPARE, under one set of names as in Postgres. */
@@ -15,6 +16,8 @@ export type PreparedStatement = {
   description: StatementDescription | undefined
   /** The client has seen the description, so that it relies on the result's columns. */
   isDescribed: boolean
+  /** As it is sent to servers; the first unspliced, the others for a shard each. */
+  serverTexts?: (ServerText | undefined)[]
 }
 
 /** The names of one session. */

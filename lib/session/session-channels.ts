@@ -55,6 +55,11 @@ export class SessionChannels implements TransactionFollower, NotificationSubscri
     return this.hasChanges || this.isListening
   }
 
+  /** deliver() would do nothing. */
+  get isQuiet(): boolean {
+    return this.#waiting.length === 0 && this.#lost === undefined
+  }
+
   get names(): readonly string[] {
     return [...this.#listening]
   }
@@ -145,6 +150,7 @@ export class SessionChannels implements TransactionFollower, NotificationSubscri
   /** Before ReadyForQuery outside a transaction. Throws, FATAL, when notifications were lost. */
   deliver(): void {
     if (this.#lost !== undefined) throw this.#lost
+    if (this.#waiting.length === 0) return
     for (const { channel, frame } of this.#waiting) {
       if (this.#listening.has(channel)) this.#client.write(frame, 0, frame.length)
     }

@@ -157,6 +157,16 @@ export async function openOnCoordinator(parts: SessionParts): Promise<ReadonlyMa
   }
 }
 
+/** Rolls back, gives the connections back. */
+export async function closeParts(parts: SessionParts | undefined): Promise<void> {
+  parts?.channels.clear()
+  try {
+    await parts?.transaction.close()
+  } catch (error) {
+    parts?.log.warn('could not end a session cleanly', { error })
+  }
+}
+
 /** As servers reported them: thousands of clients are told the same. */
 const knownParameters = new Map<string, ReadonlyMap<string, string>>()
 const MAX_KNOWN_PARAMETERS = 100

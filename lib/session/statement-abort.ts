@@ -2,9 +2,13 @@ import { setMaxListeners } from 'node:events'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 
-/** Ends the statement at hand, for one reason; made anew for each statement that needs it. */
+/** What a statement uses until it ends. */
+type Scoped = { end(): void }
+
+/** Ends the statement at hand, for one reason, and what it uses; made anew for each statement that needs it. */
 export class StatementAbort {
   #controller: AbortController | undefined
+  readonly #scoped: Scoped[] = []
 
   get signal(): AbortSignal {
     this.#controller ??= makeController()
@@ -17,6 +21,16 @@ export class StatementAbort {
     return reason instanceof RouterError ? reason : undefined
   }
 
+  /** Nobody has asked for it: reset() would do nothing. */
+  get isUnused(): boolean {
+    return this.#controller === undefined && this.#scoped.length === 0
+  }
+
+  /** Ends with the statement at hand. */
+  track(scoped: Scoped): void {
+    this.#scoped.push(scoped)
+  }
+
   abort(reason: RouterError): void {
     this.#controller ??= makeController()
     this.#controller.abort(reason)
@@ -25,6 +39,7 @@ export class StatementAbort {
   /** Before the next statement. */
   reset(): void {
     this.#controller = undefined
+    if (this.#scoped.length > 0) for (const scoped of this.#scoped.splice(0)) scoped.end()
   }
 }
 

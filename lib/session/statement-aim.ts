@@ -43,32 +43,3 @@ export class StatementAim implements Target {
     return true
   }
 }
-
-/** Nothing is to be done before, besides or after it: it is sent, its answer is passed on. */
-export function isPlain(plan: Plan): boolean {
-  switch (plan.kind) {
-    case 'local':
-      return (
-        plan.replacements.length === 0 &&
-        !(plan.refreshesSizes || plan.changesCatalog || plan.runsCode) &&
-        !plan.readsSequences &&
-        plan.sessionViews.length === 0 &&
-        plan.setsSettings.length === 0 &&
-        plan.pin === undefined &&
-        plan.cursor === undefined
-      )
-    case 'select':
-    case 'insert-rows':
-      return !plan.routed.runsCode
-    case 'modify':
-      return !plan.routed.runsCode && plan.currentOf === undefined
-    default:
-      return false
-  }
-}
-
-/** It leaves nothing behind and waits for nobody: others' statements may stand in line with it. */
-export function isSociable(plan: Plan): boolean {
-  if (plan.kind === 'local') return plan.isReadOnly
-  return plan.kind === 'select' && plan.routed.isReadOnly
-}

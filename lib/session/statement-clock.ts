@@ -1,4 +1,5 @@
 import type { TrafficCounters } from '../backend/traffic-counters.ts'
+import { nowMs } from '../base/clock.ts'
 import type { QueryObserver, QueryTier } from '../executor/ports.ts'
 import type { Plan } from '../planner/plan.ts'
 import { TransactionStatus } from '../wire/message-codes.ts'
@@ -27,13 +28,13 @@ export class StatementClock {
     return this.#startedMs
   }
 
-  start(nowMs = performance.now()): void {
-    this.#startedMs = nowMs
+  start(atMs = nowMs()): void {
+    this.#startedMs = atMs
   }
 
   /** `count`: so many statements were answered as one; each gets its share of the time. */
-  done(tier: QueryTier, count = 1, nowMs = performance.now()): void {
-    const durationMs = this.#ended(count, nowMs)
+  done(tier: QueryTier, count = 1, atMs = nowMs()): void {
+    const durationMs = this.#ended(count, atMs)
     const observer = this.#observer
     if (observer === undefined) return
     const share = durationMs / count
@@ -41,7 +42,7 @@ export class StatementClock {
   }
 
   failed(sqlState: string): void {
-    this.#ended(1, performance.now())
+    this.#ended(1, nowMs())
     this.#observer?.queryFailed(sqlState)
   }
 
@@ -54,10 +55,10 @@ export class StatementClock {
     this.#transactionMs = 0
   }
 
-  #ended(count: number, nowMs: number): number {
-    const durationMs = nowMs - this.#startedMs
+  #ended(count: number, atMs: number): number {
+    const durationMs = atMs - this.#startedMs
     if (this.#transactionMs === 0) this.#transactionMs = this.#startedMs
-    this.#startedMs = nowMs
+    this.#startedMs = atMs
     const counters = this.#counters
     counters.statements += count
     counters.statementMicros += durationMs * MICROS_PER_MS

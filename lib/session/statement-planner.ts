@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { StatementTimes } from '../backend/service-time.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Catalog } from '../catalog/catalog.ts'
@@ -13,6 +12,7 @@ import { expandViews } from '../planner/view-expansion.ts'
 import { LexResult } from '../sql/lexer.ts'
 import type { ParserHost } from '../sql/parser-host.ts'
 import type { ShapeCache } from '../sql/shape-cache.ts'
+import { StatementConduct } from './statement-conduct.ts'
 
 /** One statement and how it runs; belongs to one catalog version and search path. */
 export type PlannedStatement = {
@@ -21,7 +21,7 @@ export type PlannedStatement = {
   /** Characters of the client's message before it. */
   readonly base: number
   readonly plan: Plan
-  readonly times: StatementTimes
+  readonly conduct: StatementConduct
   /**
    * false: the plan was made for another text of this shape. It holds for a statement routed to one shard;
    * all else of it (other shards, row ranges) is the other text's.
@@ -51,8 +51,7 @@ export type PlanningWorld = {
 /** A plan that holds for every literal, and the world it holds in. */
 export type CachedPlan = {
   readonly plan: Plan
-  /** Of all statements of this shape. */
-  readonly times: StatementTimes
+  readonly conduct: StatementConduct
   readonly catalog: Catalog
   readonly searchPath: readonly string[]
 }
@@ -75,9 +74,9 @@ export class StatementPlanner {
     const literals = new LexResult(FEW_SPANS)
     const cached = this.lookup(text, 0, text.length, literals, world.catalog, world.searchPath)
     if (cached === undefined) return undefined
-    const { plan, times, catalog, searchPath } = cached
+    const { plan, conduct, catalog, searchPath } = cached
     const base = { text, base: 0, isOwn: false, temporaryNames: [], source: text, views: [] }
-    return { ...base, plan, times, literals, catalog, searchPath }
+    return { ...base, plan, conduct, literals, catalog, searchPath }
   }
 
   /** The plan for text[start, end), whose literals go `into`. Keeps nothing of the text; allocates nothing. Not for worlds of one's own. */
@@ -95,9 +94,9 @@ export class StatementPlanner {
   }
 
   #keep(planned: PlannedStatement, world: PlanningWorld): void {
-    const { text, plan, times, literals, catalog, searchPath } = planned
+    const { text, plan, conduct, literals, catalog, searchPath } = planned
     if (world.temporaryNames.size > 0 || !world.isShared || !isShapeStable(plan)) return
-    this.#cache.store(text, 0, text.length, literals, { plan, times, catalog, searchPath })
+    this.#cache.store(text, 0, text.length, literals, { plan, conduct, catalog, searchPath })
   }
 
   /** All statements of a text, in order; each is planned only when its turn comes, in the world of then. */
@@ -195,7 +194,7 @@ export class StatementPlanner {
       text: parsed.text,
       base: parsed.base,
       plan,
-      times: new StatementTimes(),
+      conduct: new StatementConduct(plan),
       isOwn: true,
       literals,
       catalog: world.catalog,

@@ -22,6 +22,8 @@ export interface RelayEvents {
 export class StatementRelay implements RelayOwner {
   readonly sink: RelaySink
   readonly #events: RelayEvents
+  /** Asked of the ReadyForQuery of a plain answer. */
+  mayPassReady: ((status: number) => boolean) | undefined
   #connection: BackendConnection | undefined
   #onDone: ((error: RouterError | undefined) => void) | undefined
   /** The connection was lost before finish() said whom to tell. */
@@ -64,6 +66,10 @@ export class StatementRelay implements RelayOwner {
   /** The connection of a request that is under way is closed. */
   abandon(reason: BackendLost): void {
     this.#connection?.close(reason)
+  }
+
+  passesReady(status: number): boolean {
+    return this.mayPassReady?.(status) === true
   }
 
   relayDone(relay: RelaySink): void {

@@ -1,5 +1,6 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { Settings } from '../backend/session-state.ts'
+import { nowMs } from '../base/clock.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Catalog, Shard } from '../catalog/catalog.ts'
@@ -298,7 +299,7 @@ export class StatementRunner {
     const connection = await this.connectionTo(target)
     this.pinLocal(planned, connection)
     const { output } = this.#parts
-    const beganAtMs = performance.now()
+    const beganAtMs = nowMs()
     const bytesBefore = output.bytesWritten
     await this.relay(connection, planned, (out, positions) => {
       const mark = out.begin(Frontend.query)
@@ -306,10 +307,10 @@ export class StatementRunner {
       out.byte(0)
       out.end(mark)
     })
-    const nowMs = performance.now()
-    const time = planned.times.of(target.shardIndex)
-    time.note(nowMs - beganAtMs, output.bytesWritten - bytesBefore, nowMs, true)
-    this.#parts.clock.done(tierOf(target), 1, nowMs)
+    const endedAtMs = nowMs()
+    const time = planned.conduct.times.of(target.shardIndex)
+    time.note(endedAtMs - beganAtMs, output.bytesWritten - bytesBefore, endedAtMs, true)
+    this.#parts.clock.done(tierOf(target), 1, endedAtMs)
     this.noteLocal(planned)
   }
 

@@ -46,6 +46,11 @@ export class FrameReader {
     return this.#pendingLength
   }
 
+  /** What is pushed next begins a message, and will be delivered. */
+  get isEmpty(): boolean {
+    return this.#pendingLength === 0 && !this.#isPaused && !this.#isDelivering
+  }
+
   get isPaused(): boolean {
     return this.#isPaused
   }

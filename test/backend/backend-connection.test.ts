@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { ROW_RUNS } from '../../lib/backend/answer-reader.ts'
 import type { BackendConnection } from '../../lib/backend/backend-connection.ts'
 import { connectBackend } from '../../lib/backend/backend-handshake.ts'
 import { RouterError } from '../../lib/base/errors.ts'
@@ -72,7 +73,7 @@ t.test('BackendConnection', async (t) => {
     let bytes = 0
     const status = await new Promise<number>((resolve, reject) => {
       connection.open({
-        wholeRows: false,
+        runs: ROW_RUNS,
         rows: (_chunk, start, end) => {
           bytes += end - start
           return true
@@ -293,7 +294,7 @@ t.test('a long answer', async (t) => {
     let isPaused = false
     const status = new Promise<number>((resolve, reject) => {
       connection.open({
-        wholeRows: false,
+        runs: ROW_RUNS,
         rows: (_chunk, start, end) => {
           bytes += end - start
           if (isPaused) bytesWhilePaused += end - start

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { ROW_RUNS } from '../../lib/backend/answer-reader.ts'
 import type { BackendConnection } from '../../lib/backend/backend-connection.ts'
 import { connectBackend } from '../../lib/backend/backend-handshake.ts'
 import { Lane, OVERDUE_MS, STUCK_MS } from '../../lib/backend/lane.ts'
@@ -45,7 +46,7 @@ async function until(condition: () => boolean): Promise<void> {
 
 function sinkOf(order: string[], name: string): ResponseSink {
   return {
-    wholeRows: false,
+    runs: ROW_RUNS,
     rows: () => false,
     message: () => undefined,
     ready: () => order.push(name),
@@ -101,7 +102,7 @@ t.test('Lane', async (t) => {
         lane.enter(10, 0)
         entered++
       }
-      t.equal(entered, 64)
+      t.equal(entered, 512)
       for (; entered > 0; entered--) lane.leave(sink, 10, 0, 0)
       t.equal(emptied, 1)
       lane.enter(256 * 1024, 0)

@@ -47,6 +47,7 @@ function relay(nodeId = 2) {
   const client = new RecordingClient()
   const events: string[] = []
   const sink = new RelaySink(client, {
+    passesReady: () => false,
     relayDone: ({ status }) => events.push(`done ${String.fromCharCode(status)}`),
     relayLost: () => events.push('lost'),
     parameterStatus: (name, value) => events.push(`${name}=${value}`),
