@@ -8,6 +8,8 @@ export type ErrorDetails = {
   readonly hint?: string
   /** 1-based, in characters of the client's own statement, as in the protocol's field P. */
   readonly position?: number
+  /** CONTEXT: where it came about. */
+  readonly context?: string
   readonly cause?: unknown
 }
 
@@ -21,6 +23,7 @@ export class RouterError extends Error {
   readonly detail: string | undefined
   readonly hint: string | undefined
   readonly position: number | undefined
+  readonly context: string | undefined
 
   constructor(sqlState: string, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
@@ -30,6 +33,7 @@ export class RouterError extends Error {
     this.detail = details.detail
     this.hint = details.hint
     this.position = details.position
+    this.context = details.context
   }
 }
 

@@ -9,6 +9,7 @@ export const SqlState = {
   nullValueNotAllowed: '22004',
   characterNotInRepertoire: '22021',
   invalidTextRepresentation: '22P02',
+  badCopyFileFormat: '22P04',
   activeSqlTransaction: '25001',
   readOnlySqlTransaction: '25006',
   noActiveSqlTransaction: '25P01',

@@ -1,19 +1,35 @@
 import { RouterError } from '../base/errors.ts'
 import type { CopyPlan } from '../planner/plan.ts'
-import { Backend } from '../wire/message-codes.ts'
 import { CopyInStream } from './copy-in-stream.ts'
+import { relayedStart } from './copy-start.ts'
 import { copyData } from './distribute-rows.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import { PositionMap } from './position-map.ts'
-import { relayedRows } from './relayed-rows.ts'
 import { retarget, throughScratch } from './scratch-insert.ts'
-import type { AnswerReader } from './server-answer.ts'
+import { splitCopy } from './split-copy/split-copy.ts'
+
+/** COPY … FROM STDIN into a cluster table: rows go straight to their shards where their keys can be read, else through scratch. */
+export function runCopyFrom(
+  plan: CopyPlan,
+  execution: Execution,
+  context: StatementContext,
+): Promise<CommandTag> {
+  const { table, rows } = plan
+  if (table.kind !== 'distributed' || rows === undefined) {
+    return copyThroughScratch(plan, execution, context)
+  }
+  return context.atomically(
+    async () =>
+      (await splitCopy(plan, table, rows, execution, context)) ??
+      (await copyThroughScratch(plan, execution, context)),
+  )
+}
 
 /**
- * COPY … FROM STDIN into a cluster table: the client's own COPY fills a scratch table on the coordinator, so that formats,
- * defaults, errors and their line numbers are Postgres'; the rows then go to where they belong.
+ * The client's own COPY fills a scratch table on the coordinator, so that formats, defaults, errors and their line numbers are
+ * Postgres'; the rows then go to where they belong.
  */
-export function runCopyFrom(
+function copyThroughScratch(
   plan: CopyPlan,
   execution: Execution,
   context: StatementContext,
@@ -22,28 +38,11 @@ export function runCopyFrom(
     const positions = new PositionMap()
     const text = retarget(execution, plan.target, scratch, '', positions)
     const mending = { positions, alias: scratch.alias }
-    const relayed = relayedRows(coordinator, context, false, mending)
-    const started = new StartSignal()
-    const message: AnswerReader['message'] = (type, chunk, start, end) => {
-      relayed.message?.(type, chunk, start, end)
-      if (type === Backend.copyInResponse) started.resolve()
-    }
-    const reader = { ...relayed, message }
+    const { reader, started } = relayedStart(coordinator, context, mending)
     const stream = new CopyInStream(coordinator, text, { signal: context.signal, reader, mending })
-    await Promise.race([started.promise, stream.ended])
+    await Promise.race([started, stream.ended])
     return `COPY ${await pump(stream, context)}`
   })
-}
-
-class StartSignal {
-  readonly promise: Promise<void>
-  resolve: () => void = () => undefined
-
-  constructor() {
-    this.promise = new Promise((resolve) => {
-      this.resolve = resolve
-    })
-  }
 }
 
 /** The client's data as they come; a client that gives up is told so by the server, in Postgres' own words. */

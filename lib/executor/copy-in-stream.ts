@@ -46,6 +46,11 @@ export class CopyInStream {
     return this.connection.isCongested ? this.#drained() : undefined
   }
 
+  /** As write(), for a little that need not be waited for: an error shows up later. */
+  append(messages: Buffer): void {
+    this.connection.send(messages, 0, messages.length)
+  }
+
   /** The last CopyData messages and CopyDone, written at once; resolves with the count of the COPY. */
   async finish(lastMessages?: Buffer): Promise<number> {
     if (lastMessages !== undefined) this.connection.send(lastMessages, 0, lastMessages.length)

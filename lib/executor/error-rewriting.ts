@@ -33,6 +33,8 @@ export type Mending = {
   /** 'drop': the text was made by us, so a position in it means nothing to the client. undefined: sent as it was. */
   readonly positions: PositionMap | 'drop' | undefined
   readonly alias?: Alias | undefined
+  /** Of the field W, CONTEXT. */
+  readonly where?: (where: string) => string
 }
 
 /** A private copy of the message in [start, end), as the client should see it. */
@@ -89,9 +91,10 @@ function mendField(
       return positions === undefined ? value : String(positions.toOriginal(Number(value)))
     case 'M':
       return withoutAlias(aboutNames(sqlState) ? mendNames(value) : value, alias)
+    case 'W':
+      return mending.where?.(withoutAlias(value, alias)) ?? withoutAlias(value, alias)
     case 't':
     case 'D':
-    case 'W':
     case 'H':
       return withoutAlias(value, alias)
     default:

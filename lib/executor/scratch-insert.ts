@@ -84,7 +84,7 @@ export function throughScratch(
 }
 
 /** A trigger on a shard that drops rows, or a bug of ours: nothing of it is committed. */
-function lostRows({ name }: ClusterTable, expected: number, actual: number): RouterError {
+export function lostRows({ name }: ClusterTable, expected: number, actual: number): RouterError {
   return new RouterError(
     SqlState.internalError,
     `only ${actual} of ${expected} rows of "${name}" arrived on their shards`,

@@ -1,4 +1,5 @@
 import { matchingParenthesis } from '../sql/text-navigation.ts'
+import { hasQualifiedColumns, splittableRows } from './copy-rows.ts'
 import type { CopyPlan, CopyQueryPlan, Plan, TextRange } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { relationRange, skipBlanks } from './qualifiers.ts'
@@ -22,10 +23,12 @@ export function planCopy(
   if (table === undefined) return undefined
   const isFrom = body['is_from'] === true
   if (isOfFile(body) && (isFrom || table.kind === 'distributed')) return refuse('copy-file')
-  if (isFrom && body['whereClause'] !== undefined) return refuse('copy-where')
+  if (hasQualifiedColumns(body['whereClause'] as Tree | undefined)) return refuse('copy-where')
   const listed = strings(body['attlist'] as readonly Tree[] | undefined)
   const all = table.columns.filter(({ isGenerated }) => !isGenerated).map(({ name }) => name)
   const columns = listed.length > 0 ? listed : all
+  const rows =
+    isFrom && table.kind === 'distributed' ? splittableRows(input, body, table, columns) : undefined
   return {
     kind: 'copy',
     table,
@@ -33,6 +36,7 @@ export function planCopy(
     target: relationRange(input.text, relation),
     columns,
     ...copyOptions(body),
+    rows,
   }
 }
 

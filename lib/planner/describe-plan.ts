@@ -85,7 +85,8 @@ function describeCopy(plan: CopyPlan | CopyQueryPlan, text: Buffer): string {
   if (plan.kind === 'copy') {
     const { start, end } = plan.target
     const target = text.toString('utf8', start, end)
-    return `copy ${plan.direction} ${target} (${plan.columns.join(', ')}) ${format}`
+    const key = plan.rows === undefined ? '' : ` by field ${plan.rows.keyIndex}`
+    return `copy ${plan.direction} ${target} (${plan.columns.join(', ')}) ${format}${key}`
   }
   const { start, end } = plan.queryText
   return `copy ${format} of (${text.toString('utf8', start, end)}): ${describePlan(plan.query, text)}`

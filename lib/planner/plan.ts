@@ -338,7 +338,30 @@ export type CopyPlan = {
   readonly columns: readonly string[]
   readonly format: 'text' | 'csv' | 'binary'
   readonly hasHeader: boolean
+  /** FROM: absent where only Postgres can read the rows. */
+  readonly rows?: CopyRows | undefined
 }
+
+/** What must be known of the rows of a COPY FROM to send each to its shard. */
+export type CopyRows = {
+  /** Place of the distribution column among the columns given. */
+  readonly keyIndex: number
+  readonly columnCount: number
+  /** undefined: the client's. */
+  readonly encoding: string | undefined
+} & (
+  | { readonly format: 'binary' }
+  | {
+      readonly format: 'text' | 'csv'
+      /** ASCII bytes, all different (but `escape` may be `quote`). */
+      readonly delimiter: number
+      readonly quote: number
+      readonly escape: number
+      readonly nullText: Buffer
+      /** FORCE_NULL or FORCE_NOT_NULL is said of some column. */
+      readonly forcesNulls: boolean
+    }
+)
 
 /** COPY (query) TO STDOUT, where the query reads distributed tables. */
 export type CopyQueryPlan = {

@@ -294,9 +294,10 @@ export const REFUSALS = {
   },
   'copy-where': {
     sqlState: NOT_SUPPORTED,
-    message: 'COPY FROM with WHERE is not supported on distributed and reference tables',
-    hint: 'Copy into a local table, then use INSERT … SELECT … WHERE.',
-    example: 'COPY events FROM STDIN WHERE tenant_id > 1',
+    message:
+      "qualified columns in COPY's WHERE are not supported on distributed and reference tables",
+    hint: "Write the columns without the table's name.",
+    example: 'COPY events FROM STDIN WHERE events.tenant_id > 1',
   },
   'mixed-tables': {
     sqlState: NOT_SUPPORTED,

@@ -4,6 +4,10 @@ import type { CopySource } from './client-output.ts'
 
 /** So much may wait for the executor before the client's socket is paused. */
 const PAUSE_BYTES = 1024 * 1024
+/** Messages up to this size are put together in blocks of it. */
+const BLOCK_BYTES = 64 * 1024
+/** Blocks that were read are filled again; as many as may wait. */
+const MAX_SPARE = PAUSE_BYTES / BLOCK_BYTES
 
 /** What the inbox asks of the client's socket. */
 export interface CopyFeed {
@@ -19,7 +23,12 @@ export interface CopyFeed {
  */
 export class CopyInbox implements CopySource {
   readonly #feed: CopyFeed
+  /** Full ones, or larger messages, in order. */
   #bodies: Buffer[] = []
+  /** What comes last, in [0, #blockLength). */
+  #block: Buffer | undefined
+  #blockLength = 0
+  #spare: Buffer[] = []
   #byteLength = 0
   #isOpen = false
   #isPaused = false
@@ -40,7 +49,10 @@ export class CopyInbox implements CopySource {
 
   push(body: Buffer): void {
     if (this.#hasEnded) return
-    this.#bodies.push(Buffer.from(body))
+    if (body.length > BLOCK_BYTES) {
+      this.#seal()
+      this.#bodies.push(Buffer.from(body))
+    } else this.#append(body)
     this.#byteLength += body.length
     if (this.#byteLength > PAUSE_BYTES && !this.#isPaused) {
       this.#isPaused = true
@@ -70,6 +82,7 @@ export class CopyInbox implements CopySource {
     this.abort(error)
   }
 
+  /** The data in pieces that need not be the client's messages; each is valid until the next one is asked for. */
   messages(): AsyncIterable<Buffer> {
     this.#isOpen = true
     this.#error = this.#departure
@@ -83,14 +96,17 @@ export class CopyInbox implements CopySource {
     this.#isOpen = false
     this.#hasEnded = true
     this.#take()
+    this.#spare = []
   }
 
   async *#read(): AsyncIterable<Buffer> {
     try {
       for (;;) {
-        const bodies = this.#take()
-        yield* bodies
-        if (this.#bodies.length > 0) continue
+        for (const body of this.#take()) {
+          yield body
+          this.#giveBack(body)
+        }
+        if (this.#byteLength > 0) continue
         if (this.#error !== undefined) throw this.#error
         if (this.#hasEnded) return
         await new Promise<void>((resolve) => {
@@ -102,7 +118,29 @@ export class CopyInbox implements CopySource {
     }
   }
 
+  #append(body: Buffer): void {
+    if (this.#block === undefined || this.#blockLength + body.length > BLOCK_BYTES) {
+      this.#seal()
+      this.#block = this.#spare.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES)
+    }
+    body.copy(this.#block, this.#blockLength)
+    this.#blockLength += body.length
+  }
+
+  #seal(): void {
+    if (this.#block === undefined) return
+    this.#bodies.push(this.#block.subarray(0, this.#blockLength))
+    this.#block = undefined
+    this.#blockLength = 0
+  }
+
+  #giveBack(body: Buffer): void {
+    if (body.buffer.byteLength !== BLOCK_BYTES || this.#spare.length >= MAX_SPARE) return
+    this.#spare.push(Buffer.from(body.buffer))
+  }
+
   #take(): Buffer[] {
+    this.#seal()
     const bodies = this.#bodies
     this.#bodies = []
     this.#byteLength = 0

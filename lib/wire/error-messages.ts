@@ -72,6 +72,7 @@ export function writeError(out: FrameWriter, error: RouterError): void {
     ['D', error.detail],
     ['H', error.hint],
     ['P', error.position?.toString()],
+    ['W', error.context],
   ])
 }
 

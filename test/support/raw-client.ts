@@ -22,7 +22,9 @@ export type Result = {
 /** All that a server said to one Query or Sync. */
 export type Answer = {
   readonly results: readonly Result[]
-  readonly error: { readonly sqlState: string; readonly message: string } | undefined
+  readonly error:
+    | { readonly sqlState: string; readonly message: string; readonly context?: string }
+    | undefined
   /** ReadyForQuery: I, T or E. */
   readonly status: string
 }
@@ -93,6 +95,28 @@ export class RawClient {
   async exchange(frames: readonly Buffer[], format: 'text' | 'binary'): Promise<Answer> {
     this.#socket.write(Buffer.concat([...frames, serialize.sync()]))
     return await this.#answer(format)
+  }
+
+  /** COPY … FROM STDIN of these pieces; `reason`: the client gives up after them. */
+  async copyIn(sql: string, pieces: readonly Buffer[], reason?: string): Promise<Answer> {
+    this.#socket.write(serialize.query(sql))
+    const draft = new AnswerDraft('utf8')
+    while (!(draft.takesCopy || draft.isComplete)) draft.add(await this.#next())
+    if (draft.takesCopy) {
+      for (const piece of pieces) {
+        if (!this.#socket.write(serialize.copyData(piece))) await this.#drained()
+      }
+      this.#socket.write(reason === undefined ? serialize.copyDone() : serialize.copyFail(reason))
+    }
+    while (!draft.isComplete) draft.add(await this.#next())
+    return draft.answer
+  }
+
+  #drained(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#socket.once('drain', resolve)
+      this.#socket.once('close', resolve)
+    })
   }
 
   /** The one value of the one row; throws on anything else. */
@@ -167,6 +191,8 @@ class AnswerDraft {
   #rows: (string | null)[][] = []
   #error: Answer['error']
   #status: string | undefined
+  /** CopyInResponse has come. */
+  takesCopy = false
 
   constructor(encoding: 'utf8' | 'hex') {
     this.#encoding = encoding
@@ -190,6 +216,9 @@ class AnswerDraft {
         break
       case 'd':
         this.#rows.push([frame.toString(this.#encoding, 5)])
+        break
+      case 'G':
+        this.takesCopy = true
         break
       case 'C':
         this.#finish(frame.toString('utf8', 5, frame.length - 1))
@@ -216,7 +245,12 @@ class AnswerDraft {
   }
 
   #fail(fields: ReadonlyMap<string, string>): void {
-    this.#error ??= { sqlState: fields.get('C') ?? '', message: fields.get('M') ?? '' }
+    const context = fields.get('W')
+    this.#error ??= {
+      sqlState: fields.get('C') ?? '',
+      message: fields.get('M') ?? '',
+      ...(context === undefined ? {} : { context }),
+    }
     if (this.#fields !== undefined) this.#finish(undefined)
     // No ReadyForQuery follows a FATAL.
     if (fields.get('V') === 'FATAL') this.#status = ''

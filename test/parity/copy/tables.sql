@@ -1,0 +1,12 @@
+CREATE TABLE by_int (n numeric(8, 2), k int, t text DEFAULT 'none', CHECK (n < 1000));
+SELECT create_distributed_table('by_int', 'k', shard_count => 4);
+CREATE TABLE by_text (k text NOT NULL, n int, d date, UNIQUE (k, n));
+SELECT create_distributed_table('by_text', 'k', shard_count => 8);
+CREATE TABLE by_time (t text, k timestamptz, u uuid);
+SELECT create_distributed_table('by_time', 'k', shard_count => 3);
+CREATE TABLE "By ""Key""" ("K k" bigint PRIMARY KEY, twice bigint GENERATED ALWAYS AS ("K k" * 2) STORED, made timestamptz DEFAULT now());
+SELECT create_distributed_table('"By ""Key"""', 'K k', shard_count => 4);
+CREATE TABLE tree (k int, id int, parent int, PRIMARY KEY (k, id), FOREIGN KEY (k, parent) REFERENCES tree);
+SELECT create_distributed_table('tree', 'k', shard_count => 4);
+CREATE TABLE labels (code text PRIMARY KEY, n int DEFAULT 7, CHECK (n > 0));
+SELECT create_reference_table('labels');
