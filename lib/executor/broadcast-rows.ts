@@ -2,17 +2,14 @@ import type { BackendConnection } from '../backend/backend-connection.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { ClusterNode, ReferenceTable } from '../catalog/catalog.ts'
-import { CopyInStream } from './copy-in-stream.ts'
-import { copiedColumns, copyData } from './distribute-rows.ts'
-import { COPY_HEADER, COPY_TRAILER, HashedRows } from './hashed-rows.ts'
+import { copyAcross } from './copy-across.ts'
+import { copiedColumns } from './distribute-rows.ts'
 import { interruptible } from './interruptible.ts'
 import { query } from './node-client.ts'
 import type { StatementContext } from './ports.ts'
 import { quoteIdentifier } from './quoted-schema.ts'
 import { withReferenceWrites } from './reference-guard.ts'
 import { tagCount } from './server-answer.ts'
-
-const ANY_HASH = [{ minHash: 0, maxHash: 0 }]
 
 /** Copies all rows of a scratch table into every node's copy of a reference table, the source's own included. */
 export async function broadcastRows(
@@ -52,33 +49,10 @@ async function copyToNode(
   context: StatementContext,
 ): Promise<number> {
   const connection = await context.connection(nodeId, 'write')
-  const select = `SELECT 0::int4, ${columns} FROM ${from} ORDER BY ctid`
+  const copy = `COPY ${target} (${columns}) FROM STDIN (FORMAT binary)`
   return withReferenceWrites(
     connection,
-    async () => {
-      const rows = new HashedRows(
-        source,
-        `COPY (${select}) TO STDOUT (FORMAT binary)`,
-        ANY_HASH,
-        context.signal,
-      )
-      const stream = new CopyInStream(
-        connection,
-        `COPY ${target} (${columns}) FROM STDIN (FORMAT binary)`,
-        { signal: context.signal },
-      )
-      try {
-        await stream.write(copyData(COPY_HEADER))
-        for (let batch = await rows.next(); batch !== undefined; batch = await rows.next()) {
-          context.signal.throwIfAborted()
-          await stream.write(batch.messages)
-        }
-        return await stream.finish(copyData(COPY_TRAILER))
-      } catch (error) {
-        await Promise.all([rows.abandon(), stream.abort('canceled')])
-        throw error
-      }
-    },
+    () => copyAcross(source, `${columns} FROM ${from} ORDER BY ctid`, connection, copy, context),
     context.catalog.nodes.length,
   )
 }

@@ -37,7 +37,7 @@ function copyThroughScratch(
   return throughScratch(plan.table, context, async (coordinator, scratch) => {
     const positions = new PositionMap()
     const text = retarget(execution, plan.target, scratch, '', positions)
-    const mending = { positions, alias: scratch.alias }
+    const mending = { positions, aliases: [scratch.alias] }
     const { reader, started } = relayedStart(coordinator, context, mending)
     const stream = new CopyInStream(coordinator, text, { signal: context.signal, reader, mending })
     await Promise.race([started, stream.ended])

@@ -37,6 +37,7 @@ export async function runCopyQuery(
   if (scatter.kind === 'refusal') throw refusalError(scatter)
   if (scatter.kind === 'pulled')
     return runPulled(scatter, { execution, context, declaresCursor: false })
+  if (scatter.kind === 'mirrored') throw refusalError({ kind: 'refusal', id: 'copy-query' })
   if (scatter.kind === 'locked-select' || scatter.locksRows)
     throw refusalError({ kind: 'refusal', id: 'row-locks' })
   return copyScatter(plan, scatter, execution, context, keys)

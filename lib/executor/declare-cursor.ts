@@ -57,6 +57,7 @@ async function declare(
     const scatter = multi()
     if (scatter.kind === 'refusal') throw refusalError(scatter)
     if (scatter.kind === 'pulled') return declareOverPulled(plan, scatter, execution, context)
+    if (scatter.kind === 'mirrored') throw refusalError({ kind: 'refusal', id: 'modifying-cte' })
     if (scatter.kind === 'locked-select' || scatter.locksRows)
       throw refusalError({ kind: 'refusal', id: 'row-locks' })
     const query = scatter.combine ?? plainRows(scatter)

@@ -40,7 +40,12 @@ export async function distributeRows(distribution: RowDistribution): Promise<num
   return copied + inserted
 }
 
-async function refuseNullKeys({ source, from, table, signal }: RowDistribution): Promise<void> {
+export async function refuseNullKeys({
+  source,
+  from,
+  table,
+  signal,
+}: Pick<RowDistribution, 'source' | 'from' | 'table' | 'signal'>): Promise<void> {
   if (table.distributionColumn.isNotNull) return
   const key = quoteIdentifier(table.distributionColumn.name)
   const { rows: nulls } = await interruptible(
@@ -58,11 +63,11 @@ export function copiedColumns(table: Pick<DistributedTable, 'columns'>): string 
 }
 
 /** The hash that decides the shard, computed by Postgres. */
-function hashExpression({ distributionColumn }: DistributedTable): string {
+export function hashExpression({ distributionColumn }: DistributedTable): string {
   return `pg_catalog.hash_record(ROW(${quoteIdentifier(distributionColumn.name)}))`
 }
 
-function shardName(table: DistributedTable, shard: Shard): string {
+export function shardName(table: Pick<DistributedTable, 'name'>, shard: Shard): string {
   return `${quotedSchema(shard).toString()}.${quoteIdentifier(table.name)}`
 }
 

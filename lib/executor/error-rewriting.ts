@@ -20,6 +20,8 @@ export function userSchema(physical: string): string | undefined {
 
 /** A scratch table's name and the user's table it stands for. */
 export type Alias = {
+  /** How values of our own end the row that an error shows. */
+  readonly hidden?: RegExp
   readonly schema: string
   readonly name: string
   readonly shownSchema: string
@@ -32,7 +34,8 @@ type Field = [code: string, value: string]
 export type Mending = {
   /** 'drop': the text was made by us, so a position in it means nothing to the client. undefined: sent as it was. */
   readonly positions: PositionMap | 'drop' | undefined
-  readonly alias?: Alias | undefined
+  /** Tables of our own that stand for the user's. */
+  readonly aliases?: readonly Alias[]
   /** Of the field W, CONTEXT. */
   readonly where?: (where: string) => string
 }
@@ -43,8 +46,11 @@ export function mendMessage(chunk: Buffer, start: number, end: number, mending: 
   const sqlState = fields.find(([code]) => code === 'C')?.[1] ?? ''
   let isChanged = false
   const mendedFields: Field[] = []
+  const table = fields.find(([code]) => code === 't')?.[1]
+  const own = mending.aliases?.filter(({ name }) => name === table) ?? []
+  const [alias] = own.length > 0 ? own : (mending.aliases ?? [])
   for (const [code, value] of fields) {
-    const mended = mendField(code, value, sqlState, mending)
+    const mended = mendField(code, value, sqlState, mending, alias)
     isChanged ||= mended !== value
     if (mended !== undefined) mendedFields.push([code, mended])
   }
@@ -80,8 +86,9 @@ function mendField(
   value: string,
   sqlState: string,
   mending: Mending,
+  alias: Alias | undefined,
 ): string | undefined {
-  const { alias, positions } = mending
+  const { aliases = [], positions } = mending
   switch (code) {
     case 's':
       if (alias !== undefined && value === alias.schema) return alias.shownSchema
@@ -90,13 +97,19 @@ function mendField(
       if (positions === 'drop') return undefined
       return positions === undefined ? value : String(positions.toOriginal(Number(value)))
     case 'M':
-      return withoutAlias(aboutNames(sqlState) ? mendNames(value) : value, alias)
-    case 'W':
-      return mending.where?.(withoutAlias(value, alias)) ?? withoutAlias(value, alias)
-    case 't':
+      return withoutAliases(aboutNames(sqlState) ? mendNames(value) : value, aliases)
+    case 'W': {
+      const where = withoutAliases(value, aliases)
+      return mending.where?.(where) ?? where
+    }
     case 'D':
+      return withoutAliases(
+        alias?.hidden === undefined ? value : value.replace(alias.hidden, ').'),
+        aliases,
+      )
+    case 't':
     case 'H':
-      return withoutAlias(value, alias)
+      return withoutAliases(value, aliases)
     default:
       return value
   }
@@ -117,8 +130,8 @@ function mendNames(text: string): string {
 }
 
 /** A scratch table's name is random, so it never stands in a text by chance. */
-function withoutAlias(text: string, alias: Alias | undefined): string {
-  return alias === undefined ? text : text.replaceAll(alias.name, alias.shownName)
+function withoutAliases(text: string, aliases: readonly Alias[]): string {
+  return aliases.reduce((shown, { name, shownName }) => shown.replaceAll(name, shownName), text)
 }
 
 function readFields(chunk: Buffer, start: number, end: number): Field[] {

@@ -13,6 +13,7 @@ import { runInsertRows, unknownKey } from './insert-rows.ts'
 import { lockTables } from './lock-tables.ts'
 import { runLockedSelect } from './locked-select.ts'
 import { runMaterialize } from './materialize.ts'
+import { runMirrored } from './mirror/run-mirrored.ts'
 import { runScatterModify } from './modify.ts'
 import type { ClusterCommands, CommandTag, Execution, StatementContext } from './ports.ts'
 import { PositionMap } from './position-map.ts'
@@ -57,6 +58,8 @@ export class Executor {
         return insertRows(plan, execution, context)
       case 'insert-through-scratch':
         return runInsertThroughScratch(plan, execution, context)
+      case 'mirrored':
+        return runMirrored(plan, execution, context)
       case 'reference-write':
         return runReferenceWrite(plan, execution, context)
       case 'copy':
@@ -152,6 +155,10 @@ function selectMulti(
     context.noteTier('pull')
     return runPulled(scatter, { execution, context, declaresCursor: false })
   }
+  if (scatter.kind === 'mirrored') {
+    context.noteTier('pull')
+    return runMirrored(scatter, execution, context)
+  }
   if (scatter.kind === 'locked-select') return runLockedSelect(scatter, execution, context, keys)
   if (scatter.combine !== undefined) context.noteTier('combine')
   return runScatterSelect(scatter, execution, context, keys)
@@ -183,6 +190,10 @@ async function modify(
   if (scatter.kind === 'insert-through-scratch') {
     context.noteTier('pull')
     return runInsertThroughScratch(scatter, execution, context)
+  }
+  if (scatter.kind === 'mirrored') {
+    context.noteTier('pull')
+    return runMirrored(scatter, execution, context)
   }
   return runScatterModify(scatter, execution, context, keys)
 }

@@ -1,6 +1,8 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
-import type { ExplainPlan, InsertThroughScratchPlan, PulledPlan } from '../planner/plan.ts'
+import type { ExplainPlan, PulledPlan } from '../planner/plan.ts'
+import { refusalError } from '../planner/refusals.ts'
+import type { InsertThroughScratchPlan } from '../planner/write-plans.ts'
 import { keysOf } from './execution-keys.ts'
 import {
   actualRows,
@@ -131,6 +133,7 @@ export async function explainThroughScratch(
   execution: Execution,
   context: StatementContext,
 ): Promise<DistributedScan> {
+  if (insert.upsert !== undefined) throw refusalError({ kind: 'refusal', id: 'explain' })
   let subplans: readonly Subplan[] = []
   let child: ServerPlan = { kind: 'text', lines: [] }
   const beganMs = performance.now()
@@ -169,7 +172,7 @@ async function explainInsert(
   const positions = new PositionMap()
   const retargeted = retarget(execution, target, scratch, targetSuffix, positions, names)
   const text = withHead(plan, retargeted, positions)
-  const mending = { positions, alias: scratch.alias }
+  const mending = { positions, aliases: [scratch.alias] }
   const own = await explainOn(coordinator, plan, text, execution.parameters, context, mending)
   return withName(own, scratch.alias.name, table.schema, table.name)
 }

@@ -161,6 +161,7 @@ async function explainMulti(
     case 'scatter-modify':
       return show(plan, () => explainModify(plan, multi, run), execution, context)
     case 'locked-select':
+    case 'mirrored':
       throw refusalError({ kind: 'refusal', id: 'explain' })
     case 'scatter':
       return explainScatter(plan, multi, planningMs, run)

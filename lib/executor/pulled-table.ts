@@ -69,7 +69,7 @@ export class PulledTableFilling {
 
   constructor(
     connection: BackendConnection,
-    { name }: PulledTable,
+    { name }: Pick<PulledTable, 'name'>,
     columns: readonly string[],
     flow: ScatterFlow,
     allowance: ByteAllowance,

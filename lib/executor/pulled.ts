@@ -96,7 +96,7 @@ type RunSettings = {
   readonly allowance: ByteAllowance
 }
 
-async function readSettings(connection: BackendConnection): Promise<RunSettings> {
+export async function readSettings(connection: BackendConnection): Promise<RunSettings> {
   const names = ['transaction_read_only', 'transaction_isolation', RESULT_SIZE]
   const { rows } = await query(
     connection,
@@ -142,7 +142,7 @@ async function runBeside<T>(
 }
 
 /** The tables of the plan's pulls, then those of its parts. */
-async function pull(
+export async function pull(
   { pulls, parts }: PulledPlan,
   connection: BackendConnection,
   allowance: ByteAllowance,
@@ -165,25 +165,33 @@ async function pull(
   return tables
 }
 
-type FilledRows = Omit<PulledRows, 'needsPrimaryKey'>
+export type FilledRows = Omit<PulledRows, 'needsPrimaryKey'> & {
+  /** What each shard is asked instead of the worker query alone. */
+  readonly around?: (text: Buffer, shard: Shard) => Buffer
+  /** 'write': the rows are locked. */
+  readonly access?: 'read' | 'write'
+}
 
-type Filling = Pick<PulledRun, 'execution' | 'context'> & {
+export type Filling = Pick<PulledRun, 'execution' | 'context'> & {
   readonly keys: KeyReader
   readonly allowance: ByteAllowance
 }
 
-async function fill(
-  table: PulledTable,
+export async function fill(
+  table: Pick<PulledTable, 'name' | 'oid'>,
   rows: FilledRows,
   connection: BackendConnection,
   filling: Filling,
 ): Promise<void> {
   const { execution, context, keys } = filling
-  const request = await scatterRequest(rows, execution, context, keys, {
+  const { around, access = 'read' } = rows
+  const plain = await scatterRequest(rows, execution, context, keys, {
     resultFormats: BINARY,
     maxRows: 0,
-    access: 'read',
+    access,
   })
+  const textFor = (shard: Shard) => around?.(plain.textFor(shard), shard) ?? plain.textFor(shard)
+  const request = around === undefined ? plain : { ...plain, textFor, kept: undefined }
   const own = await ownShards(request, connection, context)
   const others = request.shards.filter((shard) => !own.includes(shard))
   let isLarge = false
@@ -211,7 +219,7 @@ async function ownShards(
 }
 
 async function insertOwn(
-  { name, oid }: PulledTable,
+  { name, oid }: Pick<PulledTable, 'name' | 'oid'>,
   columns: readonly string[],
   request: ScatterRequest,
   connection: BackendConnection,
@@ -227,7 +235,7 @@ async function insertOwn(
 }
 
 async function copyOthers(
-  table: PulledTable,
+  table: Pick<PulledTable, 'name'>,
   columns: readonly string[],
   request: ScatterRequest,
   connection: BackendConnection,
@@ -281,7 +289,7 @@ async function runOver(
   const { parameters, resultFormats, sendsRowDescription } = execution
   const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
   const mending = { positions }
-  const shown = { client: context.client, catalog: showing(plan, tables, context.catalog) }
+  const shown = { client: context.client, catalog: pulledShown(plan, tables, context.catalog) }
   const reader = relayedRows(connection, shown, sendsRowDescription, mending)
   const answer = sendStatements(connection, [statement], reader, mending)
   await waitFor(answer, connection, context.signal)
@@ -289,7 +297,11 @@ async function runOver(
 }
 
 /** Columns of the copies are the user's tables'. */
-function showing(plan: PulledPlan, tables: readonly PulledTable[], catalog: Catalog): Catalog {
+export function pulledShown(
+  plan: PulledPlan,
+  tables: readonly PulledTable[],
+  catalog: Catalog,
+): Catalog {
   const { nodeId } = coordinatorOf(catalog)
   const oids = tables.map(({ oid }, index): [string, number] => [
     `${nodeId}/${oid}`,

@@ -3,10 +3,12 @@ import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Catalog, ClusterTable } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
-import type { InsertThroughScratchPlan, Replacement, TextRange } from '../planner/plan.ts'
+import type { Replacement, TextRange } from '../planner/plan.ts'
+import type { InsertThroughScratchPlan } from '../planner/write-plans.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
 import { broadcastRows } from './broadcast-rows.ts'
 import { distributeRows } from './distribute-rows.ts'
+import { withInferredTypes } from './parameter-types.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import { PositionMap } from './position-map.ts'
 import { dropPulled, pulledNames, pullInto } from './pulled.ts'
@@ -15,6 +17,7 @@ import { createScratchTable, dropScratchTable, type ScratchTable } from './scrat
 import { tagCount } from './server-answer.ts'
 import { writeReplaced } from './splice-writer.ts'
 import { sendStatements } from './statement-request.ts'
+import { upsertIntoCopies, upsertIntoShards } from './upsert.ts'
 
 /** INSERT whose keys only Postgres can tell: it runs into a scratch table, whose rows then go to the shards. */
 export function runInsertThroughScratch(
@@ -22,24 +25,57 @@ export function runInsertThroughScratch(
   execution: Execution,
   context: StatementContext,
 ): Promise<CommandTag> {
-  const { source } = plan
-  return throughScratch(plan.table, context, async (coordinator, scratch) => {
-    if (plan.runsCode) context.taint(coordinator)
-    const pulled =
-      source === undefined ? [] : await pullInto(source, coordinator, { execution, context })
-    const names = source === undefined ? [] : pulledNames(source, pulled)
-    const positions = new PositionMap()
-    const text = retarget(execution, plan.target, scratch, plan.targetSuffix, positions, names)
-    const mending = { positions, alias: scratch.alias }
-    const { parameters, resultFormats, sendsRowDescription } = execution
-    const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
-    const shown = { client: context.client, catalog: showingAs(scratch, plan.table, context) }
-    const reader = relayedRows(coordinator, shown, sendsRowDescription, mending)
-    const answer = sendStatements(coordinator, [statement], reader, mending)
-    await waitFor(answer, coordinator, context.signal)
-    if (pulled.length > 0) await dropPulled(pulled, coordinator)
-    return answer.tag
+  const { upsert, table } = plan
+  if (upsert === undefined) {
+    return throughScratch(table, context, (coordinator, scratch) =>
+      evaluate(plan, scratch, coordinator, execution, context),
+    )
+  }
+  return context.atomically(async () => {
+    const { nodeId } = coordinatorOf(context.catalog)
+    const coordinator = await context.connection(nodeId, 'write')
+    const parameters = await withInferredTypes(coordinator, execution.text, execution.parameters)
+    const typed = { ...execution, parameters }
+    const scratch = await createScratchTable(coordinator, table)
+    await evaluate(plan, scratch, coordinator, typed, context)
+    const run = { upsert, scratch, coordinator, execution: typed, context }
+    const tag =
+      table.kind === 'distributed'
+        ? await upsertIntoShards(run, table)
+        : await upsertIntoCopies(run, table)
+    await dropScratchTable(coordinator, scratch)
+    return tag
   })
+}
+
+/** The client's statement into the scratch table, up to ON CONFLICT. */
+async function evaluate(
+  { source, target, targetSuffix, table, upsert, runsCode }: InsertThroughScratchPlan,
+  scratch: ScratchTable,
+  coordinator: BackendConnection,
+  execution: Execution,
+  context: StatementContext,
+): Promise<CommandTag> {
+  if (runsCode) context.taint(coordinator)
+  const pulled =
+    source === undefined ? [] : await pullInto(source, coordinator, { execution, context })
+  const names = source === undefined ? [] : pulledNames(source, pulled)
+  const { length: end } = execution.text
+  const cut = upsert === undefined ? [] : [{ start: upsert.start, end, text: '' }]
+  const start = upsert?.start ?? end
+  const before = names.filter((name) => name.start < start)
+  const positions = new PositionMap()
+  const others = [...before, ...cut]
+  const text = retarget(execution, target, scratch, targetSuffix, positions, others)
+  const mending = { positions, aliases: [scratch.alias] }
+  const { parameters, resultFormats, sendsRowDescription } = execution
+  const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
+  const shown = { client: context.client, catalog: showingAs(scratch, table, context) }
+  const reader = relayedRows(coordinator, shown, sendsRowDescription, mending)
+  const answer = sendStatements(coordinator, [statement], reader, mending)
+  await waitFor(answer, coordinator, context.signal)
+  if (pulled.length > 0) await dropPulled(pulled, coordinator)
+  return answer.tag
 }
 
 /** RETURNING's columns are the user's table's. */

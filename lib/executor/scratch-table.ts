@@ -19,12 +19,21 @@ export type ScratchTable = {
   readonly alias: Alias
 }
 
+/** A name that no other table has. */
+export function scratchName(): string {
+  return `scratch_${randomBytes(8).toString('hex')}`
+}
+
+export function scratchQualified(name: string): string {
+  return `${quoteIdentifier(SCRATCH_SCHEMA)}.${quoteIdentifier(name)}`
+}
+
 export async function createScratchTable(
   coordinator: BackendConnection,
   table: ClusterTable,
 ): Promise<ScratchTable> {
-  const name = `scratch_${randomBytes(8).toString('hex')}`
-  const qualifiedName = `${quoteIdentifier(SCRATCH_SCHEMA)}.${quoteIdentifier(name)}`
+  const name = scratchName()
+  const qualifiedName = scratchQualified(name)
   const original = `${quoteIdentifier(table.schema)}.${quoteIdentifier(table.name)}`
   await query(
     coordinator,

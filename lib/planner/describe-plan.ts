@@ -3,7 +3,6 @@ import type {
   CopyPlan,
   CopyQueryPlan,
   DdlPlan,
-  InsertThroughScratchPlan,
   KeySource,
   LockedSelect,
   ModifyPlan,
@@ -17,6 +16,7 @@ import type {
   SelectPlan,
   ShardText,
 } from './plan.ts'
+import type { InsertThroughScratchPlan, MirroredPlan } from './write-plans.ts'
 
 /** A plan in words, for golden cases. `text` is the statement that it was made from. */
 export function describePlan(plan: Plan, text: Buffer): string {
@@ -47,6 +47,8 @@ export function describePlan(plan: Plan, text: Buffer): string {
     }
     case 'insert-through-scratch':
       return describeThroughScratch(plan).join('\n')
+    case 'mirrored':
+      return describeMirrored(plan).join('\n')
     case 'reference-write':
       return `reference-write ${plan.table.name}`
     case 'copy':
@@ -143,6 +145,7 @@ function describeMulti(
     | PulledPlan
     | ScatterModify
     | InsertThroughScratchPlan
+    | MirroredPlan
     | RefusalPlan,
 ): readonly string[] {
   if (routed.isShapeStable) return []
@@ -152,6 +155,7 @@ function describeMulti(
   if (plan.kind === 'insert-through-scratch') {
     return describeThroughScratch(plan).map((line) => `multi: ${line}`)
   }
+  if (plan.kind === 'mirrored') return describeMirrored(plan).map((line) => `multi: ${line}`)
   if (plan.kind === 'locked-select') return describeLocked(plan)
   const pins = plan.pins.map(describePin).join(' ')
   const parameters = plan.parameters.length === 0 ? '' : ` parameters ${plan.parameters.join()}`
@@ -174,9 +178,25 @@ function describeLocked(plan: LockedSelect): readonly string[] {
 }
 
 function describeThroughScratch(plan: InsertThroughScratchPlan): readonly string[] {
-  const { table, target, targetSuffix, source } = plan
+  const { table, target, targetSuffix, source, upsert } = plan
   const line = `insert-through-scratch ${table.name} at ${target.start}-${target.end}${targetSuffix}`
-  return source === undefined ? [line] : [line, ...describePulled(source)]
+  const then = upsert === undefined ? [] : [`then: ${shardText(upsert.insert.worker)}`]
+  return [line, ...(source === undefined ? [] : describePulled(source)), ...then]
+}
+
+function describeMirrored({ targets, places, source, insertsFirst }: MirroredPlan) {
+  const marks = places.map(
+    ({ start, end, target, suffix }) => `${start}-${end} -> ${target}${suffix}`,
+  )
+  const tables = targets.map(({ table, rows, pins, updated, deletes, isRead }) => {
+    const does = [isRead ? 'reads' : '', ...updated.map((name) => `sets ${name}`)]
+    if (deletes) does.push('deletes')
+    const locked =
+      rows === undefined ? '' : ` [${pins.map(describePin).join(' ')}]: ${shardText(rows.worker)}`
+    return `mirror ${table.name} ${does.filter((word) => word !== '').join(', ')}${locked}`
+  })
+  const order = insertsFirst ? ', inserts first' : ''
+  return [`mirrored at ${marks.join(', ')}${order}`, ...tables, ...describePulled(source)]
 }
 
 function describePulled({ pulls, parts, places, local }: PulledPlan): readonly string[] {

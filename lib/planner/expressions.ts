@@ -166,6 +166,25 @@ export function checkVolatility(values: unknown, allowsVolatile: boolean): boole
   return checkVolatility(Object.values(values), allowsVolatile) || usesTime
 }
 
+/** Parts of a statement whose rows or values may be made once for many rows. */
+const NESTED: ReadonlySet<string> = new Set([
+  'subselect',
+  'subquery',
+  'withClause',
+  'fromClause',
+  'usingClause',
+])
+
+/** As checkVolatility, but for each row of the statement itself a volatile function may be called anew, on any node. */
+export function checkRowVolatility(values: unknown): boolean {
+  if (Array.isArray(values)) return values.map(checkRowVolatility).includes(true)
+  if (!isRecord(values)) return false
+  const parts = Object.entries(values).map(([field, child]) =>
+    NESTED.has(field) ? checkVolatility(child, false) : checkRowVolatility(child),
+  )
+  return checkNodeVolatility(values as Tree, true) || parts.includes(true)
+}
+
 function checkNodeVolatility(tree: Tree, allowsVolatile: boolean): boolean {
   const { FuncCall, SQLValueFunction, TypeCast } = tree
   if (RELATIVE_TIMES.test(TypeCast?.arg?.A_Const?.sval?.sval ?? '')) refuse('volatile-function')

@@ -2,23 +2,18 @@ import type { DistributedTable } from '../catalog/catalog.ts'
 import { analyse } from './analysis.ts'
 import { checkUpsert, keyPosition, linkInsert } from './insert-keys.ts'
 import { keySource } from './key-source.ts'
+import { orMirrored, planMirrored } from './mirror-planner.ts'
 import { planPushedInsert } from './modify-planner.ts'
 import { orRefusal } from './or-refusal.ts'
-import type {
-  InsertRowsPlan,
-  InsertThroughScratchPlan,
-  KeySource,
-  ModifyPlan,
-  Plan,
-  TextRange,
-} from './plan.ts'
+import type { InsertRowsPlan, KeySource, ModifyPlan, Plan, TextRange } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { Refusal, refuse } from './refusals.ts'
 import { pinsOf, routedStatement } from './router.ts'
 import { rowRanges } from './row-ranges.ts'
 import { planThroughScratch } from './scratch-planner.ts'
-import { tableReferences } from './table-references.ts'
+import { type StatementTables, tableReferences } from './table-references.ts'
 import type { InsertStmt, Tree } from './tree.ts'
+import type { InsertThroughScratchPlan, MirroredPlan } from './write-plans.ts'
 
 /** INSERT into a distributed table. */
 export function planInsert(input: PlanInput, insert: InsertStmt): Plan {
@@ -30,16 +25,31 @@ export function planInsert(input: PlanInput, insert: InsertStmt): Plan {
   const sources = tables.references.filter(({ node }) => node !== insert.relation)
   const readsDistributed = sources.some(({ table }) => table?.kind === 'distributed')
   const readsLocal = sources.some(({ table }) => table === undefined)
-  const hasKey = position !== undefined || target.distributionColumn.hasDefault
-  const throughScratch = () =>
-    hasKey ? planThroughScratch(input, insert, target, tables) : refuse('insert-without-key')
+  const throughScratch = () => planEvaluated(input, insert, target, tables)
   const rows = insert.selectStmt?.SelectStmt?.valuesLists
   if (rows !== undefined && !readsLocal) {
-    const planned = planRows(input, insert, target, rows, position)
+    const planned = otherwise(throughScratch, () => planRows(input, insert, target, rows, position))
     if (planned !== undefined) return planned
   }
   if (!readsDistributed || readsLocal || position === undefined) return throughScratch()
   return planFromDistributed(input, insert, target, position, throughScratch)
+}
+
+/** On the coordinator: into a scratch table, or, where WITH changes other tables too, over mirrors of all that change. */
+function planEvaluated(
+  input: PlanInput,
+  insert: InsertStmt,
+  table: DistributedTable,
+  tables: StatementTables,
+): InsertThroughScratchPlan | MirroredPlan {
+  const isOnly = !tables.references.some(
+    ({ node, role }) => role === 'target' && node !== insert.relation,
+  )
+  if (!isOnly) return planMirrored(input, 'InsertStmt', tables)
+  const plan = () => planThroughScratch(input, insert, table, tables)
+  return insert.onConflictClause === undefined
+    ? orMirrored(input, 'InsertStmt', tables, plan)
+    : plan()
 }
 
 function planRows(
@@ -53,7 +63,8 @@ function planRows(
   const { typeOid } = table.distributionColumn
   const keys = rows.map(({ List }) => keySource(input, List?.items?.[position], typeOid))
   if (!keys.every((key) => key !== undefined)) return undefined
-  if (keys.some(({ kind }) => kind === 'nothing')) return refuse('insert-null-key')
+  // which error it is depends on the column
+  if (keys.some(({ kind }) => kind === 'nothing')) return undefined
   const ranges = rows.length > 1 ? rowRanges(input.text, insert, rows) : []
   // rows of several shards whose texts can't be told apart
   if (ranges.length < rows.length && dedupe(keys).length > 1) return undefined
@@ -87,8 +98,8 @@ function planFromDistributed(
   insert: InsertStmt,
   table: DistributedTable,
   position: number,
-  throughScratch: () => InsertThroughScratchPlan,
-): ModifyPlan | InsertThroughScratchPlan {
+  throughScratch: () => InsertThroughScratchPlan | MirroredPlan,
+): ModifyPlan | InsertThroughScratchPlan | MirroredPlan {
   return otherwise(throughScratch, () => {
     const analysis = analyse(input, input.statement)
     linkInsert(analysis, analysis.root, insert)

@@ -1,6 +1,6 @@
 import type { DistributedTable } from '../catalog/catalog.ts'
 import type { Analysis } from './analysis.ts'
-import { checkVolatility, replaceTime } from './expressions.ts'
+import { checkRowVolatility, checkVolatility, replaceTime } from './expressions.ts'
 import { areComparable } from './key-source.ts'
 import type { ScatterModify } from './plan.ts'
 import { coreShape, isStrongKey, provePushable } from './pushdown.ts'
@@ -17,7 +17,7 @@ export function planScatterModify(analysis: Analysis): ScatterModify {
   if (root.kind !== 'update' && root.kind !== 'delete') return refuse('not-joined-on-key')
   const target = root.relations[0]
   if (target?.table?.kind !== 'distributed') return refuse('not-joined-on-key')
-  const usesTime = checkVolatility(input.statement, false)
+  const usesTime = checkRowVolatility(input.statement)
   checkSystemColumns(input.statement)
   const { seeds } = provePushable(analysis, root)
   if (seeds[0]?.relation !== target) return refuse('not-joined-on-key')

@@ -6,6 +6,7 @@ import type {
   ReferenceTable,
 } from '../catalog/catalog.ts'
 import type { ResultShape } from './cluster-results.ts'
+import type { InsertThroughScratchPlan, MirroredPlan } from './write-plans.ts'
 
 /**
  * Plans are frozen values: cached, shared by all sessions, valid for one catalog version. What belongs to one
@@ -18,6 +19,7 @@ export type Plan =
   | ModifyPlan
   | InsertRowsPlan
   | InsertThroughScratchPlan
+  | MirroredPlan
   | ReferenceWritePlan
   | CopyPlan
   | CopyQueryPlan
@@ -165,7 +167,7 @@ export type SelectPlan = {
    * Built lazily by the planner: most statements never need it. Pure; may be called any number of times. It holds the
    * literals of the text that the plan was made from: for another text of the same shape, plan anew first.
    */
-  readonly multi: () => ScatterSelect | LockedSelect | PulledPlan | RefusalPlan
+  readonly multi: () => ScatterSelect | LockedSelect | PulledPlan | MirroredPlan | RefusalPlan
 }
 
 /** SELECT … LIMIT … FOR UPDATE (or its kin) over several shards of one table. */
@@ -282,7 +284,7 @@ export type ModifyPlan = {
   readonly kind: 'modify'
   readonly routed: RoutedStatement
   /** The same statement on every allowed shard; command tags are summed, RETURNING rows concatenated. */
-  readonly multi: () => ScatterModify | InsertThroughScratchPlan | RefusalPlan
+  readonly multi: () => ScatterModify | InsertThroughScratchPlan | MirroredPlan | RefusalPlan
   /** WHERE CURRENT OF this cursor: on the cursor's shard, whatever the pins. */
   readonly currentOf: string | undefined
 }
@@ -302,24 +304,6 @@ export type InsertRowsPlan = {
   readonly rows: readonly { readonly range: TextRange; readonly key: KeySource }[]
   readonly hasReturning: boolean
   readonly hasOnConflict: boolean
-}
-
-/**
- * INSERT whose keys are known only to Postgres (INSERT … SELECT from elsewhere, expressions, DEFAULT):
- * the user's statement runs on the coordinator into a scratch table of the target's shape, whose rows are then
- * copied to the shards, all in the client's transaction.
- */
-export type InsertThroughScratchPlan = {
-  readonly kind: 'insert-through-scratch'
-  readonly table: DistributedTable | ReferenceTable
-  /** Where the target's name stands in the text. */
-  readonly target: TextRange
-  /** What to put there besides the scratch table's name, e.g. ` AS events`. */
-  readonly targetSuffix: string
-  /** As in LocalPlan. */
-  readonly runsCode: boolean
-  /** The statement's rows come from distributed tables; undefined: they don't. */
-  readonly source: PulledPlan | undefined
 }
 
 /** The same text on every node, in one order (coordinator first). */

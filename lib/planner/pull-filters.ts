@@ -3,7 +3,7 @@ import { checkVolatility, hasAggregate, hasSubLink } from './expressions.ts'
 import { keptRelations } from './kept-relations.ts'
 import { allBlocks, type Block, type Relation, resolveColumn } from './query-model.ts'
 import { Refusal } from './refusals.ts'
-import { conjuncts, isRecord, type Tree } from './tree.ts'
+import { conjuncts, isRecord, type MergeStmt, type Tree, type UpdateStmt } from './tree.ts'
 
 /**
  * Conditions of the statement that only concern the columns of one relation and that each of its rows must meet to
@@ -11,15 +11,35 @@ import { conjuncts, isRecord, type Tree } from './tree.ts'
  */
 export function rowFilters({ root }: Pick<Analysis, 'root'>, relation: Relation): readonly Tree[] {
   const block = allBlocks(root).find(({ relations }) => relations.includes(relation))
-  if (block?.select === undefined) return []
+  if (block === undefined || !isFiltered(block, relation)) return []
   if (!keptRelations(block, false).has(relation.id)) return []
   return ownConditions(block, relation, blockConditions(block, relation))
 }
 
+/** The block has conditions that each of the relation's rows must meet to matter. */
+export function isFiltered(
+  { select, modify, kind, relations }: Block,
+  relation: Relation,
+): boolean {
+  if (kind !== 'merge') return select !== undefined || modify !== undefined
+  // source rows that match none are inserted, target rows that match none may be meant by the source's absence
+  const merge = modify?.statement as MergeStmt | undefined
+  return relation === relations[0] && merge?.mergeWhenClauses?.some(isBySource) !== true
+}
+
+function isBySource({
+  MergeWhenClause,
+}: NonNullable<MergeStmt['mergeWhenClauses']>[number]): boolean {
+  return MergeWhenClause?.matchKind === 'MERGE_WHEN_NOT_MATCHED_BY_SOURCE'
+}
+
 /** WHERE's, and those of the inner joins that the relation is a side of. */
-export function blockConditions({ select }: Block, { node }: Relation): readonly Tree[] {
-  const joined = (select?.fromClause ?? []).flatMap((item) => joinConditions(item, node))
-  return [...conjuncts(select?.whereClause), ...joined.flatMap(conjuncts)]
+export function blockConditions({ select, modify }: Block, { node }: Relation): readonly Tree[] {
+  const from = select?.fromClause ?? modify?.from ?? []
+  const joined = from.flatMap((item) => joinConditions(item, node))
+  const statement = modify?.statement as (UpdateStmt & MergeStmt) | undefined
+  const where = select?.whereClause ?? statement?.whereClause ?? statement?.joinCondition
+  return [...conjuncts(where), ...joined.flatMap(conjuncts)]
 }
 
 export function ownConditions(

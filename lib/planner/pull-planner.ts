@@ -1,4 +1,4 @@
-import type { DistributedTable } from '../catalog/catalog.ts'
+import type { ClusterTable, DistributedTable } from '../catalog/catalog.ts'
 import { type Analysis, read } from './analysis.ts'
 import { METADATA_FUNCTIONS } from './cluster-objects.ts'
 import { planLocal } from './local-planner.ts'
@@ -16,20 +16,20 @@ import type { StatementTables, TableReference } from './table-references.ts'
 import { builtinName, type RangeVar, type Tree, walkTree } from './tree.ts'
 import { usedColumns } from './used-columns.ts'
 
-type Reading = Pick<Analysis, 'flow' | 'builder' | 'root'> | undefined
+export type Reading = Pick<Analysis, 'flow' | 'builder' | 'root'> | undefined
 
 /** One mention of a distributed table that the statement reads. */
 type Occurrence = TableReference & { readonly table: DistributedTable }
 
 /**
  * The plan that needs no proof of what may run where: the coordinator runs the statement over copies of the rows it reads. Right
- * for whatever leaves the distributed tables alone, but for `insertTarget`, whose place the caller fills.
+ * for whatever leaves the distributed tables alone, but for `targets`, whose places the caller fills.
  */
 export function planPulled(
   input: PlanInput,
   kind: string,
   tables: StatementTables,
-  insertTarget?: RangeVar,
+  targets: ReadonlySet<RangeVar> = new Set(),
 ): PulledPlan {
   const local = planLocal(input, kind, tables)
   if (local.readsSequences) refuse('sequence-function', 'currval')
@@ -40,7 +40,7 @@ export function planPulled(
     !parts.some((part) => part.start <= start && start < part.end)
   const occurrences = tables.references.flatMap((reference): readonly Occurrence[] => {
     const { table } = reference
-    if (table?.kind !== 'distributed' || reference.node === insertTarget) return []
+    if (table?.kind !== 'distributed' || targets.has(reference.node)) return []
     if (!isLeft(relationRange(input.text, reference.node))) return []
     return reference.role === 'source' ? [{ ...reference, table }] : refuse('modifying-cte')
   })
@@ -85,20 +85,18 @@ export function orPulled<T>(
     return plan()
   } catch (error) {
     const changesRows = tables.references.some(({ role }) => role === 'target')
-    if (
-      !(error instanceof Refusal) ||
-      changesRows ||
-      error.id.includes('locks-') ||
-      error.id === 'reference-locks'
-    ) {
-      throw error
-    }
+    if (!(error instanceof Refusal) || changesRows || isAboutLocks(error)) throw error
     return planPulled(input, 'SelectStmt', tables)
   }
 }
 
+/** Rows of copies can't be locked. */
+export function isAboutLocks({ id }: Refusal): boolean {
+  return id.includes('locks-') || id === 'reference-locks'
+}
+
 /** undefined: too odd to be read; then whole tables are pulled. */
-function readOrNothing(input: PlanInput, tables: StatementTables): Reading {
+export function readOrNothing(input: PlanInput, tables: StatementTables): Reading {
   try {
     return read(input, input.statement, tables)
   } catch (error) {
@@ -148,10 +146,7 @@ function pulledRows(
   const relation = reading === undefined ? undefined : relationOf(reading, node)
   const used = usedColumns(input.statement, occurrence)
   const isPlain = node.alias?.colnames === undefined
-  const filters =
-    reading !== undefined && relation !== undefined && isPlain
-      ? [...rowFilters(reading, relation), ...semiJoins(reading, relation, table)]
-      : []
+  const filters = isPlain ? relationFilters(reading, relation, table) : []
   const columns = table.columns.filter(({ name }) => used === 'all' || used.has(name))
   const asked = columns.length > 0 ? columns : [table.distributionColumn]
   const { alias: _alias, ...bare } = node
@@ -180,23 +175,36 @@ function pulledRows(
   }
 }
 
+export function relationFilters(
+  reading: Reading,
+  relation: Relation | undefined,
+  table: DistributedTable,
+): readonly Tree[] {
+  if (reading === undefined || relation === undefined) return []
+  return [...rowFilters(reading, relation), ...semiJoins(reading, relation, table)]
+}
+
 function columnOf({ alias, relname }: RangeVar, isPlain: boolean, name: string): Tree {
   const qualifier = (isPlain ? alias?.aliasname : undefined) ?? relname ?? ''
   return { ColumnRef: { fields: [{ String: { sval: qualifier } }, { String: { sval: name } }] } }
 }
 
-function all(conditions: readonly Tree[]): Tree {
+export function all(conditions: readonly Tree[]): Tree {
   const [only] = conditions
   if (conditions.length === 1 && only !== undefined) return only
   return { BoolExpr: { boolop: 'AND_EXPR', args: conditions } }
 }
 
-function relationOf({ root }: NonNullable<Reading>, node: RangeVar): Relation | undefined {
+export function relationOf({ root }: NonNullable<Reading>, node: RangeVar): Relation | undefined {
   return allRelations(root).find((relation) => relation.node.RangeVar === node)
 }
 
 /** Only rows with these keys matter. Nothing is known where a CTE's rows are read in several places. */
-function pinOf(reading: Reading, relation: Relation | undefined, table: DistributedTable): Pin {
+export function pinOf(
+  reading: Reading,
+  relation: Relation | undefined,
+  table: DistributedTable,
+): Pin {
   const isSharedCte = [...(reading?.builder.cteUses.entries() ?? [])].some(
     ([block, uses]) => uses > 1 && relation !== undefined && allRelations(block).includes(relation),
   )
@@ -221,7 +229,11 @@ function pullKey({ table, pins, worker, columns }: PulledRows): string {
 }
 
 /** The temporary table takes the name of the table it stands for, unless the statement gives another. */
-function suffix({ text }: PlanInput, tables: StatementTables, { node, table }: Occurrence): string {
+export function suffix(
+  { text }: PlanInput,
+  tables: StatementTables,
+  { node, table }: Pick<TableReference, 'node'> & { readonly table: ClusterTable },
+): string {
   const { start, end } = relationRange(text, node)
   if (text[skipBlanks(text, end)] === 0x2a) refuse('expression', 'table *')
   // TABLE name takes no alias, and nothing can be named by it but in ORDER BY

@@ -1,4 +1,4 @@
-import type { DistributedTable } from '../catalog/catalog.ts'
+import type { ClusterTable } from '../catalog/catalog.ts'
 import type { Replacement } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { identifierEnd, qualifierRange } from './qualifiers.ts'
@@ -67,7 +67,7 @@ function namesRow({ references }: StatementTables, { fields }: ColumnRef): boole
  */
 export function pulledAlias(
   { references }: StatementTables,
-  { schema, name, oid }: DistributedTable,
+  { schema, name, oid }: ClusterTable,
 ): string {
   const isShared = references.some(
     ({ node, table }) =>

@@ -1,7 +1,7 @@
 import type { ClusterTable, DistributedTable } from '../catalog/catalog.ts'
 import type { Analysis } from './analysis.ts'
 import { keptRelations } from './kept-relations.ts'
-import { blockConditions, ownConditions } from './pull-filters.ts'
+import { blockConditions, isFiltered, ownConditions } from './pull-filters.ts'
 import {
   allBlocks,
   type Block,
@@ -31,7 +31,7 @@ export function semiJoins(
   table: DistributedTable,
 ): readonly Tree[] {
   const block = allBlocks(root).find(({ relations }) => relations.includes(relation))
-  if (block?.select === undefined) return []
+  if (block === undefined || !isFiltered(block, relation)) return []
   const ids = keptRelations(block, false)
   if (!ids.has(relation.id)) return []
   const kept = block.relations.filter((item) => ids.has(item.id) && isNamed(block, item))

@@ -3,10 +3,12 @@ import { type Analysis, analyse } from './analysis.ts'
 import { checkMergeActions, mergeInsertKeys } from './insert-keys.ts'
 import { planInsert } from './insert-planner.ts'
 import { planLocal } from './local-planner.ts'
+import { orMirrored, planMirrored } from './mirror-planner.ts'
 import { planScatterModify } from './modify-planner.ts'
 import { orRefusal } from './or-refusal.ts'
-import type { Pin, Plan } from './plan.ts'
+import type { Pin, Plan, ScatterModify } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
+import { orAll, planAll } from './planned-all.ts'
 import { orPulled, planPulled } from './pull-planner.ts'
 import { planReferenceWrite } from './reference-writes.ts'
 import { refuse } from './refusals.ts'
@@ -20,44 +22,45 @@ import { callsCode, callsShadowed } from './user-code.ts'
 
 /** SELECT, INSERT, UPDATE, DELETE and MERGE that name at least one cluster table. */
 export function planQuery(input: PlanInput, kind: string, tables: StatementTables): Plan {
+  const { catalog } = input
   const own = statementTarget(input)
   const targets = tables.references.filter(({ role }) => role === 'target')
   const ownTable = targets.find(({ node }) => node === own)?.table
   if (targets.some(({ node, table }) => table?.kind === 'reference' && node !== own)) {
-    return refuse('reference-write-in-with')
+    return planMirrored(input, kind, tables)
   }
-  if (ownTable?.kind === 'reference') return planReferenceWrite(input, tables)
+  if (ownTable?.kind === 'reference') return planReferenceWrite(input, kind, tables)
   if (tables.distributed.length === 0) return planLocal(input, kind, tables)
   const isCreated = tables.references.some(({ role }) => role === 'created')
   if (isCreated || (own !== undefined && ownTable === undefined)) {
-    return planPulled(input, kind, tables)
+    const changesOthers = targets.some(({ table }) => table !== undefined)
+    return changesOthers ? planMirrored(input, kind, tables) : planPulled(input, kind, tables)
   }
-  if (kind !== 'SelectStmt' && isElsewhere(input, tables)) checkNotShadowed(input)
-  if (input.statement.InsertStmt !== undefined) return planInsert(input, input.statement.InsertStmt)
   if (kind === 'SelectStmt') return planSelect(input, tables)
-  if (tables.hasLocal) return refuse('local-and-distributed')
-  return planPinned(input)
+  const { InsertStmt } = input.statement
+  const callsOwn = isElsewhere(input, tables) && callsShadowed(input.statement, catalog.userCode)
+  if (callsOwn && InsertStmt?.onConflictClause !== undefined) return refuse('shadowed-function')
+  if (callsOwn) return planMirrored(input, kind, tables)
+  if (InsertStmt !== undefined) return planInsert(input, InsertStmt)
+  if (tables.hasLocal) return planMirrored(input, kind, tables)
+  return orMirrored(input, kind, tables, () => planPinned(input, kind, tables))
 }
 
 /** Routed, scattered, or, where neither is proven right, over rows pulled to the coordinator. */
 function planSelect(input: PlanInput, tables: StatementTables): Plan {
   if (tables.hasLocal || runsCodeElsewhere(input, tables)) {
-    return planPulled(input, 'SelectStmt', tables)
+    return planAll(input, 'SelectStmt', tables)
   }
-  return orPulled(input, tables, () => {
+  return orAll(input, tables, () => {
     const analysis = analyse(input, input.statement)
     const pins = pinsOf(analysis.root, analysis.flow.constants())
     const routed = routedStatement(input, analysis.tables, pins)
     if (isElsewhere(input, tables)) checkReferenceLocks(analysis.root)
     const otherwise: Otherwise = (plan) => orPulled(input, tables, plan)
-    const multi = () => orRefusal(() => otherwise(() => planMultiSelect(analysis, otherwise)))
+    const multi = () =>
+      orRefusal(() => orAll(input, tables, () => planMultiSelect(analysis, otherwise)))
     return { kind: 'select', routed, multi }
   })
-}
-
-/** There the workers' Postgres would find its own function. */
-function checkNotShadowed({ statement, catalog }: PlanInput): void {
-  if (callsShadowed(statement, catalog.userCode)) refuse('shadowed-function')
 }
 
 /** Functions of the user's are on the coordinator: other nodes may have none, or others, of that name. */
@@ -78,25 +81,23 @@ function statementTarget({ statement }: PlanInput): object | undefined {
 }
 
 /** UPDATE, DELETE, MERGE. */
-function planPinned(input: PlanInput): Plan {
+function planPinned(input: PlanInput, kind: string, tables: StatementTables): Plan {
+  const cursor = currentOf(input.statement)?.cursor_name
   const analysis = analyse(input, input.statement)
   const pins = pinsOf(analysis.root, analysis.flow.constants())
   const routed = routedStatement(input, analysis.tables, pins)
   const merge = input.statement.MergeStmt
-  if (merge !== undefined) return planMerge(analysis, merge, pins)
-  const cursor = currentOf(input.statement)?.cursor_name
+  if (merge !== undefined) return planMerge(analysis, kind, merge, pins)
   if (cursor !== undefined && pins.length !== 1) return refuse('current-of')
-  return {
-    kind: 'modify',
-    routed,
-    currentOf: cursor,
-    multi: () =>
-      orRefusal(() => (cursor === undefined ? planScatterModify(analysis) : refuse('current-of'))),
+  const onAll = (): ScatterModify => {
+    return cursor === undefined ? planScatterModify(analysis) : refuse('current-of')
   }
+  const multi = () => orRefusal(() => orMirrored(input, kind, tables, onAll))
+  return { kind: 'modify', routed, currentOf: cursor, multi }
 }
 
 /** MERGE whose source, target and new rows are all in one shard. */
-function planMerge(analysis: Analysis, merge: MergeStmt, pins: readonly Pin[]): Plan {
+function planMerge(analysis: Analysis, kind: string, merge: MergeStmt, pins: readonly Pin[]): Plan {
   const { input, root, tables } = analysis
   const table = root.relations[0]?.table
   if (table?.kind !== 'distributed') return refuse('merge')
@@ -113,6 +114,6 @@ function planMerge(analysis: Analysis, merge: MergeStmt, pins: readonly Pin[]): 
     kind: 'modify',
     routed,
     currentOf: undefined,
-    multi: () => ({ kind: 'refusal', id: 'merge' }),
+    multi: () => orRefusal(() => planMirrored(input, kind, tables)),
   }
 }

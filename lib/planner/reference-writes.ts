@@ -1,11 +1,14 @@
 import type { ReferenceTable } from '../catalog/catalog.ts'
 import { classifyFunction } from './builtin-functions.ts'
-import type { InsertThroughScratchPlan, ReferenceWritePlan } from './plan.ts'
+import { replaceTime } from './expressions.ts'
+import { orMirrored, planMirrored } from './mirror-planner.ts'
+import type { ReferenceWritePlan } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { Refusal, refuse } from './refusals.ts'
 import { planThroughScratch } from './scratch-planner.ts'
 import type { StatementTables } from './table-references.ts'
 import { builtinName, type InsertStmt, type Tree, walkTree } from './tree.ts'
+import type { InsertThroughScratchPlan, MirroredPlan } from './write-plans.ts'
 
 /**
  * INSERT, UPDATE or DELETE of a reference table: run on every node, so it must do the same on each. An INSERT that
@@ -13,27 +16,29 @@ import { builtinName, type InsertStmt, type Tree, walkTree } from './tree.ts'
  */
 export function planReferenceWrite(
   input: PlanInput,
+  kind: string,
   tables: StatementTables,
-): ReferenceWritePlan | InsertThroughScratchPlan {
-  const { InsertStmt, UpdateStmt, DeleteStmt, MergeStmt } = input.statement
-  if (MergeStmt !== undefined) return refuse('reference-merge')
+): ReferenceWritePlan | InsertThroughScratchPlan | MirroredPlan {
+  const { InsertStmt, UpdateStmt, DeleteStmt } = input.statement
   const target = (InsertStmt ?? UpdateStmt ?? DeleteStmt)?.relation
   const table = tables.references.find(({ node }) => node === target)?.table
-  const readsDistributed = tables.distributed.length > 0
-  const isPlainInsert = InsertStmt !== undefined && InsertStmt.onConflictClause === undefined
-  if (table?.kind !== 'reference' || (readsDistributed && !isPlainInsert))
-    return refuse('reference-write-source')
+  if (table?.kind !== 'reference') return planMirrored(input, kind, tables)
   const plan: ReferenceWritePlan = { kind: 'reference-write', table }
   const problem = problemOf(() => {
-    if (readsDistributed) refuse('reference-write-source')
-    if (tables.hasLocal) refuse('reference-write-local-source')
+    if (tables.distributed.length > 0 || tables.hasLocal) refuse('reference-write-source')
     checkDeterministic(input.statement)
     if (InsertStmt !== undefined) checkDefaults(InsertStmt, table)
     checkSetDefault(UpdateStmt?.targetList)
   })
   if (problem === undefined) return plan
-  if (!isPlainInsert) throw problem
-  return planThroughScratch(input, InsertStmt, table, tables)
+  const isOnly = tables.references.filter(({ role }) => role === 'target').length === 1
+  if (InsertStmt === undefined || !isOnly) return planMirrored(input, kind, tables)
+  const evaluated = () => planThroughScratch(input, InsertStmt, table, tables)
+  if (InsertStmt.onConflictClause === undefined) return orMirrored(input, kind, tables, evaluated)
+  // all nodes are told the same time
+  checkDeterministic(replaceTime({ onConflictClause: InsertStmt.onConflictClause }))
+  checkSetDefault(InsertStmt.onConflictClause.targetList)
+  return evaluated()
 }
 
 /** Why the statement must not run on each node by itself. */

@@ -93,6 +93,7 @@ export type InsertStmt = {
     readonly targetList?: readonly Tree[]
     readonly whereClause?: Tree
     readonly infer?: { readonly conname?: string }
+    readonly location?: number
   }
   readonly returningClause?: { readonly exprs?: readonly Tree[] }
   readonly returningList?: readonly Tree[]

@@ -78,6 +78,7 @@ export function usualTier(kind: Plan['kind']): QueryTier {
     case 'copy-query':
       return 'scatter'
     case 'pulled':
+    case 'mirrored':
       return 'pull'
     case 'insert-through-scratch':
     case 'declare-cursor':

@@ -57,7 +57,7 @@ t.test("a scratch table bears the user's name", async (t) => {
     s: 'pgloom_scratch',
     t: 'scratch_0123',
   }
-  t.same(mended(fields, { alias }), {
+  t.same(mended(fields, { aliases: [alias] }), {
     C: '22P02',
     M: 'in "events"',
     W: 'COPY events, line 2',

@@ -5,11 +5,11 @@ import { query } from '../../lib/executor/node-client.ts'
 import type {
   CombineQuery,
   CopyPlan,
-  InsertThroughScratchPlan,
   ScatterSelect,
   SelectPlan,
   ShardText,
 } from '../../lib/planner/plan.ts'
+import type { InsertThroughScratchPlan } from '../../lib/planner/write-plans.ts'
 import { execution, executorWorld, type World } from '../support/executor-world.ts'
 
 const executor = new Executor({
@@ -65,6 +65,7 @@ function scratchPlan(world: World, text: string): [InsertThroughScratchPlan, str
     target: { start, end: start + 'events'.length },
     targetSuffix: ' AS events',
     source: undefined,
+    upsert: undefined,
   }
   return [plan, text.replace('§', 'events')]
 }

@@ -150,6 +150,7 @@ const TABLES: readonly ClusterTable[] = [
   distributed('metrics', 'device_id', 'device_id int8, value numeric', [], 3),
   distributed('notes', 'owner', 'owner text, note text C', [], 4),
   reference('countries', 'code varchar, name varchar', ['code']),
+  reference('plain_countries', 'code varchar, name varchar', []),
   reference('currencies', 'code text, added timestamptz !', ['code']),
 ]
 

@@ -94,13 +94,18 @@ t.test('code that no statement names', async (t) => {
       t.equal(await app.value('SELECT lower(v) FROM events WHERE k = 1'), 'mine')
       t.equal(await app.value('SELECT count(DISTINCT lower(v)) FROM events'), '1')
       t.equal(await app.value("SELECT v || 'x' FROM events WHERE k = 1"), 'met')
-      for (const sql of [
-        'UPDATE events SET v = lower(v) WHERE k = 1',
-        "UPDATE events SET v = v || 'x' WHERE k = 1",
-        "DELETE FROM events WHERE lower(v) = 'mine'",
-      ]) {
-        t.equal((await app.simple(sql)).error?.sqlState, '0A000', sql)
-      }
+      // writes, which are evaluated where the function is
+      await app.run('BEGIN')
+      await app.run('UPDATE events SET v = lower(v) WHERE k = 1')
+      t.equal(await app.value('SELECT v FROM events WHERE k = 1'), 'mine')
+      await app.run("UPDATE events SET v = v || 'x' WHERE k = 1")
+      t.equal(await app.value('SELECT v FROM events WHERE k = 1'), 'met')
+      await app.run("DELETE FROM events WHERE lower(v) = 'mine'")
+      t.equal(await app.value('SELECT count(*) FROM events'), '0')
+      await app.run('ROLLBACK')
+      const upsert =
+        'INSERT INTO events VALUES (1) ON CONFLICT (k) DO UPDATE SET v = lower(events.v)'
+      t.equal((await app.simple(upsert)).error?.sqlState, '0A000')
       await app.run('RESET search_path')
       t.equal(await app.value('SELECT sum(abs(v)) FROM events WHERE k <= 20'), '1540')
       t.equal(await app.value('SELECT pg_catalog.lower(v) FROM events WHERE k = 1'), 'va1')

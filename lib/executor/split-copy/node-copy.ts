@@ -147,7 +147,11 @@ export class NodeCopy {
     const { text, positions } = target.text()
     const alias = target.alias()
     const lines = new ShardLines(alias?.shownName ?? tableName, head)
-    const mending: Mending = { positions, alias, where: (where) => lines.mend(where) }
+    const mending: Mending = {
+      positions,
+      aliases: alias === undefined ? [] : [alias],
+      where: (where) => lines.mend(where),
+    }
     const stream = new CopyInStream(connection, text, { signal: context.signal, reader, mending })
     stream.ended.catch(this.#world.fail)
     return { target, stream, lines, hasHead: false, byteLength: 0, isBroken: false }
