@@ -6,11 +6,11 @@ import type {
   ModifyPlan,
   Replacement,
   RoutedStatement,
-  ScatterModify,
   ScatterSelect,
   SelectPlan,
 } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
+import type { ScatterModify } from '../planner/write-plans.ts'
 import { currentShard } from './declare-cursor.ts'
 import { keysOf } from './execution-keys.ts'
 import { type ExplainRun, exactPlan, explainCombine } from './explain-combine.ts'

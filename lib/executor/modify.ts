@@ -1,4 +1,4 @@
-import type { ScatterModify } from '../planner/plan.ts'
+import type { ScatterModify } from '../planner/write-plans.ts'
 import { ConcatenatedRows } from './concatenated-rows.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import type { KeyReader } from './route.ts'

@@ -1,6 +1,6 @@
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
-import type { ReferenceWritePlan } from '../planner/plan.ts'
+import type { ReferenceWritePlan } from '../planner/write-plans.ts'
 import { parametersFor } from './parameter-types.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import { withReferenceWrites } from './reference-guard.ts'

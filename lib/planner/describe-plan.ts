@@ -11,12 +11,11 @@ import type {
   PulledPlan,
   RefusalPlan,
   RoutedStatement,
-  ScatterModify,
   ScatterSelect,
   SelectPlan,
   ShardText,
 } from './plan.ts'
-import type { InsertThroughScratchPlan, MirroredPlan } from './write-plans.ts'
+import type { InsertThroughScratchPlan, MirroredPlan, ScatterModify } from './write-plans.ts'
 
 /** A plan in words, for golden cases. `text` is the statement that it was made from. */
 export function describePlan(plan: Plan, text: Buffer): string {

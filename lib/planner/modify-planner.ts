@@ -2,7 +2,6 @@ import type { DistributedTable } from '../catalog/catalog.ts'
 import type { Analysis } from './analysis.ts'
 import { checkRowVolatility, checkVolatility, replaceTime } from './expressions.ts'
 import { areComparable } from './key-source.ts'
-import type { ScatterModify } from './plan.ts'
 import { coreShape, isStrongKey, provePushable } from './pushdown.ts'
 import { distributionKey } from './query-model.ts'
 import { refuse } from './refusals.ts'
@@ -10,6 +9,7 @@ import { distributedRelations } from './router.ts'
 import { workerFromText, workerFromTree } from './shard-text.ts'
 import { lastName, SYSTEM_COLUMNS } from './statement-checks.ts'
 import { type InsertStmt, type Tree, walkTree } from './tree.ts'
+import type { ScatterModify } from './write-plans.ts'
 
 /** UPDATE or DELETE in every shard that its pins allow. */
 export function planScatterModify(analysis: Analysis): ScatterModify {

@@ -3,10 +3,14 @@ import type {
   ClusterView,
   DistributedTable,
   MaterializedView,
-  ReferenceTable,
 } from '../catalog/catalog.ts'
 import type { ResultShape } from './cluster-results.ts'
-import type { InsertThroughScratchPlan, MirroredPlan } from './write-plans.ts'
+import type {
+  InsertThroughScratchPlan,
+  MirroredPlan,
+  ReferenceWritePlan,
+  ScatterModify,
+} from './write-plans.ts'
 
 /**
  * Plans are frozen values: cached, shared by all sessions, valid for one catalog version. What belongs to one
@@ -289,12 +293,6 @@ export type ModifyPlan = {
   readonly currentOf: string | undefined
 }
 
-export type ScatterModify = WorkerQuery & {
-  readonly kind: 'scatter-modify'
-  readonly table: DistributedTable
-  readonly pins: readonly Pin[]
-}
-
 /** INSERT … VALUES with constant or parameter keys. One row or many on one shard: `routed`. */
 export type InsertRowsPlan = {
   readonly kind: 'insert-rows'
@@ -304,12 +302,6 @@ export type InsertRowsPlan = {
   readonly rows: readonly { readonly range: TextRange; readonly key: KeySource }[]
   readonly hasReturning: boolean
   readonly hasOnConflict: boolean
-}
-
-/** The same text on every node, in one order (coordinator first). */
-export type ReferenceWritePlan = {
-  readonly kind: 'reference-write'
-  readonly table: ReferenceTable
 }
 
 export type CopyPlan = {

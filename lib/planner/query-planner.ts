@@ -6,7 +6,7 @@ import { planLocal } from './local-planner.ts'
 import { orMirrored, planMirrored } from './mirror-planner.ts'
 import { planScatterModify } from './modify-planner.ts'
 import { orRefusal } from './or-refusal.ts'
-import type { Pin, Plan, ScatterModify } from './plan.ts'
+import type { Pin, Plan } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { orAll, planAll } from './planned-all.ts'
 import { orPulled, planPulled } from './pull-planner.ts'
@@ -19,6 +19,7 @@ import { currentOf } from './statement-checks.ts'
 import type { StatementTables } from './table-references.ts'
 import type { MergeStmt } from './tree.ts'
 import { callsCode, callsShadowed } from './user-code.ts'
+import type { ScatterModify } from './write-plans.ts'
 
 /** SELECT, INSERT, UPDATE, DELETE and MERGE that name at least one cluster table. */
 export function planQuery(input: PlanInput, kind: string, tables: StatementTables): Plan {

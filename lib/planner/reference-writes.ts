@@ -2,13 +2,12 @@ import type { ReferenceTable } from '../catalog/catalog.ts'
 import { classifyFunction } from './builtin-functions.ts'
 import { replaceTime } from './expressions.ts'
 import { orMirrored, planMirrored } from './mirror-planner.ts'
-import type { ReferenceWritePlan } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { Refusal, refuse } from './refusals.ts'
 import { planThroughScratch } from './scratch-planner.ts'
 import type { StatementTables } from './table-references.ts'
 import { builtinName, type InsertStmt, type Tree, walkTree } from './tree.ts'
-import type { InsertThroughScratchPlan, MirroredPlan } from './write-plans.ts'
+import type { InsertThroughScratchPlan, MirroredPlan, ReferenceWritePlan } from './write-plans.ts'
 
 /**
  * INSERT, UPDATE or DELETE of a reference table: run on every node, so it must do the same on each. An INSERT that

@@ -65,3 +65,15 @@ export type MirroredPlace = TextRange & {
   readonly target: number
   readonly suffix: string
 }
+
+/** The same text on every node, in one order (coordinator first). */
+export type ReferenceWritePlan = {
+  readonly kind: 'reference-write'
+  readonly table: ReferenceTable
+}
+
+export type ScatterModify = WorkerQuery & {
+  readonly kind: 'scatter-modify'
+  readonly table: DistributedTable
+  readonly pins: readonly Pin[]
+}

@@ -274,7 +274,8 @@ t.test('EXPLAIN of every kind of plan', async (t) => {
       const proxy = await pair.proxy.simple(sql)
       t.equal(proxy.error?.sqlState, stock.error?.sqlState, sql)
     }
-    const refused = 'UPDATE users SET tenant = tenant + 1'
+    const refused =
+      'INSERT INTO users (tenant) VALUES (1) ON CONFLICT (tenant) DO UPDATE SET tenant = 2'
     const plain = await pair.proxy.simple(refused)
     const { error } = await pair.proxy.simple(`EXPLAIN ${refused}`)
     t.ok(error !== undefined)
