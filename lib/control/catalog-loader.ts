@@ -2,7 +2,6 @@ import {
   type Catalog,
   type ClusterNode,
   type ClusterTable,
-  type ClusterView,
   type Column,
   type DistributedTable,
   type MaterializedView,
@@ -11,7 +10,7 @@ import {
   type UserCode,
   type UserType,
 } from '../catalog/catalog.ts'
-import { INVOKES_SQL, VIEW_STATE_SQL } from '../catalog/view-state.ts'
+import { READING_SQL, type ViewDocument, viewOf, viewsSql } from '../catalog/view-document.ts'
 import type { NodeAddress } from './metadata-schema.ts'
 import { shardSchema } from './shard-schema.ts'
 import { USER_CODE_SQL } from './user-code-sql.ts'
@@ -41,12 +40,6 @@ type TableDocument = {
   readonly primaryKey: readonly string[] | null
   readonly hasTriggers: boolean
   readonly shards: readonly ShardDocument[] | null
-}
-
-type ViewDocument = Omit<ClusterView, 'columns' | 'owner' | 'relationOids'> & {
-  readonly columns: readonly string[] | null
-  readonly owner: string | null
-  readonly relationOids: readonly number[] | null
 }
 
 type MaterializedViewDocument = Omit<MaterializedView, 'query'> & { readonly queryOid: number }
@@ -89,25 +82,6 @@ const SHARDS = `
       WHERE p.shardid = s.shardid AND n.noderole = 'primary')) ORDER BY s.shardminvalue::int)
   FROM pgloom.pg_dist_shard s WHERE s.logicalrelid = t.logicalrelid`
 
-const RULE_RELATIONS = `
-  SELECT DISTINCT d.refobjid FROM pg_rewrite w JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
-    AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> c.oid
-  WHERE w.ev_class = c.oid AND w.rulename = '_RETURN'`
-
-const VIEWS = `
-  SELECT json_agg(json_build_object('oid', c.oid::int8, 'schema', x.nspname, 'name', c.relname,
-    'columns', (SELECT json_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0),
-    'definition', rtrim(pg_get_viewdef(c.oid), ';'),
-    'owner', CASE WHEN NOT ${INVOKES_SQL} THEN pg_get_userbyid(c.relowner) END,
-    'updatable', CASE WHEN c.relhastriggers OR c.reloptions::text ~* 'security_barrier=(true|on|yes|1)'
-      OR EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.rulename <> '_RETURN')
-      OR EXISTS (SELECT FROM pg_attrdef f WHERE f.adrelid = c.oid) THEN 0 ELSE pg_relation_is_updatable(c.oid, false) END,
-    'hasCheckOption', coalesce(c.reloptions::text ~ 'check_option=', false),
-    'relationOids', (SELECT json_agg(r.refobjid::int8 ORDER BY r.refobjid) FROM (${RULE_RELATIONS}) r),
-    'state', (${VIEW_STATE_SQL})) ORDER BY c.oid)
-  FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace
-  WHERE c.oid IN (SELECT oid FROM reading) AND c.relkind = 'v' AND c.relpersistence <> 't' AND x.nspname !~ '^pgloom(_(?!matview$)|$)'`
-
 /** Each reads nothing but the view that keeps its query. */
 const MATERIALIZED = `SELECT c.oid, x.nspname, c.relname, pg_get_userbyid(c.relowner) AS owner, d.refobjid AS query
   FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace
@@ -116,15 +90,10 @@ const MATERIALIZED = `SELECT c.oid, x.nspname, c.relname, pg_get_userbyid(c.relo
   JOIN pg_class q ON q.oid = d.refobjid JOIN pg_namespace y ON y.oid = q.relnamespace AND y.nspname = 'pgloom_matview'
   WHERE c.relkind = 'm'`
 
+const VIEWS = viewsSql("c.relpersistence <> 't' AND x.nspname !~ '^pgloom(_(?!matview$)|$)'")
+
 const READ_DOCUMENT = `
-WITH RECURSIVE reading(oid) AS (
-  SELECT logicalrelid::oid FROM pgloom.pg_dist_partition WHERE partmethod = 'h'
-  UNION
-  SELECT w.ev_class FROM reading r JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = r.oid
-    AND d.classid = 'pg_rewrite'::regclass
-  JOIN pg_rewrite w ON w.oid = d.objid AND w.ev_class <> r.oid AND w.rulename = '_RETURN'
-  JOIN pg_class v ON v.oid = w.ev_class AND v.relkind = 'v'
-)
+${READING_SQL}
 SELECT json_build_object(
   'version', (SELECT max(version) FROM pgloom.pg_dist_catalog_version),
   'nodes', (SELECT json_agg(json_build_object('nodeId', nodeid, 'groupId', groupid, 'host', nodename,
@@ -299,16 +268,6 @@ function viewsOf(document: Document | undefined): Pick<Catalog, 'views' | 'mater
     materialized.map((view) => [tableKey(view.schema, view.name), view]),
   )
   return { views: byName, materializedViews }
-}
-
-function viewOf(view: ViewDocument): ClusterView {
-  const { columns, owner, relationOids } = view
-  return Object.freeze({
-    ...view,
-    columns: Object.freeze(columns ?? []),
-    owner: owner ?? undefined,
-    relationOids: Object.freeze(relationOids ?? []),
-  })
 }
 
 function shardOf(userSchema: string, shard: ShardDocument, index: number): Shard {

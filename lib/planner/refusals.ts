@@ -171,12 +171,6 @@ export const REFUSALS = {
     example:
       "INSERT INTO currencies (code) VALUES ('eur') ON CONFLICT (code) DO UPDATE SET added = DEFAULT",
   },
-  'view-over-distributed': {
-    sqlState: NOT_SUPPORTED,
-    message: 'temporary views over distributed tables are not supported yet',
-    hint: 'Use an ordinary view, or CREATE TABLE … AS.',
-    example: 'CREATE TEMPORARY VIEW v AS SELECT * FROM events',
-  },
   'view-write': {
     sqlState: NOT_SUPPORTED,
     message: 'this write to a view over distributed tables is not supported',

@@ -1,4 +1,10 @@
-import type { Catalog, ClusterTable, DistributedTable, ReferenceTable } from '../catalog/catalog.ts'
+import type {
+  Catalog,
+  ClusterTable,
+  ClusterView,
+  DistributedTable,
+  ReferenceTable,
+} from '../catalog/catalog.ts'
 import { resolveTable } from '../catalog/catalog-lookup.ts'
 import { isRecord, type RangeVar, type Tree, type WithClause } from './tree.ts'
 
@@ -6,6 +12,8 @@ export type NameContext = {
   readonly catalog: Catalog
   readonly searchPath: readonly string[]
   readonly temporaryNames: ReadonlySet<string>
+  /** The session's own, over distributed tables. Absent: there are none. */
+  readonly temporaryViews?: ReadonlyMap<string, ClusterView> | undefined
 }
 
 /** One mention of a relation (not of a CTE) somewhere in a statement. */

@@ -101,7 +101,7 @@ function planOfKind(
     case 'RuleStmt':
       return targetOf(input, body) === undefined ? undefined : refuse('triggers')
     default:
-      return refusalOfKind(kind, body, tables)
+      return undefined
   }
 }
 
@@ -122,13 +122,6 @@ function planLock(body: Fields, { references }: StatementTables): LockPlan | und
   if (tables.length === 0) return undefined
   const mode = LOCK_MODES[Number(body['mode'] ?? 0) - 1] ?? refuse('utility', 'LOCK TABLE')
   return { kind: 'lock', tables: [...new Set(tables)], mode, isNowait: body['nowait'] === true }
-}
-
-function refusalOfKind(kind: string, body: Fields, tables: StatementTables): undefined {
-  if (tables.distributed.length === 0) return undefined
-  const view = kind === 'ViewStmt' ? (body['view'] as RangeVar | undefined) : undefined
-  if (view?.relpersistence === 't') refuse('view-over-distributed')
-  return undefined
 }
 
 function targetOf(input: PlanInput, body: Fields): ClusterTable | undefined {

@@ -39,7 +39,7 @@ export function expandViews(
   statement: Tree,
   parser: ParserHost,
 ): ExpandedStatement | undefined {
-  if (context.catalog.views.size === 0) return undefined
+  if (context.catalog.views.size === 0 && context.temporaryViews === undefined) return undefined
   const [kind = ''] = Object.keys(statement)
   const found = viewReferences(context, statement)
   if (found.length === 0) return undefined
@@ -67,15 +67,26 @@ function viewReferences(context: NameContext, statement: Tree): readonly ViewRef
     const isElsewhere =
       node.catalogname !== undefined && node.catalogname !== context.catalog.database
     if (table !== undefined || role === 'created' || isElsewhere) return []
-    const view = resolveView(
-      context.catalog,
-      context.searchPath,
-      node.schemaname,
-      node.relname ?? '',
-      context.temporaryNames,
-    )
+    const view =
+      temporaryView(context, node) ??
+      resolveView(
+        context.catalog,
+        context.searchPath,
+        node.schemaname,
+        node.relname ?? '',
+        context.temporaryNames,
+      )
     return view === undefined ? [] : [{ ...reference, view }]
   })
+}
+
+function temporaryView(
+  { temporaryViews, searchPath }: NameContext,
+  { schemaname, relname = '' }: RangeVar,
+): ClusterView | undefined {
+  const isMeant =
+    schemaname === undefined ? !searchPath.includes('pg_temp') : schemaname === 'pg_temp'
+  return isMeant ? temporaryViews?.get(relname) : undefined
 }
 
 function isMaterialized(statement: Tree): boolean {

@@ -143,6 +143,7 @@ export class SessionCommands {
     if (what === 'temp') {
       await this.#prepared?.relayOnCoordinator(planned, describes)
       transaction.reviewPins()
+      this.#parts.temporaryViews.noteChange()
       return undefined
     }
     if (transaction.status !== TransactionStatus.idle) {
@@ -153,6 +154,7 @@ export class SessionCommands {
     }
     prepared.clear()
     temporaryNames.clear()
+    this.#parts.temporaryViews.clear()
     channels.clear()
     await transaction.discardAll()
     await this.settings.resetAll()

@@ -27,6 +27,7 @@ import { SettingCommands } from './setting-commands.ts'
 import { StatementClock, usualTier } from './statement-clock.ts'
 import { type PlanCache, StatementPlanner } from './statement-planner.ts'
 import type { StatementRelay } from './statement-relay.ts'
+import { TemporaryViews } from './temporary-views.ts'
 
 /** What the session lends to its parts. */
 export type SessionFrame = {
@@ -77,6 +78,7 @@ export function makeParts(
   const { sessionId, output, relay, counters, signal, track } = frame
   const settings = new SessionSettings()
   const temporaryNames = new Set<string>()
+  const temporaryViews = new TemporaryViews()
   const channels: SessionChannels = new SessionChannels(
     () => pools.listener(coordinatorOf(shared.current()), login.database, user),
     {
@@ -92,19 +94,14 @@ export function makeParts(
     ...lending,
     counters,
     temporaryNames,
-    followers: [catalogs, channels],
+    followers: [catalogs, channels, temporaryViews],
     log: log.with({ session: sessionId }),
   })
   const spare = new SparePools(lending)
   const clock = new StatementClock(counters, observer)
   const context = () => {
-    const own = new SessionStatementContext(
-      transaction,
-      catalogs.current(),
-      output,
-      signal(),
-      spare,
-    )
+    const current = catalogs.current()
+    const own = new SessionStatementContext(transaction, current, output, signal(), spare)
     track(own)
     return own
   }
@@ -127,6 +124,7 @@ export function makeParts(
     clock,
     counters,
     temporaryNames,
+    temporaryViews,
     commands,
     signal,
     context,

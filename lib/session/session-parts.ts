@@ -14,6 +14,7 @@ import type { SessionServers } from './session-servers.ts'
 import type { StatementClock } from './statement-clock.ts'
 import type { StatementPlanner } from './statement-planner.ts'
 import type { StatementRelay } from './statement-relay.ts'
+import type { TemporaryViews } from './temporary-views.ts'
 
 /** What the parts of one session share. Made once, when the client has logged in. */
 export type SessionParts = {
@@ -38,6 +39,7 @@ export type SessionParts = {
   readonly counters: TrafficCounters
   /** Names of temporary relations that the session has created; on the coordinator. */
   readonly temporaryNames: Set<string>
+  readonly temporaryViews: TemporaryViews
   /** Of the statement at hand; aborted by a CancelRequest and when the client is gone. */
   signal(): AbortSignal
   /** The executor's view of the statement at hand. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
-import type { Catalog } from '../catalog/catalog.ts'
+import type { Catalog, ClusterView } from '../catalog/catalog.ts'
 import { characterCount } from '../executor/position-map.ts'
 import { planMaterialization } from '../planner/materialized-views.ts'
 import type { Plan, ViewUse } from '../planner/plan.ts'
@@ -46,6 +46,7 @@ export type PlanningWorld = {
   readonly isShared: boolean
   readonly searchPath: readonly string[]
   readonly temporaryNames: ReadonlySet<string>
+  readonly temporaryViews?: ReadonlyMap<string, ClusterView> | undefined
 }
 
 /** A plan that holds for every literal, and the world it holds in. */

@@ -90,13 +90,15 @@ export class StatementRunner {
     const { catalogs, temporaryNames } = this.#parts
     const { isShared } = catalogs
     const searchPath = this.#searchPath()
-    return { catalog: catalogs.current(), isShared, searchPath, temporaryNames }
+    const temporaryViews = this.#parts.temporaryViews.all
+    return { catalog: catalogs.current(), isShared, searchPath, temporaryNames, temporaryViews }
   }
 
   /** false: the metadata or the search path have changed since. */
   isCurrent(planned: PlannedStatement): boolean {
     return (
       planned.catalog === this.#parts.catalogs.current() &&
+      this.#parts.temporaryViews.holds(planned.views) &&
       planned.searchPath === this.#searchPath()
     )
   }
@@ -229,7 +231,10 @@ export class StatementRunner {
     try {
       await checkViews(views, await this.coordinator())
     } catch (error) {
-      if (error instanceof ViewChanged) this.noteCatalogChange()
+      if (error instanceof ViewChanged) {
+        this.noteCatalogChange()
+        this.#parts.temporaryViews.noteChange()
+      }
       throw error
     }
   }
@@ -249,8 +254,9 @@ export class StatementRunner {
   }
 
   /** After a statement that runs as it is has succeeded. */
-  noteLocal({ plan, catalog }: PlannedStatement): void {
+  noteLocal({ plan, catalog, text }: PlannedStatement): void {
     if (plan.kind !== 'local') return
+    if (plan.changesCatalog) this.#parts.temporaryViews.noteStatement(text)
     if (plan.changesCatalog && plan.pin !== 'temporary table') this.noteCatalogChange()
     if (plan.changesCatalog || plan.cursor !== undefined) this.#parts.transaction.reviewPins()
     if (plan.cursor === undefined) return
@@ -276,13 +282,17 @@ export class StatementRunner {
 
   /** false: freshen() first, then plan. */
   get isFresh(): boolean {
-    return !this.#parts.catalogs.isStale && this.#parts.transaction.isProven
+    const { catalogs, transaction, temporaryViews } = this.#parts
+    return !(catalogs.isStale || temporaryViews.isStale) && transaction.isProven
   }
 
   async freshen(): Promise<void> {
     const { transaction, catalogs, signal } = this.#parts
     await transaction.proven()
     if (catalogs.isStale) await catalogs.freshen(transaction, signal())
+    await this.#parts.temporaryViews.freshen(transaction, catalogs.current(), () =>
+      this.coordinator(),
+    )
   }
 
   /** When the session stands outside a transaction again. */
