@@ -117,21 +117,24 @@ export class FastPath implements ParkedMessageOwner {
     if (end === 0 || !this.#isReady() || this.#parts.output.isCongested) return start
     this.#isUnderWay = true
     if (type === Frontend.query) return this.#query(chunk, start, end) ? end : start
-    return this.#group(chunk, start, end, chunkEnd) ? group.end : start
+    return this.#group(chunk, start, end, chunkEnd)
   }
 
   /** Messages up to Sync, of which the first ends at `end`. */
-  #group(chunk: Buffer, start: number, end: number, chunkEnd: number): boolean {
-    if (chunk[start] === Frontend.bind) return this.#bind(chunk, start, end, chunkEnd)
-    return this.#parse(chunk, start, end, chunkEnd)
+  #group(chunk: Buffer, start: number, end: number, chunkEnd: number): number {
+    const isBind = chunk[start] === Frontend.bind
+    const bindEnd = isBind ? end : messageEnd(Frontend.bind, chunk, end, chunkEnd)
+    if (bindEnd === 0 || !group.read(chunk, isBind ? start : end, bindEnd, chunkEnd)) return start
+    // while this statement is carried out, others may read groups of theirs
+    const groupEnd = group.end
+    if (groupEnd - start > MAX_MESSAGE_BYTES) return start
+    const isTaken = isBind ? this.#bind(chunk, start) : this.#parse(chunk, start, end)
+    return isTaken ? groupEnd : start
   }
 
   /** Parse of the unnamed statement and all that runs it, as most drivers send what isn't prepared. */
-  #parse(chunk: Buffer, start: number, end: number, chunkEnd: number): boolean {
-    const bindEnd = messageEnd(Frontend.bind, chunk, end, chunkEnd)
-    if (bindEnd === 0 || !parse.read(chunk, start, end)) return false
-    const isGroup = group.read(chunk, end, bindEnd, chunkEnd) && group.nameStart === group.nameEnd
-    if (!isGroup || group.end - start > MAX_MESSAGE_BYTES) return false
+  #parse(chunk: Buffer, start: number, end: number): boolean {
+    if (group.nameStart !== group.nameEnd || !parse.read(chunk, start, end)) return false
     if (this.#parts.catalogs.current().userTypes !== undefined) {
       if (!group.describes || parse.types(chunk).some(isUserType)) return false
     }
@@ -183,14 +186,13 @@ export class FastPath implements ParkedMessageOwner {
     } else writeSpliced(out, chunk, start, end, literals, splices, shardIndex, positions)
   }
 
-  #bind(chunk: Buffer, start: number, end: number, chunkEnd: number): boolean {
+  #bind(chunk: Buffer, start: number): boolean {
     const { prepared } = this.#parts
-    if (!group.read(chunk, start, end, chunkEnd)) return false
     const length = group.end - start
     const { nameStart, nameEnd } = group
     const statement = nameStart === nameEnd ? undefined : prepared.findIn(chunk, nameStart, nameEnd)
     const planned = statement?.planned
-    if (length > MAX_MESSAGE_BYTES || statement === undefined || planned === undefined) return false
+    if (statement === undefined || planned === undefined) return false
     if (planned.plan.kind === 'session') {
       if (group.valueCount > 0) return false
       const { text } = planned
@@ -285,7 +287,7 @@ export class FastPath implements ParkedMessageOwner {
     if (this.#parts.catalogs.isStale) return false
     const { length } = message
     if (message[0] === Frontend.query) return this.#query(message, 0, length)
-    return this.#group(message, 0, 1 + message.readInt32BE(1), length)
+    return this.#group(message, 0, 1 + message.readInt32BE(1), length) > 0
   }
 
   /** In a block the unnamed portal outlives Sync. */
