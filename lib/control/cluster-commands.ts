@@ -16,6 +16,7 @@ import { dropTables } from './drop-tables.ts'
 import { evaluateArguments, inferParameterTypes } from './function-arguments.ts'
 import { refreshSizes } from './refresh-sizes.ts'
 import { runOnAll } from './run-ddl.ts'
+import { runExtensionDdl } from './run-extension-ddl.ts'
 import { runIndexDdl } from './run-index-ddl.ts'
 import { maintain, truncate } from './run-maintenance.ts'
 import { runTypeDdl } from './run-type-ddl.ts'
@@ -101,6 +102,9 @@ async function runInTransaction(run: CommandRun, plan: DdlPlan, text: Buffer): P
     case 'ALTER TYPE':
     case 'DROP TYPE':
       return runTypeDdl(run, plan, text.toString('utf8'))
+    case 'CREATE EXTENSION':
+    case 'DROP EXTENSION':
+      return runExtensionDdl(run, plan, text.toString('utf8'))
     case 'CREATE INDEX':
     case 'ALTER TABLE':
     case 'GRANT':

@@ -100,8 +100,8 @@ function describeCurrentOf(plan: SelectPlan | ModifyPlan): string {
 
 function describeDdl(plan: DdlPlan): string {
   const tables = plan.tables.map(({ name }) => name).join(', ')
-  const named = [...plan.indexNames, ...(plan.typeNames ?? [])]
-  const indexes = named.map(({ name }) => name).join(', ')
+  const named = [...plan.indexNames, ...(plan.typeNames ?? [])].map(({ name }) => name)
+  const indexes = [...named, ...(plan.extensionNames ?? [])].join(', ')
   const splices = plan.splices.map(({ start, table }) => `${table.name}@${start}`).join(' ')
   return `ddl ${plan.command} ${tables}${indexes} ${splices}`.trim()
 }

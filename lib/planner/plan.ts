@@ -368,6 +368,8 @@ export type DdlPlan = {
   readonly indexNames: readonly ObjectName[]
   /** ALTER TYPE, DROP TYPE and the same of domains: their names, which may be of types that only the coordinator has. */
   readonly typeNames?: readonly ObjectName[]
+  /** CREATE EXTENSION, DROP EXTENSION. */
+  readonly extensionNames?: readonly string[]
 }
 
 /**
@@ -406,6 +408,8 @@ export type DdlCommand =
   | 'ALTER INDEX'
   | 'ALTER TABLE'
   | 'ALTER TYPE'
+  | 'CREATE EXTENSION'
+  | 'DROP EXTENSION'
   | 'DROP TYPE'
   | 'DROP TABLE'
   | 'TRUNCATE TABLE'

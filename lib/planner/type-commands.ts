@@ -13,6 +13,23 @@ export function planTypeCommand(input: PlanInput, kind: string, body: Fields): D
   return { kind: 'ddl', command, tables: [], splices: [], indexNames: [], typeNames: names }
 }
 
+/** For all nodes: what tables of theirs may use is to be there first, and gone with the rest. */
+export function planExtensionCommand(
+  { catalog }: PlanInput,
+  kind: string,
+  body: Fields,
+): DdlPlan | undefined {
+  if (!catalog.isInstalled || catalog.nodes.length < 2) return undefined
+  const base = { kind: 'ddl', tables: [], splices: [], indexNames: [] } as const
+  if (kind === 'CreateExtensionStmt') {
+    const extensionNames = [String(body['extname'] ?? '')]
+    return { ...base, command: 'CREATE EXTENSION', extensionNames }
+  }
+  if (kind !== 'DropStmt' || body['removeType'] !== 'OBJECT_EXTENSION') return undefined
+  const extensionNames = strings(body['objects'] as readonly Tree[] | undefined)
+  return { ...base, command: 'DROP EXTENSION', extensionNames }
+}
+
 const TYPES: ReadonlySet<unknown> = new Set(['OBJECT_TYPE', 'OBJECT_DOMAIN'])
 
 function namesOf(kind: string, body: Fields): readonly ObjectName[] {

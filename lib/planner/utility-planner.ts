@@ -9,7 +9,7 @@ import { relationQualifier } from './qualifiers.ts'
 import { refuse } from './refusals.ts'
 import { resolveRangeVar, type StatementTables, tableReferences } from './table-references.ts'
 import { isRecord, type RangeVar, strings, type Tree } from './tree.ts'
-import { planTypeCommand } from './type-commands.ts'
+import { planExtensionCommand, planTypeCommand } from './type-commands.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -23,7 +23,9 @@ export function planUtility(
   const tables = tableReferences(input, body)
   checkRelatives(input, kind, body)
   const planned =
-    planTypeCommand(input, kind, body) ?? planOfKind(input, kind, body, tables, planPart)
+    planTypeCommand(input, kind, body) ??
+    planExtensionCommand(input, kind, body) ??
+    planOfKind(input, kind, body, tables, planPart)
   if (planned !== undefined) return planned
   const isNamed = tables.distributed.length + tables.reference.length > 0
   if (isNamed && !MAY_NAME_CLUSTER_TABLES.has(kind)) return refuse('utility', commandName(kind))
