@@ -237,3 +237,15 @@ BEGIN
   LOCK TABLE pgloom.pg_dist_transaction IN SHARE MODE;
 END $$;
 `
+
+export const LOCK_WAITERS_SQL = `
+-- Transactions over several nodes that run a statement for longer than deadlock_timeout; only proxies write here.
+CREATE UNLOGGED TABLE pgloom.pg_dist_lock_waiter (
+  proxy text NOT NULL,
+  key text NOT NULL,
+  started_at_ms float8 NOT NULL,
+  backends text NOT NULL,
+  seen_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (proxy, key)
+);
+`

@@ -63,6 +63,15 @@ export class Participants {
     return this.#byNode.get(nodeId)?.hasWritten === true
   }
 
+  /** The block has failed for good: locks go now, as in Postgres, not when the client says ROLLBACK. */
+  abort(): void {
+    for (const connection of this.connections) {
+      const isIdle = connection.state === 'ready' && connection.openRequests === 0
+      const isSound = connection.transactionStatus === TransactionStatus.inTransaction
+      if (isIdle && isSound) void query(connection, 'ROLLBACK').catch(() => undefined)
+    }
+  }
+
   /** Of all that can still be reached. */
   async rollback(): Promise<void> {
     const living = this.connections.filter((connection) => connection.state === 'ready')

@@ -49,8 +49,8 @@ export class ReplayLog {
     this.#entries.length = this.#find(name) + 1
   }
 
-  has(name: string): boolean {
-    return this.#entries.some((entry) => entry.savepoint === name)
+  get hasSavepoints(): boolean {
+    return this.#entries.some((entry) => entry.savepoint !== undefined)
   }
 
   #find(name: string): number {

@@ -53,6 +53,8 @@ export class SessionTransaction {
   readonly sequences = new SequenceOwnership()
   /** Blocks opened so far. */
   blocks = 0
+  /** When the last of them was, by the clock of the day. */
+  openedAtMs = 0
   readonly #options: SessionTransactionOptions
   readonly #followers: TransactionFollowers
   readonly #lender: ConnectionLender
@@ -437,6 +439,7 @@ export class SessionTransaction {
     this.#releaseBorrowed()
     this.#block = block
     this.blocks++
+    this.openedAtMs = Date.now()
     this.#hasFailed = false
     this.#isLost = false
     this.#slippedError = undefined
@@ -458,15 +461,15 @@ export class SessionTransaction {
   }
 
   #setTemporaryNames({ node }: BackendConnection, names: readonly string[]): void {
-    const { temporaryNames } = this.#options
-    if (temporaryNames === undefined || node.nodeId !== this.#lender.coordinator.nodeId) return
-    temporaryNames.clear()
-    for (const name of names) temporaryNames.add(name)
+    if (node.nodeId !== this.#lender.coordinator.nodeId) return
+    this.#options.temporaryNames?.clear()
+    for (const name of names) this.#options.temporaryNames?.add(name)
   }
 
   #fail(): void {
     this.#hasFailed = true
     this.#isLost = this.connections.some((connection) => connection.state === 'closed')
+    if (!this.isImplicit && !this.#replay.hasSavepoints) this.#participants.abort()
   }
 
   async #prepareCommit(): Promise<void> {

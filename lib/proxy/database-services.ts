@@ -6,6 +6,7 @@ import type { Catalog, CatalogSource } from '../catalog/catalog.ts'
 import type { Config, ConfigDatabase } from '../config/config.ts'
 import { CatalogWatcher } from '../control/catalog-watcher.ts'
 import { ControlCommands } from '../control/cluster-commands.ts'
+import { DeadlockDetector } from '../control/deadlock-detector.ts'
 import { TransactionRecovery } from '../control/transaction-recovery.ts'
 import { Executor } from '../executor/executor.ts'
 import type { DatabaseServices } from '../session/session-services.ts'
@@ -79,10 +80,21 @@ export function makeWatcher(
   })
 }
 
+type OwnParts = { readonly pools: Pools; readonly watcher: CatalogWatcher; readonly log: Log }
+
+export function makeDeadlockDetector(
+  { metadata_user: user }: Config,
+  { name }: ConfigDatabase,
+  { pools, watcher, log }: OwnParts,
+): DeadlockDetector {
+  const own = log.with({ database: name })
+  return new DeadlockDetector({ pools, catalog: watcher, database: name, user, log: own })
+}
+
 export function makeRecovery(
   config: Config,
   { name }: ConfigDatabase,
-  { pools, watcher, log }: { pools: Pools; watcher: CatalogWatcher; log: Log },
+  { pools, watcher, log }: OwnParts,
 ): TransactionRecovery {
   return new TransactionRecovery({
     pools,

@@ -2,12 +2,14 @@ import { LruMap } from '../base/lru-map.ts'
 import type { CatalogSource } from '../catalog/catalog.ts'
 import type { Config, ConfigDatabase } from '../config/config.ts'
 import type { CatalogWatcher } from '../control/catalog-watcher.ts'
+import type { DeadlockDetector } from '../control/deadlock-detector.ts'
 import type { TransactionRecovery } from '../control/transaction-recovery.ts'
 import type { DatabaseServices } from '../session/session-services.ts'
 import {
   type DatabasesOptions,
   databaseServices,
   localCatalog,
+  makeDeadlockDetector,
   makeRecovery,
   makeWatcher,
 } from './database-services.ts'
@@ -25,6 +27,7 @@ class ShardedDatabase {
   readonly #options: DatabasesOptions
   readonly #database: ConfigDatabase
   readonly watcher: CatalogWatcher
+  readonly deadlocks: DeadlockDetector
   readonly #recovery: TransactionRecovery
 
   constructor(options: DatabasesOptions, database: ConfigDatabase) {
@@ -32,7 +35,9 @@ class ShardedDatabase {
     this.#options = options
     this.#database = database
     this.watcher = makeWatcher(options, database)
-    this.#recovery = makeRecovery(config, database, { pools, watcher: this.watcher, log })
+    const own = { pools, watcher: this.watcher, log }
+    this.#recovery = makeRecovery(config, database, own)
+    this.deadlocks = makeDeadlockDetector(config, database, own)
   }
 
   /** Returns when the metadata are known. */
@@ -49,7 +54,7 @@ class ShardedDatabase {
   }
 
   async stop(): Promise<void> {
-    await this.#recovery.stop()
+    await Promise.all([this.#recovery.stop(), this.deadlocks.stop()])
     await this.watcher.stop()
   }
 }
@@ -126,6 +131,10 @@ export class Databases {
     const made = databaseServices(this.#options, database, name, localCatalog(database, name))
     this.#automatic.set(name, made)
     return made
+  }
+
+  deadlockDetector(name: string): DeadlockDetector | undefined {
+    return this.#entries.get(name)?.sharded?.deadlocks
   }
 
   #sharded(): ShardedDatabase[] {

@@ -48,7 +48,9 @@ export class Router {
     const slots = host.connectionSlots
     this.#targets = new ServerTargets(config)
     this.#pools = new Pools({ ...this.#poolsOptions(), slots })
-    this.#timers = new SessionTimers(timeLimits(config))
+    this.#timers = new SessionTimers(timeLimits(config), undefined, (database) =>
+      this.#databases.deadlockDetector(database),
+    )
     this.#databases = new Databases({
       config,
       pools: this.#pools,

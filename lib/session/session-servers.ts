@@ -1,5 +1,6 @@
 import type { Lane } from '../backend/lane.ts'
 import { BackendLost } from '../base/errors.ts'
+import type { Backend } from '../executor/lock-waiter.ts'
 import type { SessionTransaction } from '../executor/transaction.ts'
 import { writeNotice } from '../wire/error-messages.ts'
 import type { ClientOutput } from './client-output.ts'
@@ -22,6 +23,18 @@ export class SessionServers {
   /** For a connection, in milliseconds of performance.now(); 0: it doesn't wait. */
   get waitingSinceMs(): number {
     return this.#transaction.waitingSinceMs
+  }
+
+  /** When the transaction block began, by the clock of the day; 0: there is none. */
+  get blockOpenedAtMs(): number {
+    return this.#transaction.isInBlock ? this.#transaction.openedAtMs : 0
+  }
+
+  get backends(): readonly Backend[] {
+    return this.#transaction.cancellable.map(({ node, processId }) => ({
+      nodeId: node.nodeId,
+      processId,
+    }))
   }
 
   /** In PgBouncer's words. Not while a statement that waits for one more connection has others that may be answering. */

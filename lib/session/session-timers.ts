@@ -1,5 +1,6 @@
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
+import type { Backend, LockWaitObserver } from '../executor/lock-waiter.ts'
 
 /** 0: no limit. Names and meaning are PgBouncer's. */
 export type SessionLimits = {
@@ -30,12 +31,16 @@ export type Activity = 'logging in' | 'idle' | 'running' | 'idle in transaction'
 /** session-servers.ts is one. */
 export interface TimedServers {
   readonly waitingSinceMs: number
+  /** That act for the statement at hand. */
+  readonly backends: readonly Backend[]
+  readonly blockOpenedAtMs: number
   tellOfWait(): void
   abandon(): void
 }
 
 /** What can be seen of a session from outside, at any time. */
 export interface TimedSession {
+  readonly id: number
   readonly activity: Activity
   /** Changes with each statement. */
   readonly statementNumber: number
@@ -73,12 +78,19 @@ const ABANDON_MS = 10_000
 export class SessionTimers {
   #limits: TimeLimits
   readonly #abandonMs: number
+  /** Of a database; undefined: locks of its servers are their own affair. */
+  readonly #lockWaits: (database: string) => LockWaitObserver | undefined
   readonly #sessions = new Map<TimedSession, Watched>()
   #ticker: NodeJS.Timeout | undefined
 
-  constructor(limits: TimeLimits, abandonMs = ABANDON_MS) {
+  constructor(
+    limits: TimeLimits,
+    abandonMs = ABANDON_MS,
+    lockWaits: (database: string) => LockWaitObserver | undefined = () => undefined,
+  ) {
     this.#limits = limits
     this.#abandonMs = abandonMs
+    this.#lockWaits = lockWaits
   }
 
   /** New limits hold from now on, for those who are here too. */
@@ -115,6 +127,7 @@ export class SessionTimers {
       if (isOver(nowMs - endSince(watched), this.#abandonMs)) session.servers?.abandon()
       if (watched.timedOutAtMs > 0 || watched.activity === 'leaving') continue
       this.#tellOfWait(session, watched)
+      if (watched.activity === 'running') this.#tellOfLockWait(session, watched, nowMs)
       const error = this.#excess(session, watched, nowMs)
       if (error === undefined) continue
       watched.timedOutAtMs = nowMs
@@ -130,6 +143,26 @@ export class SessionTimers {
     if (!isOver(performance.now() - sinceMs, waitNotifyMs)) return
     watched.toldSinceMs = sinceMs
     servers?.tellOfWait()
+  }
+
+  #tellOfLockWait(session: TimedSession, watched: Watched, nowMs: number): void {
+    const { login, servers } = session
+    const { statement, sinceMs } = watched
+    if (login === undefined || servers === undefined) return
+    const observer = this.#lockWaits(login.database)
+    if (observer === undefined || nowMs - sinceMs < observer.afterMs) return
+    const { backends } = servers
+    if (backends.length < 2) return
+    observer.mayWait({
+      key: `${session.id}/${statement}`,
+      startedAtMs: servers.blockOpenedAtMs || Math.round(Date.now() - nowMs + sinceMs),
+      backends,
+      refuse: (error) => {
+        if (session.statementNumber === statement && session.activity === 'running') {
+          session.refuse(error)
+        }
+      },
+    })
   }
 
   #excess(session: TimedSession, watched: Watched, nowMs: number): RouterError | undefined {

@@ -1,0 +1,137 @@
+import t, { type Test } from 'tap'
+import { valueOn } from '../support/node-urls.ts'
+import { type Answer, RawClient } from '../support/raw-client.ts'
+import { ServeCluster } from '../support/serve-cluster.ts'
+import { until } from '../support/until.ts'
+
+const DEADLINE_MS = 30_000
+/** A deadlock that nobody finds must end the test, not hang it. */
+const SETTINGS = "SET statement_timeout = '60s'"
+const WAITING = 'SELECT count(*) FROM pg_catalog.pg_locks WHERE NOT granted'
+
+t.setTimeout(150_000)
+
+t.test('deadlocks over several nodes', async (t) => {
+  const cluster = await ServeCluster.start(t, 2)
+  const proxies = [await cluster.startProxy(), await cluster.startProxy()] as const
+  const setup = await RawClient.connect(proxies[0].url)
+  await setup.run(`CREATE TABLE locked (k int PRIMARY KEY, v int);
+    SELECT create_distributed_table('locked', 'k', shard_count => 8);
+    INSERT INTO locked SELECT g, 0 FROM generate_series(1, 100) g`)
+  const [first, second] = (await keysByNode(setup)) as unknown as readonly [
+    readonly number[],
+    readonly number[],
+  ]
+  const clients: RawClient[] = []
+  for (const { url } of [proxies[0], proxies[0], proxies[1], proxies[1]]) {
+    const client = await RawClient.connect(url)
+    await until('it knows the table', DEADLINE_MS, async () => {
+      return (await client.simple(`${SETTINGS}; SELECT count(*) FROM locked`)).error === undefined
+    })
+    clients.push(client)
+  }
+  t.teardown(() => [setup, ...clients].map((client) => client.close()))
+  const [a, b, c, d] = clients as [RawClient, RawClient, RawClient, RawClient]
+
+  async function untilWaiting(count: number): Promise<void> {
+    await until(`${count} wait`, DEADLINE_MS, async () => {
+      const counts = await Promise.all(cluster.nodeUrls.map((url) => valueOn(url, WAITING)))
+      return counts.reduce((sum, each) => sum + Number(each), 0) >= count
+    })
+  }
+  const begin = async (client: RawClient, key: number | undefined) => {
+    await client.run(`BEGIN; ${update(key)}`)
+  }
+  /** The youngest is refused, and the others go on before it says ROLLBACK. */
+  async function check(
+    t: Test,
+    victim: Promise<Answer>,
+    others: readonly Promise<Answer>[],
+  ): Promise<void> {
+    const startedMs = performance.now()
+    const { error, status } = await victim
+    t.comment(`found within ${Math.round(performance.now() - startedMs)} ms`)
+    t.match(error, { sqlState: '40P01', message: 'deadlock detected' })
+    t.equal(status, 'E')
+    for (const other of others) t.equal((await other).error, undefined, 'another goes on')
+    for (const client of clients) await client.run('ROLLBACK')
+  }
+
+  t.test('through one proxy', async (t) => {
+    await begin(a, first[0])
+    await begin(b, second[0])
+    const older = a.simple(update(second[0]))
+    await untilWaiting(1)
+    await check(t, b.simple(update(first[0])), [older])
+  })
+
+  t.test('through two proxies, found by the one that began to wait first', async (t) => {
+    await begin(a, first[0])
+    await begin(c, second[0])
+    const younger = c.simple(update(first[0]))
+    await untilWaiting(1)
+    await check(t, younger, [a.simple(update(second[0]))])
+  })
+
+  t.test('over three transactions, one of them on a single node', async (t) => {
+    await begin(a, first[0])
+    await begin(b, first[1])
+    await begin(c, second[0])
+    // c waits for b, b for a, a for c
+    const waits = [a.simple(update(second[0])), b.simple(update(first[0]))]
+    await untilWaiting(2)
+    const youngest = c.simple(update(first[1]))
+    const { error } = await youngest
+    t.equal(error?.sqlState, '40P01')
+    t.equal((await waits[0])?.error, undefined)
+    await a.run('ROLLBACK')
+    t.equal((await waits[1])?.error, undefined)
+    for (const client of clients) await client.run('ROLLBACK')
+  })
+
+  t.test('of a statement over all shards', async (t) => {
+    await begin(a, first[0])
+    await begin(c, second[0])
+    const all = d.simple('BEGIN; UPDATE locked SET v = v + 1')
+    await untilWaiting(2)
+    const older = a.simple(update(second[0]))
+    await c.run('COMMIT')
+    // either d has the other's row by now, or not
+    const answers = await Promise.all([
+      older.then(async (answer) => {
+        await a.run('ROLLBACK')
+        return answer
+      }),
+      all,
+    ])
+    t.comment(answers.map(({ error }) => error?.sqlState ?? 'done').join(', '))
+    t.ok(answers.some(({ error }) => error === undefined))
+    for (const { error } of answers) if (error !== undefined) t.equal(error.sqlState, '40P01')
+    for (const client of clients) await client.run('ROLLBACK')
+  })
+
+  t.test('nobody who only waits is refused', async (t) => {
+    await begin(a, first[2])
+    const waiting = c.simple(`BEGIN; ${update(second[2])}; ${update(first[2])}`)
+    const all = d.simple(`UPDATE locked SET v = v + 1 WHERE k IN (${first[2]}, ${second[1]})`)
+    await untilWaiting(2)
+    // several rounds of detection, which begin after a second
+    await setup.run('SELECT pg_sleep(2.5)')
+    await a.run('COMMIT')
+    t.equal((await waiting).error, undefined)
+    await c.run('COMMIT')
+    t.equal((await all).error, undefined)
+  })
+})
+
+function update(key: number | undefined): string {
+  return `UPDATE locked SET v = v + 1 WHERE k = ${key}`
+}
+
+/** Three of each node's. */
+async function keysByNode(client: RawClient): Promise<number[][]> {
+  const { results } = await client.run(`SELECT array_to_string((array_agg(g ORDER BY g))[1:3], ',')
+    FROM generate_series(1, 100) g JOIN citus_shards s ON s.shardid = get_shard_id_for_distribution_column('locked', g)
+    GROUP BY nodeport ORDER BY nodeport`)
+  return (results[0]?.rows ?? []).map(([keys]) => (keys ?? '').split(',').map(Number))
+}
