@@ -118,7 +118,6 @@ export class SessionTransaction {
     return this.#block === 'none' && this.#borrowed.size === 0 && this.pins.length === 0
   }
 
-  /** Begins another block like this one. */
   get characteristics(): string {
     return this.#replay.characteristics
   }
