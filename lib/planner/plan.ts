@@ -1,10 +1,6 @@
-import type {
-  ClusterTable,
-  ClusterView,
-  DistributedTable,
-  MaterializedView,
-} from '../catalog/catalog.ts'
+import type { ClusterTable, ClusterView, DistributedTable } from '../catalog/catalog.ts'
 import type { ResultShape } from './cluster-results.ts'
+import type { MaterializePlan } from './materialize-plan.ts'
 import type {
   InsertThroughScratchPlan,
   MirroredPlan,
@@ -370,34 +366,6 @@ export type DdlPlan = {
   readonly typeNames?: readonly ObjectName[]
   /** CREATE EXTENSION, DROP EXTENSION. */
   readonly extensionNames?: readonly string[]
-}
-
-/**
- * Statements on materialized views over distributed tables. Such a view reads a view in a schema of ours, whose query is the
- * client's: while it is filled, that view shows a table into which the answer was brought.
- */
-export type MaterializePlan =
-  | (FilledPlan & {
-      readonly action: 'create'
-      /** Of the defining query in the text. */
-      readonly query: TextRange
-      /** ` (a, b)` as given, or nothing. */
-      readonly columns: string
-    })
-  | (FilledPlan & {
-      readonly action: 'refresh'
-      readonly view: MaterializedView
-      readonly isConcurrent: boolean
-    })
-  /** The statement as it is; then what belongs to the views follows suit. */
-  | { readonly kind: 'materialize'; readonly action: 'tend' }
-
-type FilledPlan = {
-  readonly kind: 'materialize'
-  /** The qualified name of the table that the answer comes into. */
-  readonly scratch: string
-  /** The statement that brings the answer, and its own text. undefined: WITH NO DATA. */
-  readonly fill: { readonly plan: Plan; readonly text: Buffer } | undefined
 }
 
 export type ObjectName = { readonly schema: string | undefined; readonly name: string }
