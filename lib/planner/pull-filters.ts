@@ -3,6 +3,7 @@ import { checkVolatility, hasAggregate, hasSubLink } from './expressions.ts'
 import { keptRelations } from './kept-relations.ts'
 import { allBlocks, type Block, type Relation, resolveColumn } from './query-model.ts'
 import { Refusal } from './refusals.ts'
+import { dependsOnNode } from './statement-checks.ts'
 import { conjuncts, isRecord, type MergeStmt, type Tree, type UpdateStmt } from './tree.ts'
 
 /**
@@ -79,7 +80,7 @@ function isOwn(block: Block, relation: Relation, value: unknown): boolean {
 
 /** The same on every node. */
 function isSafe(condition: Tree): boolean {
-  if (hasSubLink(condition) || hasAggregate(condition)) return false
+  if (hasSubLink(condition) || hasAggregate(condition) || dependsOnNode(condition)) return false
   try {
     return !checkVolatility(condition, false)
   } catch (error) {

@@ -59,10 +59,28 @@ function checkFunction(name: string | undefined, offset: number): void {
   }
 }
 
+/** Functions and casts in it mean something else on another node than on the coordinator. */
+export function dependsOnNode(value: unknown): boolean {
+  let depends = false
+  walkTree(value, (kind, node) => {
+    const name = kind === 'FuncCall' ? (builtinName(node) ?? '') : ''
+    const isKnown = classifyFunction(name)
+    if (isKnown === 'node-dependent' || METADATA_FUNCTIONS.has(name)) depends = true
+    if (kind === 'TypeCast' && isObjectName(node['typeName'] as TypeName | undefined))
+      depends = true
+    return !depends
+  })
+  return depends
+}
+
+function isObjectName(type: TypeName | undefined): boolean {
+  return /^reg[a-z]+$/.test(strings(type?.names).at(-1) ?? '')
+}
+
 function checkCast(input: PlanInput, type: TypeName | undefined): void {
   const names = strings(type?.names)
   const name = names.at(-1) ?? ''
-  if (/^reg[a-z]+$/.test(name)) refuse('regclass-constant')
+  if (isObjectName(type)) refuse('regclass-constant')
   const schemaname = names.at(-2)
   const table = resolveRangeVar(input, {
     relname: name,

@@ -1,0 +1,20 @@
+-- A parent and its child in one group, another group with text keys, one without any key, a reference and a local table.
+CREATE TABLE wp (k int PRIMARY KEY, v int, t text, CONSTRAINT wp_small CHECK (v < 500));
+CREATE TABLE wc (k int REFERENCES wp, id int, v int DEFAULT 7, t text, g int GENERATED ALWAYS AS (v * 2) STORED, n numeric(8,2) DEFAULT 1.5, PRIMARY KEY (k, id));
+CREATE TABLE wo (o text, id int, v int NOT NULL DEFAULT 3, k int, t varchar(8), PRIMARY KEY (o, id));
+CREATE TABLE wn (t text, k bigint, v int, gone int, d date);
+CREATE TABLE wr (k int PRIMARY KEY, v int DEFAULT 2, t text);
+CREATE TABLE wl (k int PRIMARY KEY, v int, t text);
+CREATE SEQUENCE ws;
+ALTER TABLE wn DROP COLUMN gone;
+SELECT create_distributed_table('wp', 'k', shard_count => 5);
+SELECT create_distributed_table('wc', 'k', colocate_with => 'wp');
+SELECT create_distributed_table('wo', 'o', shard_count => 4);
+SELECT create_distributed_table('wn', 'k', shard_count => 3);
+SELECT create_reference_table('wr');
+INSERT INTO wp SELECT g, CASE WHEN g % 4 = 0 THEN NULL ELSE g % 7 END, (ARRAY['a','b', NULL,'ä'])[1 + g % 4] FROM generate_series(0, 15) g;
+INSERT INTO wc (k, id, v, t) SELECT g % 9, g, CASE WHEN g % 5 = 0 THEN NULL ELSE g % 8 END, (ARRAY['a', NULL,'c'])[1 + g % 3] FROM generate_series(1, 30) g;
+INSERT INTO wo SELECT (ARRAY['a','b','A','','ä','it''s'])[1 + g % 6], g, g % 6, CASE WHEN g % 5 = 0 THEN NULL ELSE g % 10 END, (ARRAY['a','b', NULL])[1 + g % 3] FROM generate_series(1, 24) g;
+INSERT INTO wn SELECT (ARRAY['a','b', NULL])[1 + g % 3], g % 6, g % 4, DATE '2026-01-01' + g FROM generate_series(1, 15) g;
+INSERT INTO wr SELECT g, g % 3, (ARRAY['a','b','ä'])[1 + g % 3] FROM generate_series(0, 8) g;
+INSERT INTO wl SELECT g, g % 4, (ARRAY['a','b', NULL])[1 + g % 3] FROM generate_series(0, 11) g;
