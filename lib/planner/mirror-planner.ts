@@ -158,6 +158,9 @@ function mirroredTable(
   table: ClusterTable,
   changes: readonly Change[],
 ): MirroredTable {
+  // names of the mirror's own
+  const own = table.columns.find(({ name }) => name.startsWith('pgloom_'))
+  if (own !== undefined) refuse('expression', `column "${own.name}"`)
   const names = new Set(changes.flatMap(({ updated }) => updated))
   // generated columns follow from the others
   const updated = table.columns.filter(({ name, isGenerated }) => names.has(name) && !isGenerated)

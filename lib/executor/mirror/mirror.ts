@@ -2,6 +2,7 @@ import type { BackendConnection } from '../../backend/backend-connection.ts'
 import type { ClusterTable, Shard } from '../../catalog/catalog.ts'
 import type { MirroredTable } from '../../planner/write-plans.ts'
 import type { Alias } from '../error-rewriting.ts'
+import { interruptible } from '../interruptible.ts'
 import { query } from '../node-client.ts'
 import { type Filling, fill } from '../pulled.ts'
 import { quoteIdentifier, quoteLiteral } from '../quoted-schema.ts'
@@ -107,10 +108,8 @@ async function bringRows(
   const targets = [SHARD_COLUMN, ...identity.map(({ name }) => name), ...quoted].join(', ')
   const values = ['0', ...identity.map(({ of }) => of), ...quoted].join(', ')
   const from = `${quoteIdentifier(table.schema)}.${quoteIdentifier(table.name)}`
-  await query(
-    coordinator,
-    `INSERT INTO ${mirror.name} (${targets}) SELECT ${values} FROM ${from} FOR UPDATE`,
-  )
+  const insert = `INSERT INTO ${mirror.name} (${targets}) SELECT ${values} FROM ${from} FOR UPDATE`
+  await interruptible(coordinator, filling.context.signal, query(coordinator, insert))
 }
 
 async function remember(
