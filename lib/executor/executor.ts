@@ -5,6 +5,7 @@ import { runCopyFrom } from './copy-from.ts'
 import { runCopyQuery } from './copy-query.ts'
 import { copyTable } from './copy-to.ts'
 import { currentShard, runDeclareCursor } from './declare-cursor.ts'
+import { placed } from './error-place.ts'
 import { keysOf } from './execution-keys.ts'
 import { runExplain } from './explain.ts'
 import { runFunctionQuery } from './function-query.ts'
@@ -43,6 +44,14 @@ export class Executor {
    */
   async run(plan: Plan, execution: Execution, context: StatementContext): Promise<CommandTag> {
     context.signal.throwIfAborted()
+    try {
+      return await this.#run(plan, execution, context)
+    } catch (error) {
+      throw await placed(error, plan, execution, context)
+    }
+  }
+
+  async #run(plan: Plan, execution: Execution, context: StatementContext): Promise<CommandTag> {
     switch (plan.kind) {
       case 'local':
         return this.#local(plan, execution, context)

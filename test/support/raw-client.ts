@@ -23,7 +23,12 @@ export type Result = {
 export type Answer = {
   readonly results: readonly Result[]
   readonly error:
-    | { readonly sqlState: string; readonly message: string; readonly context?: string }
+    | {
+        readonly sqlState: string
+        readonly message: string
+        readonly context?: string
+        readonly position?: string
+      }
     | undefined
   /** ReadyForQuery: I, T or E. */
   readonly status: string
@@ -246,10 +251,12 @@ class AnswerDraft {
 
   #fail(fields: ReadonlyMap<string, string>): void {
     const context = fields.get('W')
+    const position = fields.get('P')
     this.#error ??= {
       sqlState: fields.get('C') ?? '',
       message: fields.get('M') ?? '',
       ...(context === undefined ? {} : { context }),
+      ...(position === undefined ? {} : { position }),
     }
     if (this.#fields !== undefined) this.#finish(undefined)
     // No ReadyForQuery follows a FATAL.
