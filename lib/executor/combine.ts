@@ -65,6 +65,7 @@ export async function combine(
       resultFormats: BINARY,
       maxRows: plan.combine === undefined ? (plan.rowLimit ?? 0) : 0,
       access: plan.locksRows ? 'write' : 'read',
+      unites: true,
     })
     await scatter(request, context, flow, gathered.readerFor, signal)
     isGathered = true

@@ -16,6 +16,7 @@ import { runLockedSelect } from './locked-select.ts'
 import { runMaterialize } from './materialize.ts'
 import { runMirrored } from './mirror/run-mirrored.ts'
 import { runScatterModify } from './modify.ts'
+import { multiPlan } from './multi-plan.ts'
 import type { ClusterCommands, CommandTag, Execution, StatementContext } from './ports.ts'
 import { PositionMap } from './position-map.ts'
 import { runPulled } from './pulled.ts'
@@ -126,18 +127,6 @@ export class Executor {
 
 function coordinatorId({ catalog }: StatementContext): number {
   return coordinatorOf(catalog).nodeId
-}
-
-/** Of plans that are run again: what multi() made. */
-const multiOf = new WeakMap<SelectPlan, ReturnType<SelectPlan['multi']>>()
-
-function multiPlan(plan: SelectPlan): ReturnType<SelectPlan['multi']> {
-  let multi = multiOf.get(plan)
-  if (multi === undefined) {
-    multi = plan.multi()
-    multiOf.set(plan, multi)
-  }
-  return multi
 }
 
 async function select(

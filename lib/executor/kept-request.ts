@@ -16,6 +16,7 @@ import type { Parameters } from './ports.ts'
 import { type AnswerReader, ServerAnswer } from './server-answer.ts'
 import { textForShard } from './shard-text.ts'
 import { isStaleStatement } from './stale-statement.ts'
+import { unitedStatement } from './united-statement.ts'
 
 /** What is the same for all shards. */
 export type KeptRequest = {
@@ -26,7 +27,12 @@ export type KeptRequest = {
   readonly maxRows: number
   /** Ask for RowDescription even of what the connection has prepared already. */
   readonly describesAlways: boolean
+  /** One statement for all shards of a node; only what noteUnited() will be told of. */
+  readonly isUnited?: boolean
 }
+
+/** A statement that the connection is to have prepared. */
+type Unit = { readonly key: string; readonly text: () => Buffer }
 
 const UNNAMED_PORTAL = { kind: 'portal', name: '' } as const
 
@@ -38,21 +44,18 @@ class KeptAnswer extends ServerAnswer {
   /** What this request prepares. */
   readonly added: string[] = []
   readonly #connection: BackendConnection
-  readonly #shards: readonly Shard[]
-  readonly #keys: readonly string[]
+  readonly #units: readonly Unit[]
 
   constructor(
     connection: BackendConnection,
-    shards: readonly Shard[],
-    keys: readonly string[],
+    units: readonly Unit[],
     reader: AnswerReader,
     mending: Mending,
   ) {
     super(reader, mending)
     this.connection = connection
     this.#connection = connection
-    this.#shards = shards
-    this.#keys = keys
+    this.#units = units
   }
 
   override ready(): void {
@@ -62,16 +65,14 @@ class KeptAnswer extends ServerAnswer {
 
   #drop(error: RouterError): void {
     const { prepared } = this.#connection
-    const keys = isStaleStatement(error)
-      ? this.#shards.map(({ index }) => this.#keys[index] ?? '')
-      : this.added
+    const keys = isStaleStatement(error) ? this.#units.map(({ key }) => key) : this.added
     for (const key of keys) prepared.drop(key)
   }
 }
 
 /**
- * Runs a statement on shards of one node through what its connection has prepared for each: Bind and Execute for each shard,
- * one Sync, one write. What isn't prepared yet is, in the same go.
+ * Runs a statement on shards of one node through what its connection has prepared: for each shard, or for all together. Bind
+ * and Execute for each, one Sync, one write. What isn't prepared yet is, in the same go.
  */
 export function sendKept(
   connection: BackendConnection,
@@ -81,19 +82,17 @@ export function sendKept(
   mending: Mending,
 ): ServerAnswer {
   const { out, prepared } = connection
-  const { worker, table, parameters } = request
-  const { types } = parameters
-  const { keys } = keptStatement(worker, table, types, connection.settings.inForce)
+  const { types } = request.parameters
+  const units = unitsOf(connection, request, shards)
   const executeLength = writeTail(request)
-  const answer = new KeptAnswer(connection, shards, keys, reader, mending)
+  const answer = new KeptAnswer(connection, units, reader, mending)
   const { added } = answer
   connection.open(answer)
   let describes = request.describesAlways
-  for (const shard of shards) {
-    const key = keys[shard.index] ?? ''
+  for (const { key, text } of units) {
     let name = prepared.find(key)
     if (name === undefined) {
-      name = prepared.add(out, key, textForShard(worker, shard), types).name
+      name = prepared.add(out, key, text(), types).name
       describes ||= added.length === 0
       added.push(key)
     }
@@ -110,6 +109,22 @@ export function sendKept(
   writeSync(out)
   connection.flush()
   return answer
+}
+
+function unitsOf(
+  { settings }: BackendConnection,
+  { worker, table, parameters, isUnited }: KeptRequest,
+  shards: readonly Shard[],
+): readonly Unit[] {
+  const statement = keptStatement(worker, table, parameters.types, settings.inForce)
+  if (isUnited === true && shards.length > 1) {
+    const { key, text } = unitedStatement(statement, worker, shards)
+    return [{ key, text: () => text }]
+  }
+  return shards.map((shard) => ({
+    key: statement.keys[shard.index] ?? '',
+    text: () => textForShard(worker, shard),
+  }))
 }
 
 /** The length of the Execute at its end. */

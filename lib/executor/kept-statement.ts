@@ -9,6 +9,7 @@ const MAX_KNOWN = 2000
 
 /** A statement that is prepared once for each shard and connection: under which keys. Shared by all sessions that run it. */
 export type KeptStatement = {
+  readonly number: number
   /** By the shard's index. */
   readonly keys: readonly string[]
 }
@@ -37,7 +38,7 @@ export function keptStatement(
   let statement = byText.get(name)
   if (statement === undefined) {
     const number = ++lastNumber
-    statement = { keys: table.shards.map(({ index }) => `${number}/${index}`) }
+    statement = { number, keys: table.shards.map(({ index }) => `${number}/${index}`) }
     byText.set(name, statement)
   }
   byPlan.set(worker, { types, settings, statement })

@@ -5,7 +5,10 @@ import { allowedShards, type KeyReader } from './route.ts'
 import type { ScatterRequest } from './scatter.ts'
 import { textForShard } from './shard-text.ts'
 
-export type ScatterOptions = Pick<ScatterRequest, 'resultFormats' | 'maxRows' | 'access'> & {
+export type ScatterOptions = Pick<
+  ScatterRequest,
+  'resultFormats' | 'maxRows' | 'access' | 'unites'
+> & {
   /** false: the columns need not be known each time. */
   readonly describesAlways?: boolean
 }

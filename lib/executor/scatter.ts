@@ -1,14 +1,17 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { RouterError } from '../base/errors.ts'
 import type { Shard } from '../catalog/catalog.ts'
-import type { ShardText } from '../planner/plan.ts'
+import { shardsByNode } from '../catalog/node-shards.ts'
 import type { Mending } from './error-rewriting.ts'
 import { type KeptRequest, sendKept } from './kept-request.ts'
 import { ParallelScatter } from './parallel-scatter.ts'
 import { parametersFor } from './parameter-types.ts'
 import type { Parameters, StatementContext } from './ports.ts'
+import { isQuickScatter, scatterBegan, scatterEnded } from './scatter-times.ts'
 import type { AnswerReader, ServerAnswer } from './server-answer.ts'
+import { blameForm } from './stale-statement.ts'
 import { type Statement, sendStatements } from './statement-request.ts'
+import { mayUnite, noteUnited } from './united-statement.ts'
 
 export type ScatterRequest = {
   readonly shards: readonly Shard[]
@@ -20,6 +23,8 @@ export type ScatterRequest = {
   readonly access: 'read' | 'write'
   /** The client will run it again: it is worth being prepared. Else it is parsed each time. */
   readonly kept?: KeptRequest | undefined
+  /** It may become one statement a node, see united-statement.ts: nobody wants to know which tables the columns are of. */
+  readonly unites?: boolean
 }
 
 /** The answers of a connection's shards come in the order of `shards`, each ended by its command tag. */
@@ -30,6 +35,9 @@ export type ReaderFactory = (
 
 /** The text was made by the planner: positions in it mean nothing to the client. */
 const MENDING: Mending = { positions: 'drop' }
+
+/** Where the session's own setting isn't at hand: citus.executor_slow_start_interval's default. */
+const SLOW_START_MS = 10
 
 /** The connections of a running scatter; whoever takes the rows may hold all of them back. */
 export class ScatterFlow {
@@ -67,11 +75,8 @@ export class ScatterFlow {
 /** One node's part: its connection, its shards, and the answer once the request is sent. */
 type NodePart = {
   readonly connection: BackendConnection
-  readonly shards: Shard[]
+  readonly shards: readonly Shard[]
 }
-
-/** How long the last run of what is kept took. */
-const lastMs = new WeakMap<ShardText, number>()
 
 /**
  * Runs the worker's text on every shard. What is known to be quick, and all inside a transaction: over one connection a
@@ -86,28 +91,56 @@ export async function scatter(
   readerFor: ReaderFactory,
   signal: AbortSignal = context.signal,
 ): Promise<void> {
-  const { kept } = request
+  const spare = request.access === 'read' ? context.spare : undefined
+  const isQuick =
+    request.kept !== undefined &&
+    request.maxRows === 0 &&
+    isQuickScatter(request.kept.worker, spare?.slowStartMs ?? SLOW_START_MS)
+  const kept = keptRequest(request, context, isQuick)
   const send = (connection: BackendConnection, shards: readonly Shard[]): ServerAnswer => {
     const reader = readerFor(connection, shards)
     const parameters = parametersFor(connection, request, context)
     const needsFields = context.catalog.userTypes !== undefined && request.resultFormats.includes(1)
-    return kept === undefined || needsFields || parameters !== request.parameters
-      ? sendStatements(connection, statements({ ...request, parameters }, shards), reader, MENDING)
-      : sendKept(connection, kept, shards, reader, MENDING)
+    if (kept === undefined || needsFields || parameters !== request.parameters) {
+      const each = statements({ ...request, parameters }, shards)
+      return sendStatements(connection, each, reader, MENDING)
+    }
+    isUnited = kept.isUnited === true
+    return sendKept(connection, kept, shards, reader, MENDING)
   }
-  const spare = request.access === 'read' ? context.spare : undefined
-  const knownMs = kept === undefined ? undefined : lastMs.get(kept.worker)
-  const isQuick = knownMs !== undefined && knownMs < (spare?.slowStartMs ?? 0)
-  const startedMs = performance.now()
-  if (spare === undefined || (isQuick && request.maxRows === 0)) {
-    await runOnNodes(request.shards, request.access, context, flow, send, signal)
-    if (kept !== undefined) lastMs.set(kept.worker, performance.now() - startedMs)
-    return
+  let isUnited = false
+  const beganAtMs = scatterBegan()
+  let isDone = false
+  try {
+    if (spare === undefined || isQuick) {
+      await runOnNodes(request.shards, request.access, context, flow, send, signal)
+    } else {
+      const parts = await connect(request.shards, 'read', context)
+      signal.throwIfAborted()
+      await new ParallelScatter(flow, send, spare).run(parts, signal)
+    }
+    isDone = true
+    if (isUnited && kept !== undefined) noteUnited(kept.worker, undefined)
+  } catch (error) {
+    if (isUnited && kept !== undefined && noteUnited(kept.worker, error as RouterError)) {
+      blameForm(error as RouterError)
+    }
+    throw error
+  } finally {
+    scatterEnded(isDone ? kept?.worker : undefined, beganAtMs)
   }
-  const parts = await connect(request.shards, 'read', context)
-  signal.throwIfAborted()
-  await new ParallelScatter(flow, send, spare).run(parts, signal)
-  if (kept !== undefined) lastMs.set(kept.worker, performance.now() - startedMs)
+}
+
+function keptRequest(
+  { kept, unites, access, shards }: ScatterRequest,
+  { isInTransaction }: StatementContext,
+  isQuick: boolean,
+): KeptRequest | undefined {
+  if (kept === undefined || unites !== true || !isQuick || access === 'write') return kept
+  const isUnited = shardsByNode(shards).every((part) =>
+    mayUnite(kept.worker, part.shards, isInTransaction),
+  )
+  return isUnited ? { ...kept, isUnited } : kept
 }
 
 /** As scatter(), for requests of any kind: `send` writes one for all of a node's shards. */
@@ -132,14 +165,8 @@ async function connect(
   access: 'read' | 'write',
   context: StatementContext,
 ): Promise<NodePart[]> {
-  const shardsOf = new Map<number, Shard[]>()
-  for (const shard of allShards) {
-    const shards = shardsOf.get(shard.nodeId)
-    if (shards === undefined) shardsOf.set(shard.nodeId, [shard])
-    else shards.push(shard)
-  }
   const parts: NodePart[] = []
-  for (const [nodeId, shards] of [...shardsOf].sort(([a], [b]) => a - b)) {
+  for (const { nodeId, shards } of shardsByNode(allShards)) {
     parts.push({ connection: await context.connection(nodeId, access), shards })
   }
   return parts

@@ -24,6 +24,7 @@ export async function runScatterSelect(
       maxRows: plan.rowLimit ?? 0,
       access: plan.locksRows ? 'write' : 'read',
       describesAlways: execution.sendsRowDescription,
+      unites: !execution.sendsRowDescription,
     })
     await scatter(
       request,

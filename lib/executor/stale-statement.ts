@@ -14,6 +14,14 @@ export function isStaleStatement(error: RouterError): boolean {
   return error.sqlState === SqlState.invalidSqlStatementName || isResultTypeChange(error)
 }
 
+/** Errors of a form that we gave a statement. */
+const ofForm = new WeakSet<RouterError>()
+
+/** The error is that of how we wrote the statement for the servers: it has another way to run. */
+export function blameForm(error: RouterError): void {
+  ofForm.add(error)
+}
+
 /** What a server had kept does not fit any more: run without, it may be right. Only if nothing was answered yet. */
 export function mayHeal(
   error: unknown,
@@ -21,5 +29,6 @@ export function mayHeal(
   { isInTransaction }: StatementContext,
 ): boolean {
   const isFirst = keepsStatement === true && !isInTransaction
-  return isFirst && error instanceof RouterError && isStaleStatement(error)
+  if (!isFirst || !(error instanceof RouterError)) return false
+  return isStaleStatement(error) || ofForm.has(error)
 }

@@ -6,8 +6,8 @@ const FEW_VALUES = 16
 
 /** Describe of the unnamed portal, Execute of all its rows, Sync: each is always these bytes. */
 const DESCRIBE = Buffer.from([Frontend.describe, 0, 0, 0, 6, 0x50, 0])
-const EXECUTE = Buffer.from([Frontend.execute, 0, 0, 0, 9, 0, 0, 0, 0, 0])
-const SYNC = Buffer.from([Frontend.sync, 0, 0, 0, 4])
+export const EXECUTE_ALL = Buffer.from([Frontend.execute, 0, 0, 0, 9, 0, 0, 0, 0, 0])
+export const SYNC = Buffer.from([Frontend.sync, 0, 0, 0, 4])
 
 /**
  * The usual way to run a prepared statement, as it stands in a read buffer: Bind to the unnamed portal, perhaps Describe,
@@ -41,9 +41,9 @@ export class BindGroup implements ValueSpans {
     if (!this.#readValues(chunk)) return false
     this.describes = isAt(DESCRIBE, chunk, bindEnd, chunkEnd)
     const execute = this.describes ? bindEnd + DESCRIBE.length : bindEnd
-    const sync = execute + EXECUTE.length
+    const sync = execute + EXECUTE_ALL.length
     this.end = sync + SYNC.length
-    return isAt(EXECUTE, chunk, execute, chunkEnd) && isAt(SYNC, chunk, sync, chunkEnd)
+    return isAt(EXECUTE_ALL, chunk, execute, chunkEnd) && isAt(SYNC, chunk, sync, chunkEnd)
   }
 
   valueStart(index: number): number {

@@ -15,6 +15,7 @@ import { Backend, Frontend, TransactionStatus } from '../wire/message-codes.ts'
 import { BindGroup } from './bind-group.ts'
 import { BlockCommands, type CommandMessage } from './block-commands.ts'
 import { ExtendedRequest } from './extended-request.ts'
+import { FanOut } from './fan-out.ts'
 import type { MessageProcessor } from './message-processor.ts'
 import { ParkedMessage, type ParkedMessageOwner } from './parked-message.ts'
 import { messageEnd, ParseMessage } from './parse-message.ts'
@@ -22,6 +23,7 @@ import type { PreparedStatement } from './prepared-statements.ts'
 import type { SessionParts } from './session-parts.ts'
 import { StatementAim } from './statement-aim.ts'
 import type { StatementConduct } from './statement-conduct.ts'
+import type { PlannedStatement } from './statement-planner.ts'
 import { NO_PARAMETERS } from './statement-runner.ts'
 
 /** Longer messages go the ordinary way. */
@@ -59,6 +61,7 @@ export class FastPath implements ParkedMessageOwner {
   readonly #request: ExtendedRequest
   readonly #block: BlockCommands
   readonly #parked: ParkedMessage
+  readonly #fanOut: FanOut
   /** Of the statement under way. */
   #retried: ExtendedRequest | undefined
   /** The unnamed statement, if its Parse went along. */
@@ -84,6 +87,10 @@ export class FastPath implements ParkedMessageOwner {
     this.#block = new BlockCommands(parts, processor, (fault) => owner.fastEnded(fault))
     this.#parked = new ParkedMessage(parts.transaction, this)
     parts.relay.mayPassReady = (status) => processor.isQuiet(status)
+    this.#fanOut = new FanOut(parts, (error, again) => {
+      if (again) owner.fastEnded(undefined, this.#request.messages)
+      else this.#answer(error)
+    })
   }
 
   /** Of what was taken last: fastEnded() will follow. false: it has been answered already. */
@@ -207,7 +214,7 @@ export class FastPath implements ParkedMessageOwner {
     const { conduct } = planned
     if (!isSame || !conduct.isPlain || !this.#processor.isCurrent(planned)) return false
     keys.resetBound(planned.text, planned.literals, statement.types, chunk, group)
-    if (!this.#resolve(planned.plan)) return false
+    if (!this.#resolve(planned.plan)) return this.#fansOut(chunk, start, statement, planned)
     if (!this.#begin(conduct, length)) {
       return this.#parks(chunk, start, group.end)
     }
@@ -216,6 +223,18 @@ export class FastPath implements ParkedMessageOwner {
     this.#request.keep(chunk, start, group.end)
     this.#retried = this.#request
     this.#parts.relay.finish(this.#onDone)
+    return true
+  }
+
+  /** Not to one node. */
+  #fansOut(
+    chunk: Buffer,
+    start: number,
+    statement: PreparedStatement,
+    planned: PlannedStatement,
+  ): boolean {
+    if (!this.#fanOut.takes(chunk, start, statement, planned, group)) return false
+    this.#request.keep(chunk, start, group.end)
     return true
   }
 
@@ -250,6 +269,10 @@ export class FastPath implements ParkedMessageOwner {
   /** Cancels what is under way on a lane or waits for a connection; false: nothing does. */
   cancel(reason: RouterError): boolean {
     if (this.#parked.isParked) return this.#parked.cancel(reason)
+    if (this.#fanOut.isUnderWay) {
+      this.#fanOut.cancel()
+      return true
+    }
     if (this.#lane === undefined) return false
     this.#lane.cancel(this.#parts.relay.sink)
     return true

@@ -10,6 +10,8 @@ import type { StatementRelay } from './statement-relay.ts'
 export class SessionServers {
   /** The statement at hand stands in it. */
   lane: Lane | undefined
+  /** Or, sent to several nodes, in these. */
+  lanes: readonly Lane[] = []
   readonly #output: ClientOutput
   readonly #transaction: SessionTransaction
   readonly #relay: StatementRelay
@@ -52,6 +54,7 @@ export class SessionServers {
       this.lane.abandon()
       return
     }
+    for (const lane of this.lanes) lane.abandon()
     const error = new BackendLost('the server does not answer', true)
     this.#relay.abandon(error)
     for (const connection of this.#transaction.cancellable) {
