@@ -14,11 +14,12 @@ import type { CommandTag, Execution, Parameters, StatementContext } from './port
 import { runPulled } from './pulled.ts'
 import { relayedRows, waitFor } from './relayed-rows.ts'
 import type { KeyReader } from './route.ts'
+import { isUserType } from './row-description-mapping.ts'
 import { ScatterFlow, scatter } from './scatter.ts'
 import { scatterRequest } from './scatter-request.ts'
 import type { AnswerReader } from './server-answer.ts'
 import { mayHeal } from './stale-statement.ts'
-import { sendStatements } from './statement-request.ts'
+import { sendPrepared, sendStatements } from './statement-request.ts'
 
 const BINARY = [1]
 const NO_PARAMETERS: Parameters = { types: [], formats: [], values: [] }
@@ -136,8 +137,26 @@ async function combineGathered(
     gathered.fields.map(({ typeOid }) => typeOid),
   )
   const head = cursor?.head ?? combining.explaining?.head ?? ''
-  const text = `${head}${query.text(source, typeOids(gathered), names(gathered))}`
-  return run(connection, Buffer.from(text), withArrays(own, arrays), combining)
+  const oids = typeOids(gathered)
+  const keeps = execution.keepsStatement === true && head === '' && !oids.some(isUserType)
+  const text = keeps
+    ? keptText(query, source, gathered)
+    : Buffer.from(`${head}${query.text(source, oids, names(gathered))}`)
+  return run(connection, text, withArrays(own, arrays), combining, keeps)
+}
+
+type KeptText = { readonly source: string; readonly typeOids: string; readonly text: Buffer }
+
+const keptTexts = new WeakMap<CombineQuery, KeptText>()
+
+/** What is run again is printed once: source and columns are mostly the same as the last time. */
+function keptText(query: CombineQuery, source: string, gathered: GatheredRows): Buffer {
+  const oids = typeOids(gathered)
+  const known = keptTexts.get(query)
+  if (known?.source === source && known.typeOids === oids.join()) return known.text
+  const text = Buffer.from(query.text(source, oids, names(gathered)))
+  keptTexts.set(query, { source, typeOids: oids.join(), text })
+  return text
 }
 
 async function runFromTable(
@@ -239,13 +258,16 @@ async function run(
   text: Buffer,
   parameters: Parameters,
   { execution, context, explaining }: CombineRun,
+  keeps = false,
 ): Promise<CommandTag> {
   const { resultFormats } = execution
   const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
   const mending = { positions: 'drop' } as const
   const reader =
     explaining?.reader ?? relayedRows(connection, context, execution.sendsRowDescription, mending)
-  const answer = sendStatements(connection, [statement], reader, mending)
+  const answer = keeps
+    ? sendPrepared(connection, statement, reader, mending)
+    : sendStatements(connection, [statement], reader, mending)
   await waitFor(answer, connection, context.signal)
   return answer.tag
 }

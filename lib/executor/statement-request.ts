@@ -1,4 +1,5 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
+import type { PreparedCache } from '../backend/prepared-cache.ts'
 import {
   writeBind,
   writeDescribe,
@@ -9,6 +10,7 @@ import {
 import type { Mending } from './error-rewriting.ts'
 import type { Parameters } from './ports.ts'
 import { type AnswerReader, ServerAnswer } from './server-answer.ts'
+import { isStaleStatement } from './stale-statement.ts'
 
 /** One statement of the extended protocol. */
 export type Statement = {
@@ -36,6 +38,48 @@ function writeStatement(connection: BackendConnection, statement: Statement): vo
   })
   if (statement.describes) writeDescribe(out, { kind: 'portal', name: '' })
   writeExecute(out, { portal: '', maxRows: statement.maxRows })
+}
+
+/** Of a statement that its connection keeps. What failed, or is stale, is not taken for prepared. */
+class PreparedAnswer extends ServerAnswer {
+  key = ''
+  isNew = false
+  readonly #prepared: PreparedCache
+
+  constructor(connection: BackendConnection, reader: AnswerReader, mending: Mending) {
+    super(reader, mending)
+    this.connection = connection
+    this.#prepared = connection.prepared
+  }
+
+  override ready(): void {
+    const isSpoilt = this.error !== undefined && (this.isNew || isStaleStatement(this.error))
+    if (isSpoilt) this.#prepared.drop(this.key)
+    super.ready()
+  }
+}
+
+/** One statement, prepared once on this connection. */
+export function sendPrepared(
+  connection: BackendConnection,
+  statement: Statement,
+  reader: AnswerReader,
+  mending: Mending,
+): ServerAnswer {
+  const { out, prepared, settings } = connection
+  const { text, parameters, resultFormats, describes, maxRows } = statement
+  const answer = new PreparedAnswer(connection, reader, mending)
+  connection.open(answer)
+  const { key, name, isNew } = prepared.prepare(out, text, parameters.types, settings.inForce)
+  answer.key = key
+  answer.isNew = isNew
+  const { formats, values } = parameters
+  writeBind(out, { portal: '', statement: name, formats, values, resultFormats })
+  if (describes) writeDescribe(out, { kind: 'portal', name: '' })
+  writeExecute(out, { portal: '', maxRows })
+  writeSync(out)
+  connection.flush()
+  return answer
 }
 
 /** Pipelines the statements with one Sync at the end: the first error ends them all. */
