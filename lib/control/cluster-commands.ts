@@ -9,8 +9,13 @@ import type {
   StatementContext,
 } from '../executor/ports.ts'
 import type { DdlPlan, FunctionPlan } from '../planner/plan.ts'
-import type { ConnectNode } from './add-node.ts'
-import { CLUSTER_FUNCTIONS, INTEGER, SQL_FUNCTIONS, VOID } from './cluster-functions.ts'
+import {
+  CLUSTER_FUNCTIONS,
+  INTEGER,
+  type Outside,
+  SQL_FUNCTIONS,
+  VOID,
+} from './cluster-functions.ts'
 import { CommandRun } from './command-run.ts'
 import { dropTables } from './drop-tables.ts'
 import { evaluateArguments, inferParameterTypes } from './function-arguments.ts'
@@ -21,8 +26,7 @@ import { runIndexDdl } from './run-index-ddl.ts'
 import { maintain, truncate } from './run-maintenance.ts'
 import { runTypeDdl } from './run-type-ddl.ts'
 
-export type ControlCommandsOptions = {
-  readonly connectNode: ConnectNode
+export type ControlCommandsOptions = Outside & {
   /** Monotonic clock in milliseconds. */
   readonly now?: () => number
 }
@@ -31,12 +35,12 @@ const SIZES_MAX_AGE_MS = 1000
 
 /** Cluster functions and DDL, carried out on the client's own connections and in its transaction. */
 export class ControlCommands implements ClusterCommands {
-  readonly #connectNode: ConnectNode
+  readonly #outside: Outside
   readonly #now: () => number
   #sizesAt = Number.NEGATIVE_INFINITY
 
-  constructor({ connectNode, now = () => performance.now() }: ControlCommandsOptions) {
-    this.#connectNode = connectNode
+  constructor({ now = () => performance.now(), ...outside }: ControlCommandsOptions) {
+    this.#outside = outside
     this.#now = now
   }
 
@@ -51,7 +55,7 @@ export class ControlCommands implements ClusterCommands {
     const work = async (): Promise<FunctionResult> => {
       const run = await CommandRun.begin(context)
       const values = await evaluateArguments(run, plan, called.arguments, execution)
-      const result = await called.run(run, values, this.#connectNode)
+      const result = await called.run(run, values, this.#outside)
       if (typeof result === 'object') return result
       const type = result === undefined ? VOID : INTEGER
       return { columns: [{ name: plan.name, ...type }], rows: [[result ?? '']] }

@@ -1,4 +1,5 @@
 import type { FunctionResult } from '../executor/ports.ts'
+import { backendGpid, lockWaits, signalBackend, statActivity } from './activity-functions.ts'
 import { addNode, type ConnectNode } from './add-node.ts'
 import type { CommandRun } from './command-run.ts'
 import { createDistributedTable } from './create-distributed-table.ts'
@@ -8,6 +9,13 @@ import { relationSize, SIZE_FUNCTIONS } from './relation-size.ts'
 import { runCommandOnNodes, runCommandOnShards, runCommandOnWorkers } from './run-command.ts'
 import { undistributeTable } from './undistribute-table.ts'
 
+/** What functions need beyond the client's own session. */
+export type Outside = {
+  readonly connectNode: ConnectNode
+  /** Finishes what proxies have left prepared; how many parts. */
+  readonly recover: () => Promise<number>
+}
+
 export type ClusterFunction = {
   readonly arguments: readonly ArgumentDeclaration[]
   /** Changes the cluster: all in one transaction. */
@@ -15,7 +23,7 @@ export type ClusterFunction = {
   readonly run: (
     run: CommandRun,
     values: ArgumentValues,
-    connectNode: ConnectNode,
+    outside: Outside,
   ) => Promise<FunctionResult | string | undefined>
 }
 
@@ -36,7 +44,7 @@ const ADD_NODE: ClusterFunction = {
     { name: 'nodecluster', type: 'text', default: 'default' },
   ],
   isAtomic: true,
-  run: addNode,
+  run: (run, values, { connectNode }) => addNode(run, values, connectNode),
 }
 
 const REMOVE_NODE: ClusterFunction = {
@@ -171,6 +179,37 @@ export const CLUSTER_FUNCTIONS: ReadonlyMap<string, ClusterFunction> = new Map<
       arguments: [{ name: 'table_name', type: 'regclass' }, ...COMMAND.slice(0, 2)],
       isAtomic: false,
       run: runCommandOnShards,
+    },
+  ],
+  ['citus_stat_activity', { arguments: [], isAtomic: false, run: statActivity }],
+  ['citus_dist_stat_activity', { arguments: [], isAtomic: false, run: statActivity }],
+  ['citus_lock_waits', { arguments: [], isAtomic: false, run: lockWaits }],
+  ['citus_backend_gpid', { arguments: [], isAtomic: false, run: backendGpid }],
+  [
+    'pg_cancel_backend',
+    {
+      arguments: [{ name: 'pid', type: 'bigint' }],
+      isAtomic: false,
+      run: (run, values) => signalBackend(run, values, 'pg_cancel_backend'),
+    },
+  ],
+  [
+    'pg_terminate_backend',
+    {
+      arguments: [
+        { name: 'pid', type: 'bigint' },
+        { name: 'timeout', type: 'bigint', default: '0' },
+      ],
+      isAtomic: false,
+      run: (run, values) => signalBackend(run, values, 'pg_terminate_backend'),
+    },
+  ],
+  [
+    'recover_prepared_transactions',
+    {
+      arguments: [],
+      isAtomic: false,
+      run: async (_run, _values, { recover }) => String(await recover()),
     },
   ],
   ...SIZE_FUNCTIONS.map((size): [string, ClusterFunction] => [

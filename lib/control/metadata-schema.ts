@@ -5,7 +5,12 @@ import { MATERIALIZED_VIEWS_SQL } from './materialized-views-sql.ts'
 import { METADATA_READERS_SQL } from './metadata-readers.ts'
 import { METADATA_TABLES_SQL } from './metadata-tables.ts'
 import { METADATA_VIEWS_SQL } from './metadata-views.ts'
-import { HOLD_DECISIONS_SQL, LOCK_WAITERS_SQL, METADATA_WRITERS_SQL } from './metadata-writers.ts'
+import {
+  GLOBAL_PID_SQL,
+  HOLD_DECISIONS_SQL,
+  LOCK_WAITERS_SQL,
+  METADATA_WRITERS_SQL,
+} from './metadata-writers.ts'
 import { SETTING_READER_SQL } from './setting-reader-sql.ts'
 
 /** Each entry brings the schema from version n to n + 1; released entries never change, only new ones follow. */
@@ -23,6 +28,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA pgloom TO PUBLIC;`,
   `${MATERIALIZED_VIEWS_SQL}${CATALOG_LENS_SQL}`,
   HOLD_DECISIONS_SQL,
   LOCK_WAITERS_SQL,
+  GLOBAL_PID_SQL,
 ]
 
 /** Of our advisory locks: spells "pgloom" in ASCII, so it stays below 2^53. */

@@ -249,3 +249,13 @@ CREATE UNLOGGED TABLE pgloom.pg_dist_lock_waiter (
   PRIMARY KEY (proxy, key)
 );
 `
+
+/** As in Citus: a node's number times 10^10, and its process. */
+export const GLOBAL_PID_SQL = `
+CREATE FUNCTION pgloom.citus_calculate_gpid(nodeid int, pid int) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT
+AS $$ SELECT $1::bigint * 10000000000 + $2 $$;
+CREATE FUNCTION pgloom.citus_nodeid_for_gpid(global_pid bigint) RETURNS int LANGUAGE sql IMMUTABLE STRICT
+AS $$ SELECT ($1 / 10000000000)::int $$;
+CREATE FUNCTION pgloom.citus_pid_for_gpid(global_pid bigint) RETURNS int LANGUAGE sql IMMUTABLE STRICT
+AS $$ SELECT ($1 % 10000000000)::int $$;
+`

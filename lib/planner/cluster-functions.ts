@@ -1,4 +1,4 @@
-import { CLUSTER_FUNCTIONS } from './cluster-objects.ts'
+import { ACTIVITY_RELATIONS, CLUSTER_FUNCTIONS, SIGNAL_FUNCTIONS } from './cluster-objects.ts'
 import { resultShape, SIZE_FUNCTIONS } from './cluster-results.ts'
 import type { FunctionPlan, SessionPlan } from './plan.ts'
 import { type PlanInput, printExpression } from './plan-input.ts'
@@ -7,6 +7,7 @@ import { isListSetting, quoteLiteral } from './setting-values.ts'
 import {
   builtinName,
   type FuncCall,
+  type RangeVar,
   type SelectStmt,
   strings,
   type Tree,
@@ -74,6 +75,7 @@ export function isSizeCall({ catalog }: PlanInput, call: FuncCall): boolean {
 export function callsCluster(input: PlanInput, withSizes: boolean): boolean {
   let found = false
   walkTree(input.statement, (kind, node) => {
+    if (kind === 'RangeVar' && isActivityRelation(node)) found = true
     if (kind !== 'FuncCall') return !found
     if (isClusterFunction(node) || (withSizes && isSizeCall(input, node))) found = true
     return !found
@@ -85,7 +87,21 @@ export function isClusterFunction(call: FuncCall): boolean {
   const names = strings(call.funcname)
   const schema = names.length > 1 ? names.at(-2) : undefined
   if (schema !== undefined && schema !== 'pg_catalog' && schema !== 'pgloom') return false
-  return CLUSTER_FUNCTIONS.has(names.at(-1) ?? '')
+  return CLUSTER_FUNCTIONS.has(names.at(-1) ?? '') || takesGlobalPid(call)
+}
+
+const MAX_INT = 2_147_483_647
+
+function takesGlobalPid(call: FuncCall): boolean {
+  const [first] = call.args ?? []
+  const constant = first?.TypeCast?.arg ?? first
+  const digits = constant?.A_Const?.fval?.fval ?? constant?.A_Const?.sval?.sval ?? ''
+  return SIGNAL_FUNCTIONS.has(builtinName(call) ?? '') && Number(digits) > MAX_INT
+}
+
+export function isActivityRelation({ schemaname, relname }: RangeVar): boolean {
+  const isOurs = schemaname === undefined || schemaname === 'pg_catalog'
+  return isOurs && ACTIVITY_RELATIONS.has(relname ?? '')
 }
 
 /** Clauses that a statement may not have beside its one function call. */

@@ -20,6 +20,9 @@ export const SIZED_RELATIONS: ReadonlySet<string> = new Set(['citus_tables', 'ci
 /** Real SQL functions in schema pgloom, usable in any local statement. */
 export const METADATA_FUNCTIONS: ReadonlySet<string> = new Set([
   'citus_version',
+  'citus_nodeid_for_gpid',
+  'citus_pid_for_gpid',
+  'citus_calculate_gpid',
   'citus_get_active_worker_nodes',
   'master_get_active_worker_nodes',
   'get_shard_id_for_distribution_column',
@@ -35,6 +38,19 @@ export const METADATA_FUNCTIONS: ReadonlySet<string> = new Set([
   'get_colocated_table_array',
   'get_nodeid_for_groupid',
   'citus_total_relation_size',
+])
+
+/** Views of what goes on in all servers: the proxy asks them, as for a function of the same name that gives the rows. */
+export const ACTIVITY_RELATIONS: ReadonlySet<string> = new Set([
+  'citus_stat_activity',
+  'citus_dist_stat_activity',
+  'citus_lock_waits',
+])
+
+/** Postgres' own, where they are given a global pid, which is beyond its int. */
+export const SIGNAL_FUNCTIONS: ReadonlySet<string> = new Set([
+  'pg_cancel_backend',
+  'pg_terminate_backend',
 ])
 
 /** Functions that only the proxy can carry out: they must be a statement of their own. */

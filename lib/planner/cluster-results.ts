@@ -12,6 +12,44 @@ const OUTCOME: readonly ResultColumn[] = [
 
 const NODE_COLUMNS: readonly ResultColumn[] = [{ name: 'nodeid', type: 'int4' }, ...OUTCOME]
 
+/** Citus' own, then those of pg_stat_activity. */
+export const ACTIVITY_COLUMNS: readonly ResultColumn[] = [
+  { name: 'global_pid', type: 'int8' },
+  { name: 'nodeid', type: 'int4' },
+  { name: 'is_worker_query', type: 'bool' },
+  { name: 'datid', type: 'oid' },
+  { name: 'datname', type: 'name' },
+  { name: 'pid', type: 'int4' },
+  { name: 'leader_pid', type: 'int4' },
+  { name: 'usesysid', type: 'oid' },
+  { name: 'usename', type: 'name' },
+  { name: 'application_name', type: 'text' },
+  { name: 'client_addr', type: 'inet' },
+  { name: 'client_hostname', type: 'text' },
+  { name: 'client_port', type: 'int4' },
+  { name: 'backend_start', type: 'timestamptz' },
+  { name: 'xact_start', type: 'timestamptz' },
+  { name: 'query_start', type: 'timestamptz' },
+  { name: 'state_change', type: 'timestamptz' },
+  { name: 'wait_event_type', type: 'text' },
+  { name: 'wait_event', type: 'text' },
+  { name: 'state', type: 'text' },
+  { name: 'backend_xid', type: 'xid' },
+  { name: 'backend_xmin', type: 'xid' },
+  { name: 'query_id', type: 'int8' },
+  { name: 'query', type: 'text' },
+  { name: 'backend_type', type: 'text' },
+]
+
+export const LOCK_WAIT_COLUMNS: readonly ResultColumn[] = [
+  { name: 'waiting_gpid', type: 'int8' },
+  { name: 'blocking_gpid', type: 'int8' },
+  { name: 'blocked_statement', type: 'text' },
+  { name: 'current_statement_in_blocking_process', type: 'text' },
+  { name: 'waiting_nodeid', type: 'int4' },
+  { name: 'blocking_nodeid', type: 'int4' },
+]
+
 const ROWS: ReadonlyMap<string, readonly ResultColumn[]> = new Map([
   [
     'run_command_on_workers',
@@ -19,6 +57,9 @@ const ROWS: ReadonlyMap<string, readonly ResultColumn[]> = new Map([
   ],
   ['run_command_on_all_nodes', NODE_COLUMNS],
   ['run_command_on_coordinator', NODE_COLUMNS],
+  ['citus_stat_activity', ACTIVITY_COLUMNS],
+  ['citus_dist_stat_activity', ACTIVITY_COLUMNS],
+  ['citus_lock_waits', LOCK_WAIT_COLUMNS],
   ['run_command_on_shards', [{ name: 'shardid', type: 'int8' }, ...OUTCOME]],
 ])
 
@@ -33,9 +74,18 @@ export const SIZE_FUNCTIONS: ReadonlySet<string> = new Set([
   'citus_total_relation_size',
 ])
 
+const VALUES: ReadonlyMap<string, string> = new Map([
+  ['citus_backend_gpid', 'int8'],
+  ['recover_prepared_transactions', 'int4'],
+  ['pg_cancel_backend', 'bool'],
+  ['pg_terminate_backend', 'bool'],
+])
+
 export function resultShape(name: string): ResultShape {
   const columns = ROWS.get(name)
   if (columns !== undefined) return { kind: 'rows', columns }
+  const type = VALUES.get(name)
+  if (type !== undefined) return { kind: 'value', type }
   if (SIZE_FUNCTIONS.has(name)) return { kind: 'value', type: 'int8' }
   return { kind: 'value', type: /^(citus|master)_add_/.test(name) ? 'int4' : 'void' }
 }

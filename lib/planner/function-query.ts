@@ -1,4 +1,10 @@
-import { functionPlan, isBare, isClusterFunction, isSizeCall } from './cluster-functions.ts'
+import {
+  functionPlan,
+  isActivityRelation,
+  isBare,
+  isClusterFunction,
+  isSizeCall,
+} from './cluster-functions.ts'
 import type { ResultShape } from './cluster-results.ts'
 import { resultShape } from './cluster-results.ts'
 import { planLocal } from './local-planner.ts'
@@ -11,6 +17,7 @@ import {
   type FuncCall,
   mapTree,
   type RangeFunction,
+  type RangeVar,
   type SelectStmt,
   strings,
   type Tree,
@@ -35,6 +42,7 @@ export function planFunctionQuery(input: PlanInput, select: SelectStmt): Functio
   const tree = rewriting.sizes({ SelectStmt: rewriting.select(select, true) })
   walkTree(tree, (kind, node) => {
     if (kind === 'FuncCall' && isClusterFunction(node)) refuse('cluster-function-context')
+    if (kind === 'RangeVar' && isActivityRelation(node)) refuse('cluster-function-context')
     // their types would have to be told before the functions can be called
     if (kind === 'ParamRef') refuse('cluster-function-context')
     return undefined
@@ -119,7 +127,8 @@ class Rewriting {
   }
 
   #from(item: Tree): Tree {
-    const { JoinExpr, RangeSubselect, RangeFunction } = item
+    const { JoinExpr, RangeSubselect, RangeFunction, RangeVar } = item
+    if (RangeVar !== undefined && isActivityRelation(RangeVar)) return this.#activity(RangeVar)
     if (JoinExpr !== undefined) {
       const { larg = {}, rarg = {} } = JoinExpr
       return { JoinExpr: { ...JoinExpr, larg: this.#from(larg), rarg: this.#from(rarg) } }
@@ -130,6 +139,12 @@ class Rewriting {
       return { RangeSubselect: { ...RangeSubselect, subquery } }
     }
     return RangeFunction === undefined ? item : this.#function(RangeFunction, item)
+  }
+
+  #activity({ relname = '', alias }: RangeVar): Tree {
+    const { mark, shape } = this.#taken({ funcname: [{ String: { sval: relname } }] })
+    if (shape.kind !== 'rows') return refuse('cluster-function-context')
+    return rowsItem(mark, alias?.aliasname ?? relname, strings(alias?.colnames), shape, {})
   }
 
   #function(range: RangeFunction, item: Tree): Tree {

@@ -26,9 +26,11 @@ export function databaseServices(
   database: ConfigDatabase,
   name: string,
   catalogs: CatalogSource,
+  recovery?: TransactionRecovery,
 ): DatabaseServices {
   const { metadata_user: user, pool } = config
   const commands = new ControlCommands({
+    recover: async () => (await recovery?.runOnce()) ?? 0,
     connectNode: (node) =>
       connectBackend({
         node,

@@ -28,7 +28,7 @@ class ShardedDatabase {
   readonly #database: ConfigDatabase
   readonly watcher: CatalogWatcher
   readonly deadlocks: DeadlockDetector
-  readonly #recovery: TransactionRecovery
+  readonly recovery: TransactionRecovery
 
   constructor(options: DatabasesOptions, database: ConfigDatabase) {
     const { config, pools, log } = options
@@ -36,7 +36,7 @@ class ShardedDatabase {
     this.#database = database
     this.watcher = makeWatcher(options, database)
     const own = { pools, watcher: this.watcher, log }
-    this.#recovery = makeRecovery(config, database, own)
+    this.recovery = makeRecovery(config, database, own)
     this.deadlocks = makeDeadlockDetector(config, database, own)
   }
 
@@ -50,11 +50,11 @@ class ShardedDatabase {
   }
 
   recover(): void {
-    this.#recovery.start()
+    this.recovery.start()
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#recovery.stop(), this.deadlocks.stop()])
+    await Promise.all([this.recovery.stop(), this.deadlocks.stop()])
     await this.watcher.stop()
   }
 }
@@ -170,7 +170,8 @@ function makeEntry(options: DatabasesOptions, database: ConfigDatabase): Entry {
   const { name } = database
   const sharded = database.sharded ? new ShardedDatabase(options, database) : undefined
   const catalogs: CatalogSource = sharded?.watcher ?? localCatalog(database, name)
-  return { database, sharded, services: databaseServices(options, database, name, catalogs) }
+  const services = databaseServices(options, database, name, catalogs, sharded?.recovery)
+  return { database, sharded, services }
 }
 
 function shardedOf(entries: ReadonlyMap<string, Entry>): ShardedDatabase[] {

@@ -9,7 +9,7 @@ import { Auditor, audit, type Dice, dice, Ledger, openBank, Teller } from './ban
 
 /** For a long run: PGLOOM_BANK_SECONDS=300 PGLOOM_BANK_SEED=7 node dist/test/cluster/bank.test.js */
 const SECONDS = Number(process.env['PGLOOM_BANK_SECONDS'] ?? 10)
-const SEED = Number(process.env['PGLOOM_BANK_SEED'] ?? 1)
+const SEED = Number(process.env['PGLOOM_BANK_SEED'] ?? 16)
 const TELLERS = 16
 const AUDITORS = 2
 const RECOVERY_MS = 10_000

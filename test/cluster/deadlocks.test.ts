@@ -11,7 +11,7 @@ const WAITING = 'SELECT count(*) FROM pg_catalog.pg_locks WHERE NOT granted'
 
 t.setTimeout(150_000)
 
-t.test('deadlocks over several nodes', async (t) => {
+t.test('locks over several nodes', async (t) => {
   const cluster = await ServeCluster.start(t, 2)
   const proxies = [await cluster.startProxy(), await cluster.startProxy()] as const
   const setup = await RawClient.connect(proxies[0].url)
@@ -107,6 +107,33 @@ t.test('deadlocks over several nodes', async (t) => {
     t.comment(answers.map(({ error }) => error?.sqlState ?? 'done').join(', '))
     t.ok(answers.some(({ error }) => error === undefined))
     for (const { error } of answers) if (error !== undefined) t.equal(error.sqlState, '40P01')
+    for (const client of clients) await client.run('ROLLBACK')
+  })
+
+  t.test('who waits is shown, and ended by its global pid, through any proxy', async (t) => {
+    const gpidsOf = async (column: string) => {
+      const sql = `SELECT ${column} FROM citus_lock_waits JOIN citus_stat_activity ON global_pid = waiting_gpid
+        WHERE nodeid = waiting_nodeid AND pid = citus_pid_for_gpid(waiting_gpid) AND query LIKE '%v + 1 WHERE k =%'`
+      return (await b.run(sql)).results[0]?.rows.map(([gpid]) => gpid) ?? []
+    }
+    await begin(a, first[0])
+    await c.run('BEGIN')
+    const waiting = c.simple(update(first[0]))
+    await untilWaiting(1)
+    const [waiter] = await gpidsOf('waiting_gpid')
+    t.equal(await b.value(`SELECT pg_cancel_backend(${waiter})`), 't')
+    t.equal((await waiting).error?.sqlState, '57014')
+    await c.run('ROLLBACK')
+    const next = c.simple(update(first[0]))
+    await untilWaiting(1)
+    const [blocker] = await gpidsOf('blocking_gpid')
+    t.equal(await b.value(`SELECT * FROM pg_terminate_backend(${blocker}, 5000)`), 't')
+    t.equal((await next).error, undefined)
+    t.match((await a.simple('SELECT 1; COMMIT')).error?.sqlState, /^(08|57P01|25P02)/)
+    t.match((await b.simple('SELECT pg_cancel_backend(990000000001)')).error, { sqlState: '22023' })
+    t.match(await b.value('SELECT citus_backend_gpid()'), /^1\d{10}$/)
+    t.equal(await b.value('SELECT citus_nodeid_for_gpid(citus_calculate_gpid(3, 77))'), '3')
+    t.equal(await b.value('SELECT recover_prepared_transactions()'), '0')
     for (const client of clients) await client.run('ROLLBACK')
   })
 

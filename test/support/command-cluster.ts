@@ -47,6 +47,7 @@ export async function commandCluster(t: Test, servers: readonly { host: string; 
   t.teardown(() => watcher.stop())
   t.teardown(() => context.close())
   const commands = new ControlCommands({
+    recover: async () => 0,
     connectNode: (node) => connectTo(node, { database, user }),
   })
   const execution = {
