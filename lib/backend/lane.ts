@@ -8,6 +8,12 @@ const MAX_STATEMENTS = 512
 const MAX_BYTES = 256 * 1024
 /** A head that has been running for so long lets nobody else stand behind it who could go elsewhere. */
 export const OVERDUE_MS = 2
+/** That much longer, where heads usually take long: on a busy machine all do, and more connections would make it busier. */
+const USUAL_TIMES = 3
+const MOST_OVERDUE_MS = 10
+const WEIGHT = 0.05
+/** What was answered along with the one before it says nothing. */
+const AT_ONCE_MS = 0.02
 /** Nor, after so long, anybody at all. */
 export const STUCK_MS = 50
 
@@ -24,6 +30,8 @@ export class Lane {
   /** When the statement at the head began, as far as one can tell from here. */
   #headSinceMs = 0
   #entered = 0
+  /** What heads took lately. */
+  #usualMs = 0
   #isRetired = false
   /** Statements to be cancelled as soon as nobody stands before or behind them. */
   readonly #cancels = new Set<ResponseSink>()
@@ -69,7 +77,8 @@ export class Lane {
     if (this.#isRetired || this.connection.state !== 'ready') return false
     if (this.#count > 0) {
       if (this.#count >= MAX_STATEMENTS || this.#bytes >= MAX_BYTES) return false
-      if (nowMs - this.#headSinceMs > patienceMs) return false
+      const usualMs = Math.min(USUAL_TIMES * this.#usualMs, MOST_OVERDUE_MS)
+      if (nowMs - this.#headSinceMs > Math.max(patienceMs, usualMs)) return false
     }
     return this.#cancels.size === 0 && !this.connection.mayBeCancelled
   }
@@ -86,6 +95,8 @@ export class Lane {
     const beganAtMs = Math.max(enteredAtMs, this.#headSinceMs)
     noteLaneWait(beganAtMs - enteredAtMs)
     this.#headSinceMs = nowMs
+    const durationMs = nowMs - beganAtMs
+    if (durationMs > AT_ONCE_MS) this.#usualMs += (durationMs - this.#usualMs) * WEIGHT
     this.#count--
     this.#bytes -= bytes
     if (this.#cancels.size > 0) {
@@ -93,7 +104,7 @@ export class Lane {
       this.#cancelIfAlone()
     }
     if (this.#count === 0) this.#onEmpty(this)
-    return nowMs - beganAtMs
+    return durationMs
   }
 
   /** Only where it can't hit a neighbour: best effort, as the protocol has it. Until then nobody enters. */
