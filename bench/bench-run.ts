@@ -28,7 +28,8 @@ export async function runCase(
     await servers.setDurable(isDurable(scenario))
   }
   const warmUpSeconds = Math.ceil(settings.seconds * WARM_UP_PART)
-  if (!isIdle) {
+  const isIngest = scenario.workload.kind === 'ingest'
+  if (!(isIdle || isIngest)) {
     for (const target of targets) {
       await takeTurn(benchCase, target, 0, { ...settings, seconds: warmUpSeconds })
     }

@@ -17,6 +17,8 @@ export type Metric =
   /** Percent of the whole machine that was used by anyone else. */
   | 'foreignCpuPercent'
   | 'rssMiB'
+  /** Of the same by psql, straight into one shard. */
+  | 'shardThroughput'
   | 'clientKiB'
 
 export type Figures = Readonly<Partial<Record<Metric, number>>>

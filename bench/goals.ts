@@ -70,6 +70,22 @@ const GOALS: readonly Goal[] = [
   },
   ratio('stream', 'simple', 1, 'throughput', { atLeast: 1.4 }),
   {
+    scenario: 'copy-in',
+    protocol: 'simple',
+    clients: 1,
+    what: 'throughput ratio to one Postgres',
+    bound: { atLeast: 1 },
+    value: (result) => medianRatio(result, SYSTEM, 'direct', 'throughput'),
+  },
+  {
+    scenario: 'copy-in',
+    protocol: 'simple',
+    clients: 1,
+    what: 'MiB',
+    bound: { atMost: 200 },
+    value: (result) => medianOf(result, SYSTEM, 'rssMiB'),
+  },
+  {
     scenario: 'idle',
     protocol: 'simple',
     clients: 5000,

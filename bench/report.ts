@@ -32,6 +32,7 @@ const COLUMNS: readonly Column[] = [
   ratioColumn('p99 ratio', 'p99Ms'),
   numberColumn('quiet p99 ms', 'quietP99Ms', 2),
   numberColumn('others %', 'foreignCpuPercent', 0),
+  numberColumn('into one shard', 'shardThroughput', 0),
   numberColumn('MiB', 'rssMiB', 1),
   numberColumn('KiB a client', 'clientKiB', 1),
 ]

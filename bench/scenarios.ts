@@ -21,7 +21,12 @@ export type Scenario = {
   readonly isFixed?: boolean
 }
 
-export type Workload = StatementsWorkload | MixedWorkload | StreamWorkload | IdleWorkload
+export type Workload =
+  | StatementsWorkload
+  | MixedWorkload
+  | StreamWorkload
+  | IngestWorkload
+  | IdleWorkload
 
 export type StatementsWorkload = {
   readonly kind: 'statements'
@@ -44,6 +49,9 @@ export type MixedWorkload = {
 
 /** One statement with a large result, again and again. */
 export type StreamWorkload = { readonly kind: 'stream'; readonly sql: string }
+
+/** One COPY FROM STDIN of so many narrow rows; a turn takes as long as it takes. */
+export type IngestWorkload = { readonly kind: 'ingest'; readonly rows: number }
 
 /** Clients that log in and do nothing. */
 export type IdleWorkload = { readonly kind: 'idle' }
@@ -258,6 +266,26 @@ export const SCENARIOS: readonly Scenario[] = [
     clients: [1],
     isFixed: true,
   },
+  {
+    name: 'copy-in',
+    title:
+      'One psql copies 10,000,000 narrow rows; pgloom into 32 shards on 2 workers, the others into one server',
+    setting: 'cluster',
+    workload: { kind: 'ingest', rows: 10_000_000 },
+    protocols: ['simple'],
+    clients: [1],
+    isFixed: true,
+  },
+  {
+    name: 'copy-in-short',
+    title:
+      'One psql copies 2,000,000 narrow rows; pgloom into 32 shards on 2 workers, the others into one server',
+    setting: 'cluster',
+    workload: { kind: 'ingest', rows: 2_000_000 },
+    protocols: ['simple'],
+    clients: [1],
+    isFixed: true,
+  },
 ]
 
 export function isDurable({ workload }: Scenario): boolean {
@@ -271,6 +299,8 @@ export function unitOf({ workload }: Scenario): string {
       return 'tps'
     case 'stream':
       return 'MB/s'
+    case 'ingest':
+      return 'krows/s'
     case 'idle':
       return 'clients'
   }

@@ -70,11 +70,16 @@ export function hashBytes(bytes: Uint8Array, start = 0, end = bytes.length): num
 
 /** hash_uint32(): int2, int4, date, bool, oid. */
 export function hashUint32(value: number): number {
-  b = (INITIAL + 4) | 0
-  c = b
-  a = (b + value) | 0
-  finish()
-  return c
+  // as finish(), with registers of its own: this is asked for each row of a COPY
+  let y = (INITIAL + 4) | 0
+  let x = (y + value) | 0
+  let z = ((y ^ y) - rotate(y, 14)) | 0
+  x = ((x ^ z) - rotate(z, 11)) | 0
+  y = ((y ^ x) - rotate(x, 25)) | 0
+  z = ((z ^ y) - rotate(y, 16)) | 0
+  x = ((x ^ z) - rotate(z, 4)) | 0
+  y = ((y ^ x) - rotate(x, 14)) | 0
+  return ((z ^ y) - rotate(y, 24)) | 0
 }
 
 /** hashint8() of high * 2^32 + (low as unsigned); equal to the hash of the same value as int4 or int2. */

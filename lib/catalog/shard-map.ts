@@ -24,6 +24,19 @@ export function shardOfHash(table: DistributedTable, hash: number): Shard {
   return searchShard(table, hash)
 }
 
+/** As shardOfHash, of the shard's index alone, for many hashes of one table. */
+export function shardIndexer({ shards }: DistributedTable): (hash: number) => number {
+  const minHashes = Int32Array.from(shards, ({ minHash }) => minHash)
+  const last = shards.length - 1
+  const perToken = shards.length / TOKEN_COUNT
+  return (hash) => {
+    let index = Math.min(last, (((hash ^ MIN_HASH) >>> 0) * perToken) | 0)
+    while (index > 0 && hash < (minHashes[index] ?? 0)) index--
+    while (index < last && hash >= (minHashes[index + 1] ?? 0)) index++
+    return index
+  }
+}
+
 /** For groups whose ranges are no longer uniform (after a split). */
 function searchShard(table: DistributedTable, hash: number): Shard {
   let low = 0

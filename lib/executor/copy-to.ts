@@ -14,7 +14,7 @@ import {
 } from './ports.ts'
 import { quotedSchema, quoteIdentifier } from './quoted-schema.ts'
 import { type ReaderFactory, runOnNodes, ScatterFlow } from './scatter.ts'
-import type { AnswerReader } from './server-answer.ts'
+import { type AnswerReader, tagCount } from './server-answer.ts'
 import { sendQuery } from './simple-request.ts'
 
 const COPY_DONE = Buffer.from([Backend.copyDone, 0, 0, 0, 4])
@@ -90,19 +90,56 @@ class CopyOutput {
   }
 
   readonly readerFor: ReaderFactory = (_connection: BackendConnection): AnswerReader => {
+    const isCounted = this.#format.format === 'binary' || Number.isFinite(this.#rowLimit)
+    return isCounted ? this.#rowReader() : this.#runReader()
+  }
+
+  /** Whole runs of rows as they come; the first row of each shard may be the line of column names. */
+  #runReader(): AnswerReader {
+    const { hasHeader } = this.#format
     let isFirst = true
     return {
-      message: (type, chunk, start, end) => {
-        if (type !== Backend.copyOutResponse) return
+      ...this.#reader(() => {
         isFirst = true
-        if (!this.#hasResponse) this.#write(chunk, start, end)
-        this.#hasResponse = true
+      }),
+      hasWholeRuns: true,
+      run: (chunk, start, end) => {
+        let from = start
+        if (isFirst && hasHeader) {
+          from += 1 + chunk.readInt32BE(start + 1)
+          this.#headerLine(chunk, start, from)
+        }
+        isFirst = false
+        return from < end && this.#pass(chunk, from, end)
       },
+      complete: (tag) => {
+        this.#rowCount += tagCount(tag)
+      },
+    }
+  }
+
+  #rowReader(): AnswerReader {
+    let isFirst = true
+    return {
+      ...this.#reader(() => {
+        isFirst = true
+      }),
       row: (chunk, start, end) => {
         if (this.#format.format === 'binary') this.#binaryRow(chunk, start, end, isFirst)
         else if (!(isFirst && this.#format.hasHeader)) this.#row(chunk, start, end)
         else this.#headerLine(chunk, start, end)
         isFirst = false
+      },
+    }
+  }
+
+  #reader(onShard: () => void): AnswerReader {
+    return {
+      message: (type, chunk, start, end) => {
+        if (type !== Backend.copyOutResponse) return
+        onShard()
+        if (!this.#hasResponse) this.#write(chunk, start, end)
+        this.#hasResponse = true
       },
       notice: (chunk, start, end) => {
         const notice = mendMessage(chunk, start, end, { positions: 'drop' })
@@ -150,10 +187,17 @@ class CopyOutput {
   }
 
   #write(chunk: Buffer, start: number, end: number): void {
-    if (end - start < COPIED_BYTES) this.#client.write(chunk, start, end)
-    else this.#client.write(Buffer.from(chunk.subarray(start, end)), 0, end - start)
-    if (!this.#client.isCongested) return
-    this.#flow.pause()
-    this.#client.whenDrained(this.#flow.resume)
+    if (end - start < COPIED_BYTES) this.#pass(chunk, start, end)
+    else this.#pass(Buffer.from(chunk.subarray(start, end)), 0, end - start)
+  }
+
+  /** true: the chunk is still referenced. */
+  #pass(chunk: Buffer, start: number, end: number): boolean {
+    const isKept = this.#client.write(chunk, start, end) === 'kept'
+    if (this.#client.isCongested) {
+      this.#flow.pause()
+      this.#client.whenDrained(this.#flow.resume)
+    }
+    return isKept
   }
 }

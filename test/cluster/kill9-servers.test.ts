@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import type { EmbeddedNode } from '../../lib/embedded/embedded-node.ts'
@@ -93,6 +94,18 @@ t.test('kill -9 of a whole server', async (t) => {
       await works(t, cluster, proxy.url, victim, total)
     })
 
+    t.test(`${name}, during a COPY of many rows`, async (t) => {
+      const copying = await RawClient.connect(proxy.url)
+      const state = { pieces: 0, isOver: false }
+      const copied = copying.copyIn('COPY counted FROM STDIN', manyRows(state))
+      await until('rows are on their way', DEADLINE_MS, async () => state.pieces > 40)
+      await killServer(victim)
+      state.isOver = true
+      t.match((await copied).error?.sqlState, LOST)
+      copying.close()
+      await works(t, cluster, proxy.url, victim, total)
+    })
+
     t.test(`${name}, under transfers`, async (t) => {
       const load = new Transfers(proxy.url)
       await until('transfers', DEADLINE_MS, async () => load.accepted > 60)
@@ -174,6 +187,16 @@ class Transfers {
       client.close()
       return error.sqlState
     }
+  }
+}
+
+/** Of all shards, until it is over. */
+async function* manyRows(state: { pieces: number; isOver: boolean }): AsyncIterable<Buffer> {
+  for (let from = 10_000; !state.isOver; from += 5000) {
+    const rows = Array.from({ length: 5000 }, (_, index) => `${from + index}\t1\n`)
+    yield Buffer.from(rows.join(''))
+    state.pieces++
+    await setImmediate()
   }
 }
 

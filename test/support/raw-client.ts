@@ -103,12 +103,16 @@ export class RawClient {
   }
 
   /** COPY … FROM STDIN of these pieces; `reason`: the client gives up after them. */
-  async copyIn(sql: string, pieces: readonly Buffer[], reason?: string): Promise<Answer> {
+  async copyIn(
+    sql: string,
+    pieces: Iterable<Buffer> | AsyncIterable<Buffer>,
+    reason?: string,
+  ): Promise<Answer> {
     this.#socket.write(serialize.query(sql))
     const draft = new AnswerDraft('utf8')
     while (!(draft.takesCopy || draft.isComplete)) draft.add(await this.#next())
     if (draft.takesCopy) {
-      for (const piece of pieces) {
+      for await (const piece of pieces) {
         if (!this.#socket.write(serialize.copyData(piece))) await this.#drained()
       }
       this.#socket.write(reason === undefined ? serialize.copyDone() : serialize.copyFail(reason))

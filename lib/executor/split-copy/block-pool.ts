@@ -1,5 +1,5 @@
 /** Beyond so many unused ones are left to the collector. */
-const MAX_SPARE = 64
+const MAX_SPARE = 256
 
 /** Buffers of one size that are used again and again, and a count of all bytes that wait to be sent. */
 export class BlockPool {

@@ -3,7 +3,7 @@ import type { DistributedTable } from '../../catalog/catalog.ts'
 import { interruptible } from '../interruptible.ts'
 import { query } from '../node-client.ts'
 import type { StatementContext } from '../ports.ts'
-import { quoteIdentifier, quoteLiteral } from '../quoted-schema.ts'
+import { quoteIdentifier } from '../quoted-schema.ts'
 
 /** Encodings in which bytes below 128 are always ASCII, by the names that Postgres knows them by, without - and _. */
 const ASCII_SAFE = /^(?:LATIN\d+|L\d+|ISO8859\d+|WIN\d+|WINDOWS\d+|KOI8(?:R|U)?|EUC.+)$/
@@ -29,28 +29,26 @@ export async function maySplit(
 ): Promise<boolean> {
   const [shard] = table.shards
   if (shard === undefined || connection.parameters.get('server_encoding') !== 'UTF8') return false
-  const name = quoteLiteral(`${quoteIdentifier(shard.schema)}.${quoteIdentifier(table.name)}`)
-  const given = columns.map(quoteLiteral).join(', ')
-  const { rows } = await interruptible(
-    connection,
-    signal,
-    query(
-      connection,
-      SPLIT_SQL.replaceAll('TABLE', () => name).replace('GIVEN', () => given),
-    ),
-  )
+  const name = `${quoteIdentifier(shard.schema)}.${quoteIdentifier(table.name)}`
+  const given = `{${columns.map(arrayElement).join(',')}}`
+  const asking = query(connection, SPLIT_SQL, [name, given])
+  const { rows } = await interruptible(connection, signal, asking)
   return rows[0]?.[0] === 't'
+}
+
+function arrayElement(text: string): string {
+  return `"${text.replaceAll(/["\\]/g, '\\$&')}"`
 }
 
 /** pg_node_tree names functions by OID. What hides functions of unknown volatility counts as unsafe. */
 const SPLIT_SQL = `
 SELECT NOT EXISTS (
     SELECT FROM pg_catalog.pg_constraint
-    WHERE contype = 'f' AND conrelid = confrelid AND conrelid = pg_catalog.to_regclass(TABLE))
+    WHERE contype = 'f' AND conrelid = confrelid AND conrelid = pg_catalog.to_regclass($1))
   AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_attrdef d
     JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-    WHERE d.adrelid = pg_catalog.to_regclass(TABLE) AND a.attgenerated = '' AND a.attname NOT IN (GIVEN)
+    WHERE d.adrelid = pg_catalog.to_regclass($1) AND a.attgenerated = '' AND a.attname <> ALL ($2::pg_catalog.name[])
       AND (d.adbin::pg_catalog.text ~ '\\{(SQLVALUEFUNCTION|COERCEVIAIO|XMLEXPR|ROWCOMPARE|MINMAXEXPR|JSON)'
         OR EXISTS (
           SELECT FROM pg_catalog.regexp_matches(d.adbin::pg_catalog.text, ':(?:op)?funcid ([0-9]+)', 'g') AS f(found)

@@ -16,13 +16,13 @@ import { BlockPool } from './block-pool.ts'
 import type { CopyTarget } from './copy-target.ts'
 import { type CopyWorld, NodeCopy } from './node-copy.ts'
 import { RowBatch } from './row-batch.ts'
-import { type RowSplitter, UNKNOWN_SHARD } from './row-splitter.ts'
+import { BROKEN_SHARD, type RowSink, type RowSplitter, UNKNOWN_SHARD } from './row-splitter.ts'
 
 /** All that waits to be sent, of one COPY. */
-const MAX_WAITING_BYTES = 32 * 1024 * 1024
+const MAX_WAITING_BYTES = 16 * 1024 * 1024
 /** Of that, rows that wait for more rows of their shard. */
-const MAX_GATHERED_BYTES = 16 * 1024 * 1024
-const MAX_BATCH_BYTES = 512 * 1024
+const MAX_GATHERED_BYTES = 8 * 1024 * 1024
+const MAX_BATCH_BYTES = 256 * 1024
 const MIN_BATCH_BYTES = 16 * 1024
 const MAX_BLOCK_BYTES = 64 * 1024
 const MIN_BLOCK_BYTES = 4096
@@ -31,12 +31,12 @@ const MIN_BLOCK_BYTES = 4096
  * Rows gather for each shard until they are worth a COPY of their own, since a node's one connection has one COPY at a time.
  * Bounded in all: the client waits while the nodes don't keep up.
  */
-export class CopyTargets {
+export class CopyTargets implements RowSink {
   readonly tableName: string
   /** The first failure: the others follow from it. */
   error: unknown
   trailer: Buffer | undefined
-  head: Pick<RowSplitter, 'head'> | undefined
+  splitter: RowSplitter | undefined
   readonly #plan: CopyPlan
   readonly #table: DistributedTable
   readonly #execution: Execution
@@ -75,16 +75,22 @@ export class CopyTargets {
     return this.#node(connection.node.nodeId).begin(first, connection, reader)
   }
 
-  place(splitter: RowSplitter, shard: number, bytes: Buffer, start: number, end: number): void {
+  place(
+    shard: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    line: number,
+    lines: number,
+  ): void {
     const target = shard === UNKNOWN_SHARD ? this.#unknown : this.#shards[shard]
     if (target === undefined) throw new Error(`no shard ${shard}`)
     let { batch } = target
     if (batch === undefined) {
-      batch = new RowBatch(this.#pool, splitter.firstShift(bytes, start, end))
+      batch = new RowBatch(this.#pool, this.splitter?.firstShift(bytes, start, end) ?? 0)
       target.batch = batch
     }
-    batch.append(bytes, start, end, splitter.lines, splitter.rowLines)
-    batch.isBroken = splitter.isBroken
+    batch.append(bytes, start, end, line, lines)
     if (batch.byteLength >= target.batchBytes) this.#send(target, batch)
   }
 
@@ -110,6 +116,7 @@ export class CopyTargets {
       this.#reject = reject
       if (this.error !== undefined) reject(this.error)
     })
+    failed.catch(() => undefined)
     const nodes = [...this.#nodes.values()]
     const counts = await Promise.race([failed, Promise.all(nodes.map((node) => node.finish()))])
     if (this.error !== undefined) throw this.error
@@ -144,6 +151,7 @@ export class CopyTargets {
     target.batch = undefined
     target.batchBytes = this.#batchBytes
     batch.seal()
+    batch.isBroken = this.splitter?.isBroken === true && target === this.#shards[BROKEN_SHARD]
     this.#node(target.nodeId).put(target, batch)
   }
 
@@ -173,7 +181,7 @@ export class CopyTargets {
       context: this.#context,
       tableName: this.tableName,
       pool: this.#pool,
-      head: () => this.head?.head ?? { bytes: undefined, lines: 0 },
+      head: () => this.splitter?.head ?? { bytes: undefined, lines: 0 },
       trailer: () => this.trailer,
       fail: this.#fail,
       onProgress: () => this.#awake(),

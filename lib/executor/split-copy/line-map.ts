@@ -2,6 +2,8 @@ const FIRST_BYTES = 256
 /** Low seven bits of a byte of a number; the eighth says that there are more. */
 const LOW_BITS = 0x7f
 const MORE_BIT = 0x80
+/** Nearer rows take one byte. */
+const NEAR = 64
 
 /**
  * The client's line of each row that was sent to a shard, in a byte or two a row: the distance to the row before, and
@@ -17,7 +19,8 @@ export class LineMap {
     if (this.#length + 16 > this.#bytes.length) this.#grow()
     const distance = lastLine - this.#lastLine
     this.#lastLine = lastLine
-    if (lines === 1) this.#put(distance * 2)
+    if (lines === 1 && distance < NEAR) this.#bytes[this.#length++] = distance * 2
+    else if (lines === 1) this.#put(distance * 2)
     else {
       this.#put(distance * 2 + 1)
       this.#put(lines)

@@ -4,6 +4,7 @@ import { LineMap } from './line-map.ts'
 
 /** Below this a byte loop beats Buffer.copy, which crosses into C++. */
 const SMALL_COPY_BYTES = 160
+const NOTHING: Buffer = Buffer.alloc(0)
 
 /** One CopyData message: bytes [0, length) of the block. */
 export type FilledBlock = { readonly block: Buffer; readonly length: number }
@@ -12,15 +13,14 @@ export type FilledBlock = { readonly block: Buffer; readonly length: number }
 export class RowBatch {
   readonly lineMap = new LineMap()
   readonly filled: FilledBlock[] = []
-  byteLength = 0
-  rowCount = 0
   /** Nothing can follow these rows. */
   isBroken = false
   /** More lines (or less) that a server counts for the first row if it is the first of all that it sees. */
   readonly firstShift: number
   readonly #pool: BlockPool
-  #block: Buffer | undefined
+  #block: Buffer = NOTHING
   #length = 0
+  #sealedBytes = 0
 
   constructor(pool: BlockPool, firstShift: number) {
     this.#pool = pool
@@ -29,30 +29,35 @@ export class RowBatch {
 
   append(bytes: Buffer, start: number, end: number, lastLine: number, lines: number): void {
     const length = end - start
-    let block = this.#block
-    if (block === undefined || this.#length + length > block.length) {
-      this.seal()
-      block = this.#pool.take(length + HEADER_BYTES)
-      this.#block = block
-      this.#length = HEADER_BYTES
-    }
+    if (this.#length + length > this.#block.length) this.#begin(length)
+    const block = this.#block
+    let to = this.#length
     if (length < SMALL_COPY_BYTES) {
-      let to = this.#length
       for (let from = start; from < end; from++) block[to++] = bytes[from] ?? 0
-    } else bytes.copy(block, this.#length, start, end)
-    this.#length += length
-    this.byteLength += length
-    this.rowCount++
+    } else to += bytes.copy(block, to, start, end)
+    this.#length = to
     this.lineMap.add(lastLine, lines)
+  }
+
+  get byteLength(): number {
+    return this.#sealedBytes + this.#length
+  }
+
+  #begin(length: number): void {
+    this.seal()
+    this.#block = this.#pool.take(length + HEADER_BYTES)
+    this.#length = HEADER_BYTES
   }
 
   /** The message at hand ends. */
   seal(): void {
     const block = this.#block
-    if (block === undefined) return
+    if (block === NOTHING) return
     block[0] = Frontend.copyData
     block.writeInt32BE(this.#length - 1, 1)
     this.filled.push({ block, length: this.#length })
-    this.#block = undefined
+    this.#sealedBytes += this.#length
+    this.#block = NOTHING
+    this.#length = 0
   }
 }

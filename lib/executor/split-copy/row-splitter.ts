@@ -2,7 +2,7 @@ import { RouterError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
 import type { DistributedTable } from '../../catalog/catalog.ts'
 import type { KeyHasher } from '../../catalog/key-bytes.ts'
-import { shardOfHash } from '../../catalog/shard-map.ts'
+import { shardIndexer } from '../../catalog/shard-map.ts'
 import { binaryHeaderEnd } from './binary-rows.ts'
 import { CR } from './line-ends.ts'
 import { END, KEY_NULL, KEY_PLAIN, MORE, type RowReader } from './row-reader.ts'
@@ -15,6 +15,8 @@ const LONG_ROW_BYTES = 64 * 1024
 
 /** Instead of a shard's index: only Postgres can read the row's key. */
 export const UNKNOWN_SHARD = -1
+/** Where rows go that any shard refuses. */
+export const BROKEN_SHARD = 0
 
 export type SplitterOptions = {
   readonly table: DistributedTable
@@ -23,8 +25,12 @@ export type SplitterOptions = {
   readonly isBinary: boolean
   /** Before the rows come column names, or a file's header. */
   readonly hasHead: boolean
-  /** Takes a row; the bytes are valid only during the call. */
-  readonly place: (shard: number, bytes: Buffer, start: number, end: number) => void
+  readonly sink: RowSink
+}
+
+export interface RowSink {
+  /** Takes a row that ends on the client's line `line` and has so many; the bytes are valid only during the call. */
+  place(shard: number, bytes: Buffer, start: number, end: number, line: number, lines: number): void
 }
 
 /** Cuts the client's data into rows and says where each belongs. */
@@ -37,6 +43,8 @@ export class RowSplitter {
   isOver = false
   readonly #options: SplitterOptions
   readonly #reader: RowReader
+  readonly #sink: RowSink
+  readonly #indexOf: (hash: number) => number
   #needsHead: boolean
   #rest: Buffer = NOTHING
   #restLength = 0
@@ -45,17 +53,14 @@ export class RowSplitter {
   constructor(options: SplitterOptions) {
     this.#options = options
     this.#reader = options.reader
+    this.#sink = options.sink
+    this.#indexOf = shardIndexer(options.table)
     this.#needsHead = options.hasHead
   }
 
   /** true: Postgres will refuse the last row placed. */
   get isBroken(): boolean {
     return this.#reader.isBroken
-  }
-
-  /** Of the row at hand. */
-  get rowLines(): number {
-    return this.#reader.lines
   }
 
   /** For errors about the row that is being looked at. */
@@ -97,8 +102,9 @@ export class RowSplitter {
         this.isOver = true
         return end
       }
-      this.lines += reader.lines
-      this.#options.place(this.#shardOf(bytes), bytes, start, rowEnd)
+      const { lines } = reader
+      this.lines += lines
+      this.#sink.place(this.#shardOf(bytes), bytes, start, rowEnd, this.lines, lines)
       if (reader.isBroken) this.isOver = true
       start = rowEnd
     }
@@ -106,15 +112,15 @@ export class RowSplitter {
   }
 
   #shardOf(bytes: Buffer): number {
-    const { key, keyStart, keyEnd, isBroken } = this.#reader
-    const { table, hashKey } = this.#options
-    if (isBroken) return 0
-    if (key === KEY_PLAIN) {
-      const hash = hashKey(bytes, keyStart, keyEnd)
-      return hash === undefined ? UNKNOWN_SHARD : shardOfHash(table, hash).index
+    const reader = this.#reader
+    if (reader.isBroken) return BROKEN_SHARD
+    if (reader.key === KEY_PLAIN) {
+      const hash = this.#options.hashKey(bytes, reader.keyStart, reader.keyEnd)
+      return hash === undefined ? UNKNOWN_SHARD : this.#indexOf(hash)
     }
     // any shard refuses it
-    return key === KEY_NULL && table.distributionColumn.isNotNull ? 0 : UNKNOWN_SHARD
+    const { isNotNull } = this.#options.table.distributionColumn
+    return reader.key === KEY_NULL && isNotNull ? BROKEN_SHARD : UNKNOWN_SHARD
   }
 
   /** Where the rows begin, or MORE. */
@@ -134,7 +140,7 @@ export class RowSplitter {
     this.isOver = true
     if (this.#options.isBinary) {
       this.#reader.isBroken = true
-      this.#options.place(0, bytes, 0, end)
+      this.#sink.place(BROKEN_SHARD, bytes, 0, end, 0, 1)
     }
     return end
   }

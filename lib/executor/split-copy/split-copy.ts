@@ -49,29 +49,25 @@ function makeSplitter(
   targets: CopyTargets,
 ): RowSplitter {
   const { distributionColumn: column } = table
-  const place = (shard: number, bytes: Buffer, start: number, end: number) =>
-    targets.place(splitter, shard, bytes, start, end)
-  const common = { table, place }
-  const splitter: RowSplitter =
-    rows.format === 'binary'
-      ? new RowSplitter({
-          ...common,
-          reader: new BinaryRows(rows),
-          hashKey: binaryKeyHasher(column),
-          isBinary: true,
-          hasHead: true,
-        })
-      : new RowSplitter({
-          ...common,
-          reader:
-            rows.format === 'csv'
-              ? new CsvRows(rows, server.serverMajor)
-              : new TextRows(rows, server.serverMajor),
-          hashKey: textKeyHasher(column, server.encoding === 'server'),
-          isBinary: false,
-          hasHead: plan.hasHeader,
-        })
-  return splitter
+  const common = { table, sink: targets }
+  return rows.format === 'binary'
+    ? new RowSplitter({
+        ...common,
+        reader: new BinaryRows(rows),
+        hashKey: binaryKeyHasher(column),
+        isBinary: true,
+        hasHead: true,
+      })
+    : new RowSplitter({
+        ...common,
+        reader:
+          rows.format === 'csv'
+            ? new CsvRows(rows, server.serverMajor)
+            : new TextRows(rows, server.serverMajor),
+        hashKey: textKeyHasher(column, server.encoding === 'server'),
+        isBinary: false,
+        hasHead: plan.hasHeader,
+      })
 }
 
 class SplitCopy {
@@ -88,7 +84,7 @@ class SplitCopy {
   /** Never leaves a connection in the midst of a COPY. */
   async run(connection: BackendConnection, isBinary: boolean): Promise<CommandTag> {
     const targets = this.#targets
-    targets.head = this.#splitter
+    targets.splitter = this.#splitter
     if (isBinary) targets.trailer = COPY_TRAILER
     try {
       const mending = { positions: undefined }
