@@ -10,7 +10,7 @@ import { keysOf } from './execution-keys.ts'
 import { runExplain } from './explain.ts'
 import { runFunctionQuery } from './function-query.ts'
 import { writeFunctionResult } from './function-rows.ts'
-import { runInsertRows, unknownKey } from './insert-rows.ts'
+import { hasUnknownKey, runInsertRows, unknownKey } from './insert-rows.ts'
 import { lockTables } from './lock-tables.ts'
 import { runLockedSelect } from './locked-select.ts'
 import { runMaterialize } from './materialize.ts'
@@ -204,6 +204,13 @@ async function insertRows(
   const keys = keysOf(execution.text, execution.parameters)
   const shard = routedShard(plan.routed, resolveInsert(plan, keys))
   if (shard !== undefined) return runRouted(plan.routed, shard, execution, context)
-  if (plan.rows.length < 2) throw unknownKey(plan)
+  if (plan.rows.length < 2 || hasUnknownKey(plan, keys)) {
+    const evaluated = plan.evaluated()
+    if (evaluated.kind === 'refusal') throw unknownKey(plan)
+    context.noteTier('pull')
+    return evaluated.kind === 'mirrored'
+      ? runMirrored(evaluated, execution, context)
+      : runInsertThroughScratch(evaluated, execution, context)
+  }
   return runInsertRows(plan, execution, context, keys)
 }

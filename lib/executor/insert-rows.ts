@@ -7,7 +7,7 @@ import { ConcatenatedRows } from './concatenated-rows.ts'
 import { OrderedRows } from './ordered-rows.ts'
 import { withInferredTypes } from './parameter-types.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
-import { type KeyReader, shardOfRow } from './route.ts'
+import { type KeyReader, MANY, routeOfKey, shardOfRow } from './route.ts'
 import { ScatterFlow, type ScatterRequest, scatter } from './scatter.ts'
 import { ShardStatement } from './shard-statement.ts'
 
@@ -73,6 +73,11 @@ export function rowsByShard(plan: InsertRowsPlan, keys: KeyReader): Map<Shard, n
     else rows.push(position)
   }
   return rowsOf
+}
+
+/** Only Postgres can say what a key becomes in the column's type. */
+export function hasUnknownKey({ table, rows }: InsertRowsPlan, keys: KeyReader): boolean {
+  return rows.some(({ key }) => routeOfKey(table, key, keys) === MANY)
 }
 
 export function unknownKey({ table }: Pick<InsertRowsPlan, 'table'>): RouterError {

@@ -28,7 +28,10 @@ export function planInsert(input: PlanInput, insert: InsertStmt): Plan {
   const throughScratch = () => planEvaluated(input, insert, target, tables)
   const rows = insert.selectStmt?.SelectStmt?.valuesLists
   if (rows !== undefined && !readsLocal) {
-    const planned = otherwise(throughScratch, () => planRows(input, insert, target, rows, position))
+    const evaluated = () => orRefusal(throughScratch)
+    const planned = otherwise(throughScratch, () => {
+      return planRows({ input, insert, table: target, rows, evaluated }, position)
+    })
     if (planned !== undefined) return planned
   }
   if (!readsDistributed || readsLocal || position === undefined) return throughScratch()
@@ -52,11 +55,16 @@ function planEvaluated(
     : plan()
 }
 
+type Rows = {
+  readonly input: PlanInput
+  readonly insert: InsertStmt
+  readonly table: DistributedTable
+  readonly rows: readonly Tree[]
+  readonly evaluated: InsertRowsPlan['evaluated']
+}
+
 function planRows(
-  input: PlanInput,
-  insert: InsertStmt,
-  table: DistributedTable,
-  rows: readonly Tree[],
+  { input, insert, table, rows, evaluated }: Rows,
   position: number | undefined,
 ): InsertRowsPlan | undefined {
   if (position === undefined) return undefined
@@ -80,7 +88,7 @@ function planRows(
     routed: { ...routed, isShapeStable: routed.isShapeStable && rows.length === 1 },
     rows: keys.length === ranges.length ? keys.map((key, index) => row(key, ranges[index])) : [],
     hasReturning: insert.returningClause !== undefined || insert.returningList !== undefined,
-    hasOnConflict: insert.onConflictClause !== undefined,
+    evaluated,
   }
 }
 

@@ -297,7 +297,8 @@ export type InsertRowsPlan = {
   /** Byte range of each row `( … )` in the text, in order, and its key. */
   readonly rows: readonly { readonly range: TextRange; readonly key: KeySource }[]
   readonly hasReturning: boolean
-  readonly hasOnConflict: boolean
+  /** Where a key's value turns out to be known only to Postgres. As `multi` of a SelectPlan. */
+  readonly evaluated: () => InsertThroughScratchPlan | MirroredPlan | RefusalPlan
 }
 
 export type CopyPlan = {

@@ -311,7 +311,7 @@ for (const workers of [2, 0]) {
           },
           rows,
           hasReturning: true,
-          hasOnConflict: false,
+          evaluated: () => ({ kind: 'refusal', id: 'expression' }),
         },
         execution(text, { parameters: { types: [], formats: [], values: [Buffer.from('new')] } }),
         context,

@@ -6,7 +6,7 @@ import { type ListedStatement, readStatementList } from '../support/statement-li
 import { ClusterPair } from './cluster-pair.ts'
 
 /** Statements of the lists that the proxy may refuse. Lower it when the proxy learns more; never raise it. */
-const MAX_REFUSED = 1
+const MAX_REFUSED = 0
 const ENDS_TRANSACTION = /^(?:COMMIT|END|ABORT|ROLLBACK)(?! TO)/
 /** After how many statements all tables are compared: the first difference names the batch that made it. */
 const BATCH = 8
