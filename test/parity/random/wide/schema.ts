@@ -10,6 +10,7 @@ export type Table = {
 }
 
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', '"order"', '"X y"', 'val']
+/** Those that may distribute a table. */
 const KEY_TYPES: readonly (readonly [Kind, string])[] = [
   ['int', 'int'],
   ['int', 'bigint'],
@@ -21,12 +22,9 @@ const KEY_TYPES: readonly (readonly [Kind, string])[] = [
   ['time', 'timestamptz'],
   ['ctext', 'text COLLATE "C"'],
   ['num', 'numeric(8,2)'],
-  ['inet', 'inet'],
   ['char', 'char(3)'],
   ['bytes', 'bytea'],
-  ['interval', 'interval'],
   ['stamp', 'timestamp'],
-  ['clock', 'time'],
 ]
 
 /** Two colocation groups, reference tables and a local one, with columns and rows by chance. */
