@@ -158,11 +158,11 @@ export class CopyTargets implements RowSink {
   /** So that the nodes have something to do while the client waits. */
   #sendLargest(): void {
     const gathering = this.#all.filter(({ batch }) => batch !== undefined)
-    gathering.sort((a, b) => (b.batch?.byteLength ?? 0) - (a.batch?.byteLength ?? 0))
-    let bytes = gathering.reduce((sum, { batch }) => sum + (batch?.byteLength ?? 0), 0)
+    gathering.sort((a, b) => (b.batch?.heldBytes ?? 0) - (a.batch?.heldBytes ?? 0))
+    let bytes = gathering.reduce((sum, { batch }) => sum + (batch?.heldBytes ?? 0), 0)
     for (const target of gathering) {
-      if (bytes <= MAX_GATHERED_BYTES / 2 || target.batch === undefined) return
-      bytes -= target.batch.byteLength
+      if (bytes <= MAX_GATHERED_BYTES || target.batch === undefined) return
+      bytes -= target.batch.heldBytes
       this.#send(target, target.batch)
     }
   }

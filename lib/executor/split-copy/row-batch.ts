@@ -15,6 +15,8 @@ export class RowBatch {
   readonly filled: FilledBlock[] = []
   /** Nothing can follow these rows. */
   isBroken = false
+  /** Of its blocks, full or not. */
+  heldBytes = 0
   /** More lines (or less) that a server counts for the first row if it is the first of all that it sees. */
   readonly firstShift: number
   readonly #pool: BlockPool
@@ -46,6 +48,7 @@ export class RowBatch {
   #begin(length: number): void {
     this.seal()
     this.#block = this.#pool.take(length + HEADER_BYTES)
+    this.heldBytes += this.#block.length
     this.#length = HEADER_BYTES
   }
 
