@@ -52,8 +52,18 @@ export class BlockCommit {
     return this.#isDeciding
   }
 
-  /** false: it had failed unseen, and was rolled back. `slipped`: why it may have. */
-  async run(participants: Participants, slipped: RouterError | undefined): Promise<boolean> {
+  /** false: it had failed unseen, and was rolled back. `slipped`: why it may have. `prepare`: what may still refuse. */
+  async run(
+    participants: Participants,
+    slipped: RouterError | undefined,
+    prepare: () => Promise<void>,
+  ): Promise<boolean> {
+    try {
+      await prepare()
+    } catch (error) {
+      await participants.rollback()
+      throw error
+    }
     const { writers, readers } = participants
     try {
       const tags = await onEach(readers, 'COMMIT')

@@ -1,4 +1,5 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
+import { NO_SETTINGS, type Settings } from '../backend/session-state.ts'
 import type { ConnectionAwaiter } from '../backend/wait-queue.ts'
 import type { RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
@@ -16,7 +17,7 @@ import { quoteIdentifier, ReplayLog } from './replay-log.ts'
 import { SequenceOwnership } from './sequence-ownership.ts'
 import { SessionCursors } from './session-cursors.ts'
 import { type Pin, SessionPins } from './session-pins.ts'
-import { localSettings, slipIn } from './slip-in.ts'
+import { localSettings, prepareBegin, slipIn } from './slip-in.ts'
 import {
   failedTransaction,
   noTransactions,
@@ -73,6 +74,8 @@ export class SessionTransaction {
   /** The error of something we slipped in before a statement; the statement itself then failed with 25P02. */
   #slippedError: RouterError | undefined = undefined
   #replay = new ReplayLog('BEGIN')
+  /** Settings when the block began: later ones don't change how it does. */
+  #defaults: Settings = NO_SETTINGS
   readonly #onSlipped = (error: RouterError): void => {
     this.#slippedError ??= error
   }
@@ -302,8 +305,9 @@ export class SessionTransaction {
       await this.#participants.settleCancels()
       if (this.#hasFailed) await this.#participants.rollback()
       else {
-        await this.#prepareCommit()
-        isCommitted = await this.#blockCommit.run(this.#participants, this.#slippedError)
+        isCommitted = await this.#blockCommit.run(this.#participants, this.#slippedError, () =>
+          this.#followers.prepareCommit(),
+        )
       }
       return isCommitted
     } finally {
@@ -439,6 +443,7 @@ export class SessionTransaction {
     this.#block = block
     this.blocks++
     this.openedAtMs = Date.now()
+    this.#defaults = this.#options.settings.session
     this.#hasFailed = false
     this.#isLost = false
     this.#slippedError = undefined
@@ -471,15 +476,6 @@ export class SessionTransaction {
     if (!this.isImplicit && !this.#replay.hasSavepoints) this.#participants.abort()
   }
 
-  async #prepareCommit(): Promise<void> {
-    try {
-      await this.#followers.prepareCommit()
-    } catch (error) {
-      await this.#participants.rollback()
-      throw error
-    }
-  }
-
   #held(nodeId: number, access: Access): BackendConnection | undefined {
     this.#refuseWhenFailed()
     if (this.#block === 'none') return this.#borrowed.get(nodeId)
@@ -500,6 +496,7 @@ export class SessionTransaction {
 
   #join(nodeId: number, connection: BackendConnection, access: Access): BackendConnection {
     this.#participants.join(nodeId, connection, access === 'write')
+    prepareBegin(connection, this.#defaults)
     const settings = localSettings(connection, this.#options.settings)
     const text = this.#replay.text + (settings === '' ? '' : `\n; ${settings}`)
     slipIn(connection, text, this.#onSlipped)

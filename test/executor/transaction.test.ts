@@ -55,6 +55,33 @@ t.test('SessionTransaction', async (t) => {
     t.same(await world.rows(), ['', '', ''])
   })
 
+  t.test('a block begins as the session would have it, on every node', async (t) => {
+    const { transaction, settings, run } = world.session()
+    const other = world.session()
+    const shown = async ({ run }: typeof other, nodeId: number) => [
+      await run(nodeId, 'SHOW transaction_isolation', 'read'),
+      await run(nodeId, 'SHOW transaction_read_only', 'read'),
+      await run(nodeId, 'SHOW transaction_deferrable', 'read'),
+    ]
+    const plain = ['read committed', 'off', 'off']
+    settings.set('default_transaction_isolation', "'serializable'")
+    settings.set('default_transaction_read_only', 'on')
+    settings.set('default_transaction_deferrable', 'on')
+    transaction.begin('BEGIN')
+    t.same(await shown({ ...other, run }, 2), ['serializable', 'on', 'on'])
+    settings.set('default_transaction_isolation', undefined)
+    t.same(await shown({ ...other, run }, 3), ['serializable', 'on', 'on'])
+    t.ok(await transaction.commit())
+    // over the same connections
+    other.transaction.begin('BEGIN')
+    t.same(await shown(other, 2), plain)
+    t.same(await shown(other, 3), plain)
+    await other.transaction.rollback()
+    transaction.begin('BEGIN READ WRITE')
+    t.same(await shown({ ...other, run }, 3), ['read committed', 'off', 'on'])
+    await transaction.rollback()
+  })
+
   t.test('settings of the block reach late nodes and end with it', async (t) => {
     const { transaction, settings, run } = world.session()
     const shown = (nodeId: number) => run(nodeId, 'SHOW work_mem', 'read')
