@@ -78,10 +78,7 @@ export function mergeInsertKeys(
   table: DistributedTable,
 ): readonly (readonly KeySource[] | undefined)[] {
   const constants = flow.constants()
-  return insertsOf(merge).map(({ targetList, values }) => {
-    const names =
-      targetList === undefined ? table.columns.map(({ name }) => name) : columnNames(targetList)
-    const value = values?.[names.indexOf(table.distributionColumn.name)]
+  return mergeInsertedKeys(merge, table).map((value) => {
     if (value === undefined) return undefined
     const constant = keySource(input, value, table.distributionColumn.typeOid)
     if (constant !== undefined) return [constant]
@@ -89,6 +86,18 @@ export function mergeInsertKeys(
     const isSame = areComparable(flow.columnType(key)?.typeOid, table.distributionColumn.typeOid)
     const isKept = key !== undefined && isSame && isKeptColumn(block, value)
     return isKept ? constants.get(key) : undefined
+  })
+}
+
+/** What each INSERT of a MERGE puts into the distribution column; undefined: it leaves it out. */
+export function mergeInsertedKeys(
+  merge: MergeStmt,
+  table: DistributedTable,
+): readonly (Tree | undefined)[] {
+  return insertsOf(merge).map(({ targetList, values }) => {
+    const names =
+      targetList === undefined ? table.columns.map(({ name }) => name) : columnNames(targetList)
+    return values?.[names.indexOf(table.distributionColumn.name)]
   })
 }
 

@@ -33,7 +33,7 @@ export function planScatterModify(analysis: Analysis): ScatterModify {
 }
 
 /** A ctid names another row in every shard. */
-function checkSystemColumns(statement: Tree): void {
+export function checkSystemColumns(statement: Tree): void {
   walkTree(statement, (kind, node) => {
     if (kind !== 'ColumnRef') return undefined
     const name = lastName(node) ?? ''

@@ -1,12 +1,12 @@
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
-import { type Analysis, analyse } from './analysis.ts'
-import { checkMergeActions, mergeInsertKeys } from './insert-keys.ts'
+import { analyse } from './analysis.ts'
 import { planInsert } from './insert-planner.ts'
 import { planLocal } from './local-planner.ts'
+import { planMerge } from './merge-planner.ts'
 import { orMirrored, planMirrored } from './mirror-planner.ts'
 import { planScatterModify } from './modify-planner.ts'
 import { orRefusal } from './or-refusal.ts'
-import type { Pin, Plan } from './plan.ts'
+import type { Plan } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { orAll, planAll } from './planned-all.ts'
 import { orPulled, planPulled } from './pull-planner.ts'
@@ -17,7 +17,6 @@ import { checkReferenceLocks } from './row-locks.ts'
 import { type Otherwise, planMultiSelect } from './scatter-planner.ts'
 import { currentOf } from './statement-checks.ts'
 import type { StatementTables } from './table-references.ts'
-import type { MergeStmt } from './tree.ts'
 import { callsCode, callsShadowed } from './user-code.ts'
 import type { ScatterModify } from './write-plans.ts'
 
@@ -95,26 +94,4 @@ function planPinned(input: PlanInput, kind: string, tables: StatementTables): Pl
   }
   const multi = () => orRefusal(() => orMirrored(input, kind, tables, onAll))
   return { kind: 'modify', routed, currentOf: cursor, multi }
-}
-
-/** MERGE whose source, target and new rows are all in one shard. */
-function planMerge(analysis: Analysis, kind: string, merge: MergeStmt, pins: readonly Pin[]): Plan {
-  const { input, root, tables } = analysis
-  const table = root.relations[0]?.table
-  if (table?.kind !== 'distributed') return refuse('merge')
-  checkMergeActions(merge, table)
-  const inserted = mergeInsertKeys(analysis, root, merge, table).map(
-    (values): Pin => ({
-      table,
-      values,
-      rejectsNull: true,
-    }),
-  )
-  const routed = routedStatement(input, tables, [...pins, ...inserted])
-  return {
-    kind: 'modify',
-    routed,
-    currentOf: undefined,
-    multi: () => orRefusal(() => planMirrored(input, kind, tables)),
-  }
 }

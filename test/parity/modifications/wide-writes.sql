@@ -61,6 +61,13 @@ MERGE INTO readings r USING (SELECT sensor, max(n) AS n FROM readings GROUP BY s
 MERGE INTO kinds k USING (SELECT 'T' || tenant_id AS kind, name FROM tenants WHERE tenant_id < 9) s ON s.kind = k.kind WHEN MATCHED THEN UPDATE SET title = s.name WHEN NOT MATCHED THEN INSERT VALUES (s.kind, 0, s.name);
 MERGE INTO kinds k USING local_numbers l ON k.rank = l.n AND l.n > 3 WHEN MATCHED THEN DELETE;
 MERGE INTO "Order Items" o USING (SELECT g, g % 5 AS k FROM generate_series(25, 40) g) s ON o."Order" = s.k AND o."Item No" = s.g WHEN MATCHED THEN UPDATE SET "Order" = 77, "table" = 'moved' WHEN NOT MATCHED THEN INSERT VALUES (s.k, s.g, 'merged');
+MERGE INTO users u USING tenants t ON u.tenant_id = t.tenant_id AND u.user_id % 10 = 1 WHEN MATCHED AND t.plan IS NULL THEN UPDATE SET email = t.name WHEN MATCHED THEN DO NOTHING WHEN NOT MATCHED THEN INSERT (user_id, tenant_id, email) VALUES (70000 + t.tenant_id, t.tenant_id, 'no user one');
+MERGE INTO users u USING (SELECT tenant_id, count(*) AS n, max(event_id) AS last FROM events GROUP BY tenant_id) e ON u.tenant_id = e.tenant_id AND u.user_id = e.last WHEN NOT MATCHED AND e.tenant_id > 3 THEN INSERT VALUES (e.last, e.tenant_id, 'last ' || e.n) WHEN MATCHED THEN DELETE;
+MERGE INTO users u USING (SELECT tenant_id, max(event_id) AS last FROM events GROUP BY tenant_id) e ON u.tenant_id = e.tenant_id AND u.user_id = e.last WHEN MATCHED THEN UPDATE SET email = 'again' WHEN NOT MATCHED THEN INSERT (tenant_id, user_id) VALUES (e.tenant_id, e.last);
+MERGE INTO users u USING kinds k ON u.email = k.kind WHEN MATCHED THEN DELETE;
+MERGE INTO users u USING kinds k ON u.tenant_id = k.rank AND u.user_id = 5 WHEN NOT MATCHED AND k.kind = 'C9' THEN INSERT VALUES (80000, k.rank, k.title);
+-- error: 23503
+MERGE INTO users u USING tenants t ON u.tenant_id = t.tenant_id AND u.user_id = 3 WHEN NOT MATCHED THEN INSERT VALUES (3, t.tenant_id + 100000, 'none');
 -- # Data-modifying WITH.
 -- unordered
 WITH gone AS (DELETE FROM orders WHERE total > 80 RETURNING *) SELECT tenant_id, count(*), sum(total) FROM gone GROUP BY 1;

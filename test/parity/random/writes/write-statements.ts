@@ -248,6 +248,7 @@ export class WriteStatements {
 
   #merge(target: Table): string {
     const random = this.#random
+    if (random.chance(25)) return this.#colocatedMerge()
     const match = random.chance(70) ? '' : ` AND x.v < ${random.below(7)}`
     const clauses = [
       () => `WHEN MATCHED AND x.v = ${random.below(5)} THEN DELETE`,
@@ -259,6 +260,20 @@ export class WriteStatements {
     const chosen = clauses.map((make) => make())
     if (chosen.length === 0 || random.chance(60)) chosen.push(this.#mergeInsert(target))
     return `MERGE INTO ${target.name} x USING ${this.#source()} s ON s.k = x.${this.#number(target)}${match} ${chosen.join(' ')}`
+  }
+
+  /** Of the parent's rows into the child's shards. */
+  #colocatedMerge(): string {
+    const random = this.#random
+    const source = random.make([
+      () => 'wp',
+      () => '(SELECT k, max(v) AS v, min(t) AS t FROM wc GROUP BY k)',
+      () => `(SELECT k, v, t FROM wp WHERE k IN (SELECT k FROM wc WHERE v < ${random.below(6)}))`,
+    ])
+    this.#fresh += 1
+    const key = random.pick(['s.k', 's.k', 's.k', '3', 's.v'])
+    const insert = `WHEN NOT MATCHED THEN INSERT (k, id, v) VALUES (${key}, ${this.#fresh * 100}${key === 's.k' ? '' : ' + s.k'}, s.v)`
+    return `MERGE INTO wc x USING ${source} s ON s.k = x.k AND x.id % 5 = ${random.below(5)} WHEN MATCHED AND s.v = ${random.below(5)} THEN DELETE WHEN MATCHED THEN UPDATE SET t = 'm', v = coalesce(s.v, 0) % 5 ${random.pick([insert, ''])}`
   }
 
   #mergeInsert(target: Table): string {
