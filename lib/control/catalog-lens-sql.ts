@@ -33,9 +33,26 @@ DO $install$
 DECLARE
   lens record;
   columns text;
+  types text;
+  system text;
+  -- what the query of a materialized view depends on, the view does
+  depends text := $$ UNION ALL SELECT d.tableoid, d.ctid, d.xmin, d.classid, d.objid, d.objsubid, q.refclassid, q.refobjid, q.refobjsubid, d.deptype
+    FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_rewrite w ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND w.ev_class = d.refobjid
+    JOIN pg_catalog.pg_depend q ON q.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND q.objid = w.oid
+    WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid <> w.oid
+      AND d.refobjid IN (SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace h ON h.oid = c.relnamespace
+        WHERE h.nspname = 'pgloom_matview')$$;
 BEGIN
   FOR lens IN SELECT * FROM (VALUES
-    ('pg_catalog', 'pg_namespace', '{}'::jsonb, $$r.nspname !~ '^pgloom(_|$)'$$),
+    ('pg_catalog', 'pg_depend', '{}'::jsonb, 'true'),
+    ('pg_catalog', 'pg_proc', '{}',
+      $$NOT EXISTS (SELECT FROM pg_catalog.pg_namespace h WHERE h.oid = r.pronamespace AND h.nspname ~ '^pgloom(_|$)')$$),
+    ('pg_catalog', 'pg_rewrite', '{}',
+      $$NOT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace h ON h.oid = c.relnamespace
+        WHERE c.oid = r.ev_class AND h.nspname ~ '^pgloom(_|$)')$$),
+    ('pg_catalog', 'pg_type', '{}',
+      $$NOT EXISTS (SELECT FROM pg_catalog.pg_namespace h WHERE h.oid = r.typnamespace AND h.nspname ~ '^pgloom(_|$)')$$),
+    ('pg_catalog', 'pg_namespace', '{}', $$r.nspname !~ '^pgloom(_|$)'$$),
     ('pg_catalog', 'pg_class', jsonb_build_object(
       'relrowsecurity', $$r.relrowsecurity AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy g
         WHERE g.polrelid = r.oid AND g.polname ~ '^pgloom_guard')$$,
@@ -79,14 +96,26 @@ BEGIN
     ('information_schema', 'sequences', '{}', $$r.sequence_schema !~ '^pgloom(_|$)'$$)
   ) AS l (schema_name, name, overrides, condition)
   LOOP
+    SELECT string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
+      INTO types
+      FROM pg_catalog.pg_attribute a
+      WHERE a.attrelid = format('%I.%I', lens.schema_name, lens.name)::regclass AND a.attnum > 0
+        AND NOT a.attisdropped;
     SELECT string_agg(coalesce(lens.overrides ->> a.attname, 'r.' || quote_ident(a.attname)) || ' AS ' ||
         quote_ident(a.attname), ', ' ORDER BY a.attnum)
       INTO columns
       FROM pg_catalog.pg_attribute a
       WHERE a.attrelid = format('%I.%I', lens.schema_name, lens.name)::regclass AND a.attnum > 0
         AND NOT a.attisdropped;
-    EXECUTE format('CREATE VIEW pgloom_catalog.%I AS SELECT %s FROM %I.%I AS r WHERE %s',
-      lens.name, columns, lens.schema_name, lens.name, lens.condition);
+    IF lens.name NOT IN ('pg_depend', 'pg_proc', 'pg_rewrite', 'pg_type') THEN
+      EXECUTE format('CREATE VIEW pgloom_catalog.%I AS SELECT %s FROM %I.%I AS r WHERE %s',
+        lens.name, columns, lens.schema_name, lens.name, lens.condition);
+    END IF;
+    system := CASE WHEN (SELECT relkind FROM pg_catalog.pg_class
+      WHERE oid = format('%I.%I', lens.schema_name, lens.name)::regclass) = 'r' THEN 'r.tableoid, r.ctid, r.xmin, ' ELSE '' END;
+    EXECUTE format('CREATE FUNCTION pgloom_catalog.%I() RETURNS TABLE (%s%s) LANGUAGE sql STABLE ROWS 1000 AS $f$SELECT %s%s FROM %I.%I AS r WHERE %s%s$f$',
+      lens.name, CASE WHEN system <> '' THEN 'tableoid oid, ctid tid, xmin xid, ' ELSE '' END, types, system, columns,
+      lens.schema_name, lens.name, lens.condition, CASE WHEN lens.name = 'pg_depend' THEN depends ELSE '' END);
   END LOOP;
 END
 $install$;

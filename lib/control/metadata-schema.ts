@@ -29,6 +29,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA pgloom TO PUBLIC;`,
   HOLD_DECISIONS_SQL,
   LOCK_WAITERS_SQL,
   GLOBAL_PID_SQL,
+  CATALOG_LENS_SQL,
 ]
 
 /** Of our advisory locks: spells "pgloom" in ASCII, so it stays below 2^53. */

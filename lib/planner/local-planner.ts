@@ -1,6 +1,6 @@
 import { clusterSettingName } from '../catalog/cluster-settings.ts'
 import { classifyFunction } from './builtin-functions.ts'
-import { isSystemColumn, LENS_SCHEMA, lensOf } from './catalog-lens.ts'
+import { GIVEN_SYSTEM_COLUMNS, isSystemColumn, LENS_SCHEMA, lensOf } from './catalog-lens.ts'
 import {
   METADATA_FUNCTIONS,
   METADATA_RELATIONS,
@@ -11,7 +11,7 @@ import { localCursor } from './cursor-planner.ts'
 import { likeReplacements } from './like-clauses.ts'
 import type { LocalPlan, PinReason, Replacement } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
-import { qualifierRange } from './qualifiers.ts'
+import { qualifierRange, relationRange } from './qualifiers.ts'
 import { refuse } from './refusals.ts'
 import { sessionViews } from './session-views.ts'
 import type { StatementTables, TableReference } from './table-references.ts'
@@ -54,7 +54,7 @@ export function planLocal(input: PlanInput, kind: string, tables: StatementTable
   const readsOnly = kind === 'SelectStmt' && isReadOnly(statement)
   if (kind !== 'SelectStmt' && tables.references.some(isSettingsTarget)) refuse('update-settings')
   const isReplaced = QUERYING_KINDS.has(kind)
-  const hasLens = isReplaced && canLens(input)
+  const hasLens = isReplaced ? lensKind(input) : 'none'
   const replaced = isReplaced
     ? [...relationReplacements(input, tables, hasLens), ...functionReplacements(input, hasLens)]
     : likeReplacements(input)
@@ -90,23 +90,26 @@ function refreshesSizes(statement: Tree, { references }: StatementTables): boole
   return isSized
 }
 
-/** The lens' views have neither system columns nor a primary key, on which GROUP BY may depend. */
-function canLens({ statement, catalog }: PlanInput): boolean {
-  let isPlain = catalog.isInstalled
-  walkTree(statement, (kind, node) => {
-    if (kind === 'SelectStmt' && node['groupClause'] !== undefined) isPlain = false
+type LensKind = 'none' | 'view' | 'function'
+
+/** The lens has no primary keys, on which GROUP BY may depend; its views have no system columns. */
+function lensKind({ statement, catalog, restrictsViews }: PlanInput): LensKind {
+  let kind: LensKind = restrictsViews === true ? 'function' : 'view'
+  walkTree(statement, (nodeKind, node) => {
+    if (nodeKind === 'SelectStmt' && node['groupClause'] !== undefined) kind = 'none'
     const fields =
-      kind === 'ColumnRef' ? (node['fields'] as readonly Tree[] | undefined) : undefined
-    if (isSystemColumn(fields?.at(-1)?.String?.sval ?? '')) isPlain = false
-    return isPlain
+      nodeKind === 'ColumnRef' ? (node['fields'] as readonly Tree[] | undefined) : undefined
+    const name = fields?.at(-1)?.String?.sval ?? ''
+    if (isSystemColumn(name)) kind = GIVEN_SYSTEM_COLUMNS.has(name) ? 'function' : 'none'
+    return kind !== 'none'
   })
-  return isPlain
+  return catalog.isInstalled ? kind : 'none'
 }
 
 function relationReplacements(
   input: PlanInput,
   tables: StatementTables,
-  hasLens: boolean,
+  hasLens: LensKind,
 ): readonly Replacement[] {
   return tables.references.flatMap(({ node, table, role }) => {
     if (table !== undefined || role !== 'source') return []
@@ -114,7 +117,10 @@ function relationReplacements(
     if (text === undefined) return []
     const parts = node.schemaname === undefined ? 1 : 2
     const qualifier = qualifierRange(input.text, node.location ?? 0, parts)
-    return [{ ...qualifier, text: `${text}.` }]
+    const schema = { ...qualifier, text: `${text}.` }
+    if (text !== LENS_SCHEMA || hasLens !== 'function') return [schema]
+    const { end } = relationRange(input.text, node)
+    return [schema, { start: end, end, text: '()' }]
   })
 }
 
@@ -122,7 +128,7 @@ function relationReplacements(
 function relationReplacement(
   { searchPath, temporaryNames }: PlanInput,
   node: RangeVar,
-  hasLens: boolean,
+  hasLens: LensKind,
 ): string | undefined {
   const { schemaname: schema, relname: name = '' } = node
   if (node.catalogname !== undefined) return undefined
@@ -130,18 +136,20 @@ function relationReplacement(
   const isMetadata = METADATA_RELATIONS.has(name)
   if (isMetadata && (schema === undefined || schema === 'pg_catalog')) return 'pgloom'
   // a search path that names pg_catalog may find another relation first
-  if (!hasLens || (schema === undefined && searchPath.includes('pg_catalog'))) return undefined
-  return lensOf(schema, name) === undefined ? undefined : LENS_SCHEMA
+  const isHidden = schema === undefined && searchPath.includes('pg_catalog')
+  if (hasLens === 'none' || isHidden) return undefined
+  return lensOf(schema, name, hasLens === 'function') === undefined ? undefined : LENS_SCHEMA
 }
 
 /** Metadata functions, and columns that are qualified with the schema of a relation that has a lens. */
-function functionReplacements(input: PlanInput, hasLens: boolean): readonly Replacement[] {
+function functionReplacements(input: PlanInput, hasLens: LensKind): readonly Replacement[] {
   const found: Replacement[] = []
   walkTree(input.statement, (kind, node) => {
     const fields = kind === 'ColumnRef' ? strings(node['fields'] as readonly Tree[]) : []
     const start = Number(node['location'] ?? 0)
-    if (hasLens && fields.length === 3 && lensOf(fields[0], fields[1] ?? '') !== undefined) {
-      found.push({ ...qualifierRange(input.text, start, 2), text: `${LENS_SCHEMA}.` })
+    if (isLensed(fields, hasLens)) {
+      const range = qualifierRange(input.text, start, 2)
+      found.push({ ...range, text: hasLens === 'function' ? '' : `${LENS_SCHEMA}.` })
     }
     const schema = kind === 'FuncCall' ? functionSchema(input, node) : undefined
     if (schema === undefined) return undefined
@@ -150,6 +158,12 @@ function functionReplacements(input: PlanInput, hasLens: boolean): readonly Repl
     return undefined
   })
   return found
+}
+
+/** `pg_catalog.pg_class.oid` */
+function isLensed(fields: readonly string[], kind: LensKind): boolean {
+  if (kind === 'none' || fields.length !== 3) return false
+  return lensOf(fields[0], fields[1] ?? '', kind === 'function') !== undefined
 }
 
 /** The schema of a function of ours that stands for the one that is called. */
@@ -219,10 +233,20 @@ function setSettings(statement: Tree): readonly (string | undefined)[] {
   walkTree(statement, (kind, node) => {
     if (kind !== 'FuncCall' || builtinName(node) !== 'set_config') return undefined
     const [name] = (node as FuncCall).args ?? []
-    names.push((name?.A_Const ?? name?.TypeCast?.arg?.A_Const)?.sval?.sval)
+    const literal = (name?.A_Const ?? name?.TypeCast?.arg?.A_Const)?.sval?.sval
+    names.push(literal ?? (name?.ColumnRef === undefined ? undefined : chosenSetting(statement)))
     return undefined
   })
   return names
+}
+
+/** `SELECT set_config(name, …) FROM pg_settings WHERE name = 'work_mem'`, as pg_dump says it. */
+function chosenSetting({ SelectStmt }: Tree): string | undefined {
+  const [source, ...others] = SelectStmt?.fromClause ?? []
+  const { name: operator, lexpr, rexpr } = SelectStmt?.whereClause?.A_Expr ?? {}
+  const isEqual = strings(operator).at(-1) === '=' && lexpr?.ColumnRef !== undefined
+  const isSettings = source?.RangeVar?.relname === 'pg_settings' && others.length === 0
+  return isEqual && isSettings ? rexpr?.A_Const?.sval?.sval : undefined
 }
 
 /** Such as CREATE FUNCTION pg_temp.f(). */

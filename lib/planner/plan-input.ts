@@ -28,6 +28,8 @@ export type PlanInput = {
   readonly searchPath: readonly string[]
   /** Relations that the session has created as temporary ones. */
   readonly temporaryNames: ReadonlySet<string>
+  /** The session reads no views but Postgres' own (restrict_nonsystem_relation_kind). */
+  readonly restrictsViews?: boolean | undefined
   /** undefined: the lexer would not name the literals (U&'…' and its kin): the plan is for this text only. */
   readonly literals: LexedLiterals | undefined
   /** For SQL of our own making. */

@@ -46,6 +46,7 @@ export type PlanningWorld = {
   readonly isShared: boolean
   readonly searchPath: readonly string[]
   readonly temporaryNames: ReadonlySet<string>
+  readonly restrictsViews?: boolean | undefined
   readonly temporaryViews?: ReadonlyMap<string, ClusterView> | undefined
 }
 
@@ -188,6 +189,7 @@ export class StatementPlanner {
       catalog: world.catalog,
       searchPath: world.searchPath,
       temporaryNames: world.temporaryNames,
+      restrictsViews: world.restrictsViews,
       literals: isLexed ? literals : undefined,
       parser: this.#parser,
     })

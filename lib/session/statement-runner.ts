@@ -87,11 +87,14 @@ export class StatementRunner {
   }
 
   #world(): PlanningWorld {
-    const { catalogs, temporaryNames } = this.#parts
+    const { catalogs, temporaryNames, settings } = this.#parts
     const { isShared } = catalogs
     const searchPath = this.#searchPath()
     const temporaryViews = this.#parts.temporaryViews.all
-    return { catalog: catalogs.current(), isShared, searchPath, temporaryNames, temporaryViews }
+    const restricted = settings.effective.get('restrict_nonsystem_relation_kind') ?? ''
+    const restrictsViews = /view/i.test(restricted)
+    const catalog = catalogs.current()
+    return { catalog, isShared, searchPath, temporaryNames, temporaryViews, restrictsViews }
   }
 
   /** false: the metadata or the search path have changed since. */

@@ -13,7 +13,10 @@ t.test('names that have a lens', async (t) => {
 
 t.test('every view that is made has a name there, and the other way round', async (t) => {
   const made = [...CATALOG_LENS_SQL.matchAll(/\('(pg_catalog|information_schema)', '(\w+)'/g)]
-  t.equal(made.length, 23)
-  for (const [, schema, name = ''] of made) t.equal(lensOf(schema, name), `pgloom_catalog.${name}`)
+  t.equal(made.length, 27)
+  for (const [, schema, name = ''] of made) {
+    t.equal(lensOf(schema, name, true), `pgloom_catalog.${name}`)
+  }
+  t.equal(lensOf('pg_catalog', 'pg_proc'), undefined, 'a function only')
   t.match(CATALOG_LENS_SQL, 'CREATE VIEW pgloom_catalog.pg_tables')
 })
