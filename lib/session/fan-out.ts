@@ -76,6 +76,7 @@ export class FanOut implements FanOutAnswers {
     planned: PlannedStatement,
     group: BindGroup,
   ): boolean {
+    if (this.#parts.transaction.readsConsistently) return false
     const scatter = this.#scatterOf(planned)
     if (scatter === undefined || scatter.parameters.length !== group.valueCount) return false
     if (group.describes && statement.description?.fields === undefined) return false

@@ -8,7 +8,7 @@ import { until } from '../support/until.ts'
 import { Auditor, audit, type Dice, dice, Ledger, openBank, Teller } from './bank.ts'
 
 /** For a long run: PGLOOM_BANK_SECONDS=300 PGLOOM_BANK_SEED=7 node dist/test/cluster/bank.test.js */
-const SECONDS = Number(process.env['PGLOOM_BANK_SECONDS'] ?? 10)
+const SECONDS = Number(process.env['PGLOOM_BANK_SECONDS'] ?? 8)
 const SEED = Number(process.env['PGLOOM_BANK_SEED'] ?? 16)
 const TELLERS = 16
 const AUDITORS = 2

@@ -1,3 +1,4 @@
+import { serialize } from 'pg-protocol'
 import t from 'tap'
 import { RawClient } from '../support/raw-client.ts'
 import { ServeCluster } from '../support/serve-cluster.ts'
@@ -31,7 +32,20 @@ t.test('pgloom.consistent_reads', async (t) => {
   })
   await reader.run('SET pgloom.consistent_reads = on')
 
+  /** A statement that takes the shortest way there is, once it is known to be quick. */
+  const sumOfPrepared = async (): Promise<number> => {
+    const frames = [serialize.bind({ statement: 'p' }), serialize.execute()]
+    const { results, error } = await reader.exchange(frames, 'text')
+    t.equal(error, undefined)
+    return (results[0]?.rows ?? []).reduce((sum, [v]) => sum + Number(v), 0)
+  }
+
   t.test('a commit that is done on one node only is waited for', async (t) => {
+    await reader.exchange([serialize.parse({ name: 'p', text: 'SELECT v FROM amounts' })], 'text')
+    await reader.exchange([serialize.describe({ type: 'S', name: 'p' })], 'text')
+    await reader.run('SET pgloom.consistent_reads = off')
+    for (let run = 0; run < 10; run++) t.equal(await sumOfPrepared(), 0)
+    await reader.run('SET pgloom.consistent_reads = on')
     let isHeld = false
     second.watch = ({ text }) => {
       if (isHeld || !text.startsWith('COMMIT PREPARED')) return undefined
@@ -43,6 +57,7 @@ t.test('pgloom.consistent_reads', async (t) => {
       const seen = await plain.value(TOTAL)
       return seen !== '0' && seen !== '100'
     })
+    t.equal(await sumOfPrepared(), 100)
     t.equal(await reader.value(TOTAL), '100')
     second.release()
     t.equal((await committing).error, undefined)

@@ -5,7 +5,7 @@ import type { PgloomProcess } from '../support/pgloom-process.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { ServeCluster } from '../support/serve-cluster.ts'
 
-const KILLS = 6
+const KILLS = 3
 const CLIENTS = 8
 const ACCOUNTS = 64
 const START_BALANCE = 100
