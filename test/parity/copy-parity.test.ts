@@ -13,7 +13,7 @@ import { Random } from './random/random.ts'
  * COPY FROM STDIN of hostile data on one stock Postgres and through a cluster: the same rows, or the same error on the same line.
  * PGLOOM_COPY_SEED and PGLOOM_COPY_CASES change the random part.
  */
-const { PGLOOM_COPY_SEED = '20261121', PGLOOM_COPY_CASES = '120' } = process.env
+const { PGLOOM_COPY_SEED = '20261121', PGLOOM_COPY_CASES = '80' } = process.env
 const seed = Number(PGLOOM_COPY_SEED)
 
 t.setTimeout(300_000)
