@@ -1,10 +1,11 @@
+import { findTopLevelKeyword, skipBlanks } from '../sql/text-navigation.ts'
 import { planLocal } from './local-planner.ts'
 import type { ExplainPlan, Plan } from './plan.ts'
 import { type PlanInput, printExpression } from './plan-input.ts'
 import { refuse } from './refusals.ts'
 import { quoteLiteral } from './setting-values.ts'
 import { tableReferences } from './table-references.ts'
-import type { Tree } from './tree.ts'
+import { type Tree, treeKey } from './tree.ts'
 
 const EXPLAINABLE: ReadonlySet<string> = new Set([
   'local',
@@ -37,11 +38,21 @@ export function planExplain(
   if (tables.distributed.length + tables.reference.length === 0) {
     return planLocal(input, 'ExplainStmt', tables)
   }
-  const part = { start, end: input.text.length }
-  const statement = planPart({ ...input, statement: query, part })
+  const declared = (query['DeclareCursorStmt'] as { readonly query?: Tree } | undefined)?.query
+  const part = { start: queryStart(input, start, declared), end: input.text.length }
+  const statement = planPart({ ...input, statement: declared ?? query, part })
   if (statement.kind === 'refusal') return statement
   if (!EXPLAINABLE.has(statement.kind)) return refuse('explain')
   return { kind: 'explain', ...readOptions(options), statement, statementText: part }
+}
+
+/** Of a cursor its query is explained: where that begins, proven by parsing it. */
+function queryStart({ text, parser }: PlanInput, start: number, query: Tree | undefined): number {
+  if (query === undefined) return start
+  const keyword = findTopLevelKeyword(text, start, text.length, 'for')
+  const from = skipBlanks(text, keyword + 'for'.length)
+  const { stmts } = keyword < 0 ? { stmts: [] } : parser.parse(text.subarray(from))
+  return treeKey(stmts[0]?.stmt) === treeKey(query) ? from : refuse('explain')
 }
 
 /** The session knows what was prepared. */

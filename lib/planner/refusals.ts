@@ -306,7 +306,7 @@ export const REFUSALS = {
     sqlState: NOT_SUPPORTED,
     message: 'EXPLAIN is not supported for this statement',
     hint: 'Explain the query alone.',
-    example: 'EXPLAIN DECLARE c CURSOR FOR SELECT * FROM events',
+    example: 'EXPLAIN CREATE MATERIALIZED VIEW v AS SELECT * FROM events',
   },
   'set-from-current': {
     sqlState: NOT_SUPPORTED,

@@ -51,6 +51,8 @@ const STATEMENTS: readonly (readonly [sql: string, parameters?: readonly Paramet
   ["UPDATE kinds SET label = label || '!' WHERE kind = 'kind 1'"],
   ["INSERT INTO kinds VALUES ('kind 2', $1)", ['c']],
   ['DELETE FROM plain WHERE x > 3'],
+  ['DECLARE c CURSOR FOR SELECT id FROM events ORDER BY id'],
+  ['DECLARE "for" SCROLL CURSOR WITH HOLD FOR SELECT * FROM events WHERE tenant = 3'],
 ]
 
 const TABLES = ['events', 'users', 'kinds', 'plain']
@@ -110,8 +112,11 @@ t.test('EXPLAIN of every kind of plan', async (t) => {
     for (const [sql, parameters] of STATEMENTS) {
       await explained('proxy', 'ANALYZE, FORMAT JSON', sql, parameters)
     }
+    const created = 'CREATE TABLE made AS SELECT kind, count(*) FROM events GROUP BY kind'
+    await explained('proxy', 'ANALYZE, FORMAT JSON', created)
     await pair.proxy.run('ROLLBACK')
     t.same(await contents('proxy'), before)
+    await explained('proxy', 'FORMAT JSON', created)
     await pair.proxy.run(
       `BEGIN; EXPLAIN ANALYZE UPDATE events SET amount = 0; EXPLAIN ANALYZE SELECT sum(amount) FROM events; COMMIT`,
     )
