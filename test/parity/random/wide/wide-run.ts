@@ -1,3 +1,4 @@
+import { ParserHost } from '../../../../lib/sql/parser-host.ts'
 import { showAnswer } from '../../../support/differential.ts'
 import type { Answer, RawClient } from '../../../support/raw-client.ts'
 import { type ClusterPair, loadScript } from '../../cluster-pair.ts'
@@ -5,12 +6,15 @@ import { Random } from '../random.ts'
 import { agree } from './agreement.ts'
 import { chooseDelivery, type Delivery, deliver } from './delivery.ts'
 import { Schema } from './schema.ts'
+import { shrink } from './shrink.ts'
 import { type Statement, StatementMaker } from './statements.ts'
 
 /** So often the tables are made anew. */
 const STATEMENTS_OF_SCHEMA = 2500
 const REFUSAL = '0A000'
 const TIMEOUT = '57014'
+/** PGLOOM_RANDOM_SHRINK=1: what is refused is shown at its smallest too. */
+const SHRINKS_REFUSED = process.env['PGLOOM_RANDOM_SHRINK'] === '1'
 
 /** Statements of a seed by their index; each can be made again without those before it. */
 export class WideRun {
@@ -54,7 +58,11 @@ export class WideRun {
       if (!isError(expected, TIMEOUT)) this.#onSlow(told)
       return
     }
-    if (isError(got, REFUSAL) && !isError(expected, REFUSAL)) return this.#refuse(got, told)
+    if (isError(got, REFUSAL) && !isError(expected, REFUSAL)) {
+      const smallest =
+        SHRINKS_REFUSED && `\n      shrunk: ${await this.#shrink(statement, delivery, got)}`
+      return this.#refuse(got, `${told}${smallest || ''}`)
+    }
     const whole = await this.#whole(stock, statement, delivery)
     // all rows took too long: nothing to compare with
     if (whole !== undefined && isError(whole, TIMEOUT)) {
@@ -66,18 +74,35 @@ export class WideRun {
       if (expected.error !== undefined) this.failed++
       return
     }
-    this.differences.push(`${told}\n  stock: ${showAnswer(expected)}\n  proxy: ${showAnswer(got)}`)
+    const smallest = await this.#shrink(statement, delivery, got)
+    this.differences.push(
+      `${told}\n  stock: ${showAnswer(expected)}\n  proxy: ${showAnswer(got)}\n  shrunk: ${smallest}`,
+    )
+  }
+
+  /** The smallest statement that still fails in the same way. */
+  async #shrink(statement: Statement, delivery: Delivery, got: Answer): Promise<string> {
+    const { stock, proxy } = this.#pair
+    const host = await ParserHost.create()
+    let { freedoms } = statement
+    return shrink(host, statement.sql, async ({ sql, lostOutput }) => {
+      const left = freedoms.filter((_, at) => at !== lostOutput)
+      const comparison = { kind: 'bag', sorted: [] } as const
+      const smaller: Statement = { ...statement, sql, comparison, freedoms: left }
+      const expected = await deliver(stock, smaller, delivery)
+      if (expected.error !== undefined) return false
+      const answer = await deliver(proxy, smaller, delivery)
+      const isFailing =
+        answer.error !== undefined || got.error !== undefined
+          ? reasonOf(answer) === reasonOf(got)
+          : !agree(expected, answer, smaller, delivery.way, undefined)
+      if (isFailing) freedoms = left
+      return isFailing
+    })
   }
 
   #onSlow(told: string): void {
-    this.#refuse(
-      {
-        results: [],
-        error: { sqlState: TIMEOUT, message: 'too slow, on this side alone' },
-        status: 'I',
-      },
-      told,
-    )
+    this.#refuse({ error: { sqlState: TIMEOUT, message: 'too slow, on this side alone' } }, told)
   }
 
   async #whole(
@@ -90,8 +115,8 @@ export class WideRun {
     return await deliver(stock, { ...statement, sql: comparison.whole }, delivery)
   }
 
-  #refuse({ error }: Answer, told: string): void {
-    const reason = error?.message.replaceAll(/"[^"]*"/g, '"…"') ?? ''
+  #refuse({ error }: Pick<Answer, 'error'>, told: string): void {
+    const reason = reasonOf({ error })
     const list = this.refused.get(reason)
     if (list === undefined) this.refused.set(reason, [told])
     else list.push(told)
@@ -105,6 +130,10 @@ export class WideRun {
     await loadScript(this.#pair, this.#schema.script)
     return this.#schema
   }
+}
+
+function reasonOf({ error }: Pick<Answer, 'error'>): string {
+  return error?.message.replaceAll(/"[^"]*"/g, '"…"') ?? ''
 }
 
 function isError({ error }: Answer, sqlState: string): boolean {
