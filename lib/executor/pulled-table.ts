@@ -36,18 +36,29 @@ export function pulledName(): string {
 
 export async function createPulledTable(
   connection: BackendConnection,
-  { table, needsPrimaryKey }: PulledRows,
+  { table }: PulledRows,
 ): Promise<PulledTable> {
   const name = pulledName()
-  const key = table.primaryKey.map(quoteIdentifier).join(', ')
   const definitions = table.columns.map(columnDefinition)
-  if (needsPrimaryKey) definitions.push(`PRIMARY KEY (${key})`)
   await query(
     connection,
     `CREATE TEMPORARY TABLE ${name} (${definitions.join(', ')}) ON COMMIT DROP`,
   )
   const { rows } = await query(connection, `SELECT ${quoteLiteral(name)}::regclass::oid`)
   return { name, oid: Number(rows[0]?.[0]), byteLength: 0 }
+}
+
+/**
+ * GROUP BY the key lets other columns be selected. Once the rows are there: to sort them is far cheaper than to put each into an
+ * index in the order in which shards send them.
+ */
+export async function addPrimaryKey(
+  connection: BackendConnection,
+  { name }: Pick<PulledTable, 'name'>,
+  { table }: Pick<PulledRows, 'table'>,
+): Promise<void> {
+  const key = table.primaryKey.map(quoteIdentifier).join(', ')
+  await query(connection, `ALTER TABLE ${name} ADD PRIMARY KEY (${key})`)
 }
 
 function columnDefinition({ name, typeName, collation }: Column): string {

@@ -10,6 +10,7 @@ import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import { PositionMap } from './position-map.ts'
 import { createPartTable } from './pulled-part.ts'
 import {
+  addPrimaryKey,
   type ByteAllowance,
   createPulledTable,
   type PulledTable,
@@ -157,7 +158,11 @@ export async function pull(
     await fill(table, rows, connection, { execution, context, keys, allowance })
     table.byteLength = before - allowance.left
   }
-  for (const rows of pulls) await take(await createPulledTable(connection, rows), rows)
+  for (const rows of pulls) {
+    const table = await createPulledTable(connection, rows)
+    await take(table, rows)
+    if (rows.needsPrimaryKey) await addPrimaryKey(connection, table, rows)
+  }
   for (const part of parts) {
     const table = await createPartTable(connection, part)
     await take(table, { ...table.scatter, columns: table.columns })

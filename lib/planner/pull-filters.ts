@@ -43,12 +43,29 @@ export function blockConditions({ select, modify }: Block, { node }: Relation): 
   return [...conjuncts(where), ...joined.flatMap(conjuncts)]
 }
 
+/** Those that concern the relation alone, and what of an OR over several relations each of its arms demands of this one. */
 export function ownConditions(
   block: Block,
   relation: Relation,
   conditions: readonly Tree[],
 ): readonly Tree[] {
-  return conditions.filter((condition) => isOwn(block, relation, condition) && isSafe(condition))
+  return conditions.flatMap((condition) => {
+    if (isOwn(block, relation, condition)) return isSafe(condition) ? [condition] : []
+    const alternatives = ownAlternatives(block, relation, condition)
+    return alternatives === undefined ? [] : [alternatives]
+  })
+}
+
+/** `a.x = 1 AND b.y = 2 OR a.x = 3 AND b.y = 4` wants of each row of a: `x = 1 OR x = 3`. */
+function ownAlternatives(block: Block, relation: Relation, { BoolExpr }: Tree): Tree | undefined {
+  if (BoolExpr?.boolop !== 'OR_EXPR') return undefined
+  const args: Tree[] = []
+  for (const arm of BoolExpr.args ?? []) {
+    const own = ownConditions(block, relation, conjuncts(arm))
+    if (own.length === 0) return undefined
+    args.push(own.length === 1 && own[0] ? own[0] : { BoolExpr: { boolop: 'AND_EXPR', args: own } })
+  }
+  return { BoolExpr: { boolop: 'OR_EXPR', args } }
 }
 
 /** ON of the inner joins that the relation is a side of. */

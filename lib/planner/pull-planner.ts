@@ -97,12 +97,7 @@ export function isAboutLocks({ id }: Refusal): boolean {
 
 /** undefined: too odd to be read; then whole tables are pulled. */
 export function readOrNothing(input: PlanInput, tables: StatementTables): Reading {
-  try {
-    return read(input, input.statement, tables)
-  } catch (error) {
-    if (error instanceof Refusal) return undefined
-    throw error
-  }
+  return orNothing(() => read(input, input.statement, tables))
 }
 
 /** What would not be the user's own table's, even with all rows at hand. */
@@ -151,15 +146,15 @@ function pulledRows(
   const asked = columns.length > 0 ? columns : [table.distributionColumn]
   const { alias: _alias, ...bare } = node
   const source: RangeVar = isPlain ? node : bare
-  const statement = {
+  const statement = (wanted: readonly Tree[]): Tree => ({
     SelectStmt: {
       targetList: asked.map(({ name }) => ({ ResTarget: { val: columnOf(node, isPlain, name) } })),
       fromClause: [{ RangeVar: source }],
-      ...(filters.length === 0 ? {} : { whereClause: all(filters) }),
+      ...(wanted.length === 0 ? {} : { whereClause: all(wanted) }),
       limitOption: 'LIMIT_OPTION_DEFAULT',
       op: 'SETOP_NONE',
     },
-  }
+  })
   const tables = {
     references: [...references, { ...occurrence, node: source }],
     distributed: [],
@@ -171,7 +166,18 @@ function pulledRows(
     pins: [pinOf(reading, relation, table)],
     columns: asked.map(({ name }) => name),
     needsPrimaryKey: table.primaryKey.length > 0 && groups(input.statement),
-    ...workerFromTree({ input, tables }, statement),
+    ...(orNothing(() => workerFromTree({ input, tables }, statement(filters))) ??
+      workerFromTree({ input, tables }, statement([]))),
+  }
+}
+
+/** What can't be printed is no more than a filter. */
+function orNothing<T>(make: () => T): T | undefined {
+  try {
+    return make()
+  } catch (error) {
+    if (error instanceof Refusal) return undefined
+    throw error
   }
 }
 

@@ -112,3 +112,8 @@ SELECT id, sum(small) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING
 SELECT DISTINCT plan, count(*) OVER (PARTITION BY plan) FROM tenants ORDER BY 1;
 SELECT tenant_id, sum(count(*)) OVER (ORDER BY tenant_id) FROM orders GROUP BY tenant_id ORDER BY 1 LIMIT 5;
 SELECT created_at::date AS d, count(*), sum(count(*)) OVER (ORDER BY created_at::date) FROM events GROUP BY d ORDER BY d LIMIT 6;
+-- # an OR whose arms each want something of both tables
+SELECT t.tenant_id, o.order_id FROM tenants t, orders o WHERE t.tenant_id = o.user_id AND t.tenant_id < 4 AND o.total > 50 OR t.tenant_id = o.user_id AND t.plan IS NULL AND o.total < 20 ORDER BY 1, 2;
+SELECT t.tenant_id, count(o.order_id) FROM tenants t LEFT JOIN orders o ON t.tenant_id = o.user_id AND (t.tenant_id < 9 AND o.total > 50 OR o.total < 2) WHERE t.tenant_id < 5 AND o.total > 60 OR t.tenant_id > 7 AND o.total IS NULL GROUP BY 1 ORDER BY 1;
+SELECT count(*) FROM samples s, orders o WHERE (s.k = o.user_id AND s.id > 30 OR s.id = o.user_id AND NOT (s.k > 3 OR s.k IS NULL)) AND (o.total > 10 OR s.id < 5);
+SELECT t.name, u.user_id FROM tenants t FULL JOIN orders o ON t.tenant_id = o.user_id JOIN users u ON u.tenant_id = t.tenant_id WHERE (coalesce(array[15], '{}'::int[]))[1] >= u.user_id ORDER BY 1, 2;
