@@ -46,6 +46,8 @@ export class CsvRows implements RowReader {
       if (marker !== NO_MARKER) return END
     }
     const keyStart = this.#keyField(bytes, start, end)
+    // from here on it is read again
+    if (keyStart < 0) this.lines = 1
     this.#marks = 0
     const keyEnd = keyStart < 0 ? start : this.#find(bytes, keyStart, end, DELIMITER)
     const keyMarks = this.#marks

@@ -68,6 +68,11 @@ export class RowSplitter {
     return this.lines + this.#reader.lines
   }
 
+  /** The line that the data, as far as they have come, end in. */
+  get lastLine(): number {
+    return this.#restLength > 0 ? this.currentLine : this.lines + 1
+  }
+
   /** Throws CopyFault, after the rows before it were placed. */
   take(bytes: Buffer): void {
     if (this.isOver) return

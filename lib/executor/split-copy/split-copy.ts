@@ -129,7 +129,7 @@ class SplitCopy {
   #withLine(error: unknown): unknown {
     const isClients = error instanceof RouterError && error.sqlState === SqlState.queryCanceled
     if (!(isClients && error.message.startsWith('COPY from stdin failed'))) return error
-    const context = this.#where(this.#splitter.lines + 1)
+    const context = this.#where(this.#splitter.lastLine)
     return new RouterError(error.sqlState, error.message, { context, cause: error })
   }
 

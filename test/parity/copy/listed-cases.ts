@@ -180,6 +180,8 @@ export const LISTED: readonly CopyCase[] = [
   csv('unquoted return', INT, '1,1,a\n2,2,b\rc\n'),
   csv('unquoted newline', INT, '1,1,a\r\n2,2,b\nc\r\n'),
   csv('never closed', INT, '1,1,a\n2,2,"b\n3,3,c\n'),
+  csv('too few fields, over several lines', INT, '1,1,a\n"2\n\n\n"\n3,3,c\n'),
+  csv('gives up within quotes', INT, '1,1,a\n2,2,"b\nb\nb', '', { reason: 'enough' }),
   csv('never closed, in the key', INT, '1,1,a\n2,"2,b\n3,3,c\n'),
   csv('end marker', INT, '1,1,a\n\\.\n2,2,b\n'),
   csv('end marker alone', TEXT, '\\.,1,\n'),
