@@ -1,8 +1,8 @@
 import { nowMs } from '../base/clock.ts'
 import type { ShardText } from '../planner/plan.ts'
 
-/** On a busy machine a single run may take any time. */
-const REMEMBERED_RUNS = 4
+/** On a busy machine many runs in a row take any time, and more connections would make it busier. */
+const REMEMBERED_RUNS = 32
 
 type Runs = { readonly durationsMs: Float64Array; next: number }
 
