@@ -12,7 +12,8 @@ const SECONDS = Number(process.env['PGLOOM_BANK_SECONDS'] ?? 8)
 const SEED = Number(process.env['PGLOOM_BANK_SEED'] ?? 16)
 const TELLERS = 16
 const AUDITORS = 2
-const RECOVERY_MS = 10_000
+/** 10 s on a machine with nothing else to do. */
+const RECOVERY_MS = 30_000
 const QUIET_MS = 60_000
 /** Between two failures, at least and at most so much more. */
 const PEACE_MS = 300
