@@ -1,6 +1,6 @@
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
-import type { ClientOutput } from '../session/client-output.ts'
+import type { ClientOutput } from '../session/client/client-output.ts'
 import {
   writeBindComplete,
   writeCloseComplete,

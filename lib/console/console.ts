@@ -1,6 +1,6 @@
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
-import type { Login } from '../session/client-handshake.ts'
+import type { Login } from '../session/client/client-handshake.ts'
 import type { ConsoleClient, ConsoleService, MessageRunner } from '../session/session-services.ts'
 import { CONSOLE_DATABASES } from './console-actions.ts'
 import type { ConsoleRunner } from './console-runner.ts'

@@ -1,7 +1,7 @@
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { ClusterNode, DistributedTable, Shard } from '../catalog/catalog.ts'
-import { distributeRows } from '../executor/distribute-rows.ts'
+import { distributeRows } from '../executor/write/distribute-rows.ts'
 import { type CommandRun, runAll, tableByOid, workersOf } from './command-run.ts'
 import { createSchemaSql } from './create-schema-sql.ts'
 import {

@@ -7,8 +7,8 @@ import { RouterError } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { CatalogSource, ClusterNode } from '../catalog/catalog.ts'
-import type { LockWaiter, LockWaitObserver } from '../executor/lock-waiter.ts'
 import { query } from '../executor/node-client.ts'
+import type { LockWaiter, LockWaitObserver } from '../executor/transaction/lock-waiter.ts'
 import {
   type Cycle,
   victimOf,

@@ -12,7 +12,7 @@ import {
   GID_PREFIX,
   parseGid,
   readClusterId,
-} from '../executor/two-phase-commit.ts'
+} from '../executor/transaction/two-phase-commit.ts'
 
 export type TransactionRecoveryOptions = {
   readonly pools: Pools

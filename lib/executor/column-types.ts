@@ -1,7 +1,7 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { FieldDescription } from '../wire/row-description.ts'
 import { query } from './node-client.ts'
-import { FIRST_USER_OID } from './row-description-mapping.ts'
+import { FIRST_USER_OID } from './relay/row-description-mapping.ts'
 
 export type ColumnType = {
   /** Element type for an array parameter, for example `bpchar`. */

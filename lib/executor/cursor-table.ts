@@ -3,11 +3,11 @@ import type { BackendConnection } from '../backend/backend-connection.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import { columnTypes } from './column-types.ts'
-import { CopyInStream } from './copy-in-stream.ts'
-import { copyData } from './distribute-rows.ts'
-import { type GatheredRows, TEMPORARY_TABLE } from './gathered-rows.ts'
+import { CopyInStream } from './copy/copy-in-stream.ts'
 import { copyOut, query } from './node-client.ts'
 import type { StatementContext } from './ports.ts'
+import { type GatheredRows, TEMPORARY_TABLE } from './scatter/gathered-rows.ts'
+import { copyData } from './write/distribute-rows.ts'
 
 /**
  * Moves rows gathered on a side connection into a temporary table of the client's transaction, in their order, for a

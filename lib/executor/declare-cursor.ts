@@ -4,14 +4,14 @@ import type { Shard } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import type { DeclareCursorPlan, ModifyPlan, PulledPlan } from '../planner/plan.ts'
 import { refusalError } from '../planner/refusals.ts'
-import { combine } from './combine.ts'
 import { keysOf } from './execution-keys.ts'
-import { plainRows } from './plain-rows.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
-import { runPulled } from './pulled.ts'
+import { runPulled } from './pull/pulled.ts'
 import { resolvePins } from './route.ts'
 import { routedShard, runRouted } from './routed.ts'
-import type { SessionCursors } from './session-cursors.ts'
+import { combine } from './scatter/combine.ts'
+import { plainRows } from './scatter/plain-rows.ts'
+import type { SessionCursors } from './transaction/session-cursors.ts'
 
 /**
  * A cursor is Postgres' own: over one shard on the shard's node, over more on the coordinator, where it reads the rows

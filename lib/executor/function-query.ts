@@ -8,8 +8,8 @@ import type {
   FunctionResult,
   StatementContext,
 } from './ports.ts'
-import { quoteLiteral } from './quoted-schema.ts'
-import { relayOn } from './relay-on.ts'
+import { quoteLiteral } from './relay/quoted-schema.ts'
+import { relayOn } from './relay/relay-on.ts'
 
 /** Calls the cluster functions of a statement in order, then runs it with their results in their places. */
 export function runFunctionQuery(

@@ -4,9 +4,9 @@ import type { ClusterNode, ClusterTable } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import type { LockPlan } from '../planner/plan.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
-import { quoteIdentifier } from './quoted-schema.ts'
-import { relayOn, unchangedPositions } from './relay-on.ts'
-import { waitFor } from './relayed-rows.ts'
+import { quoteIdentifier } from './relay/quoted-schema.ts'
+import { relayOn, unchangedPositions } from './relay/relay-on.ts'
+import { waitFor } from './scatter/relayed-rows.ts'
 import { sendQuery } from './simple-request.ts'
 
 /**

@@ -3,7 +3,7 @@ import { writeDescribe, writeParse, writeSync } from '../wire/frontend-messages.
 import { Backend } from '../wire/message-codes.ts'
 import { readParameterDescription } from '../wire/row-description.ts'
 import type { Parameters, StatementContext } from './ports.ts'
-import { parameterTypesOn } from './row-description-mapping.ts'
+import { parameterTypesOn } from './relay/row-description-mapping.ts'
 import { ServerAnswer } from './server-answer.ts'
 
 /**

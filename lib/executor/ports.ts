@@ -1,7 +1,7 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { DdlPlan, FunctionPlan, LocalPlan, PinReason } from '../planner/plan.ts'
-import type { SessionCursors } from './session-cursors.ts'
+import type { SessionCursors } from './transaction/session-cursors.ts'
 
 /** ClientPort.write copies any piece smaller than this. */
 export const COPIED_BYTES = 4096

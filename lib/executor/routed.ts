@@ -1,11 +1,11 @@
 import type { Shard } from '../catalog/catalog.ts'
 import type { RoutedStatement } from '../planner/plan.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
-import { PositionMap } from './position-map.ts'
-import { relayOn } from './relay-on.ts'
+import { PositionMap } from './relay/position-map.ts'
+import { relayOn } from './relay/relay-on.ts'
+import { shardAt } from './relay/splice-writer.ts'
 import { MANY, NONE, type Route } from './route.ts'
 import { ShardStatement } from './shard-statement.ts'
-import { shardAt } from './splice-writer.ts'
 
 /** The shard of a statement that all pins lead to; undefined: they don't agree. */
 export function routedShard({ pins }: RoutedStatement, route: Route): Shard | undefined {

@@ -1,10 +1,10 @@
 import type { ScatterSelect } from '../planner/plan.ts'
-import { combine } from './combine.ts'
-import { ConcatenatedRows } from './concatenated-rows.ts'
 import type { CommandTag, Execution, StatementContext } from './ports.ts'
 import type { KeyReader } from './route.ts'
-import { ScatterFlow, scatter } from './scatter.ts'
-import { scatterRequest } from './scatter-request.ts'
+import { combine } from './scatter/combine.ts'
+import { ConcatenatedRows } from './scatter/concatenated-rows.ts'
+import { ScatterFlow, scatter } from './scatter/scatter.ts'
+import { scatterRequest } from './scatter/scatter-request.ts'
 import { mayHeal } from './stale-statement.ts'
 
 /** A SELECT over several shards. */

@@ -2,7 +2,7 @@ import { NO_RUNS, ROW_RUNS, type RunTable } from '../backend/answer-reader.ts'
 import type { ResponseSink } from '../backend/response-sink.ts'
 import type { BackendLost, RouterError } from '../base/errors.ts'
 import { Backend } from '../wire/message-codes.ts'
-import { type Mending, mendError } from './error-rewriting.ts'
+import { type Mending, mendError } from './relay/error-rewriting.ts'
 
 /** What a reader of an answer wants of it. Called synchronously; the bytes are valid only during the call. */
 export interface AnswerReader {

@@ -2,9 +2,9 @@ import type { Shard } from '../catalog/catalog.ts'
 import type { Splice, TextRange } from '../planner/plan.ts'
 import { LexResult, lexStatement } from '../sql/lexer.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
-import type { PositionMap } from './position-map.ts'
-import { quotedSchema } from './quoted-schema.ts'
-import { shardAt, splicePosition, writeSpliced } from './splice-writer.ts'
+import type { PositionMap } from './relay/position-map.ts'
+import { quotedSchema } from './relay/quoted-schema.ts'
+import { shardAt, splicePosition, writeSpliced } from './relay/splice-writer.ts'
 
 /** A client's statement and where its tables' names stand, to be written for one shard or another. */
 export class ShardStatement {

@@ -1,7 +1,7 @@
 import type { Shard } from '../catalog/catalog.ts'
 import type { ShardText } from '../planner/plan.ts'
-import { quotedSchema } from './quoted-schema.ts'
-import { shardAt } from './splice-writer.ts'
+import { quotedSchema } from './relay/quoted-schema.ts'
+import { shardAt } from './relay/splice-writer.ts'
 
 /** The statement for one shard: every hole gets the schema that its table has there. */
 export function textForShard({ pieces, holeTables }: ShardText, { index }: Shard): Buffer {

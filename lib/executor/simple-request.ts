@@ -1,6 +1,6 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import { writeQuery } from '../wire/frontend-messages.ts'
-import type { Mending } from './error-rewriting.ts'
+import type { Mending } from './relay/error-rewriting.ts'
 import { type AnswerReader, ServerAnswer } from './server-answer.ts'
 
 /** Sends one Query message; its answer goes to `reader`. Not waited for: see the answer's `done`. */

@@ -3,9 +3,9 @@ import type { Catalog } from '../catalog/catalog.ts'
 import type { LocalPlan, PinReason } from '../planner/plan.ts'
 import { query } from './node-client.ts'
 import type { ClientPort, QueryTier, SpareConnections, StatementContext } from './ports.ts'
-import type { SessionCursors } from './session-cursors.ts'
-import type { SparePools } from './spare-pools.ts'
-import type { SessionTransaction } from './transaction.ts'
+import type { SessionCursors } from './transaction/session-cursors.ts'
+import type { SparePools } from './transaction/spare-pools.ts'
+import type { SessionTransaction } from './transaction/transaction.ts'
 
 /** One statement's view of its session. The session calls end() when the statement is over, whatever came of it. */
 export class SessionStatementContext implements StatementContext {

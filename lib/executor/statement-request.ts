@@ -7,8 +7,8 @@ import {
   writeParse,
   writeSync,
 } from '../wire/frontend-messages.ts'
-import type { Mending } from './error-rewriting.ts'
 import type { Parameters } from './ports.ts'
+import type { Mending } from './relay/error-rewriting.ts'
 import { type AnswerReader, ServerAnswer } from './server-answer.ts'
 import { isStaleStatement } from './stale-statement.ts'
 

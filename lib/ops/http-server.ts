@@ -1,5 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { descriptorOf, type HeldSocket, type TakenSockets } from '../session/listening-ports.ts'
+import {
+  descriptorOf,
+  type HeldSocket,
+  type TakenSockets,
+} from '../session/client/listening-ports.ts'
 
 /** What the pages show; asked anew for each request. */
 export type HttpSources = {

@@ -1,5 +1,4 @@
 import type { DistributedTable } from '../catalog/catalog.ts'
-import { checkAssignments, linkInsert } from './insert-keys.ts'
 import { ModelBuilder } from './model-builder.ts'
 import type { PlanInput } from './plan-input.ts'
 import { allBlocks, type Block } from './query-model.ts'
@@ -8,6 +7,7 @@ import { checkStatement } from './statement-checks.ts'
 import { type StatementTables, tableReferences } from './table-references.ts'
 import type { Tree } from './tree.ts'
 import { ValueFlow } from './value-flow.ts'
+import { checkAssignments, linkInsert } from './write/insert-keys.ts'
 
 /** A statement on distributed tables, read. */
 export type Analysis = {

@@ -15,7 +15,7 @@ import type {
   SelectPlan,
   ShardText,
 } from './plan.ts'
-import type { InsertThroughScratchPlan, MirroredPlan, ScatterModify } from './write-plans.ts'
+import type { InsertThroughScratchPlan, MirroredPlan, ScatterModify } from './write/write-plans.ts'
 
 /** A plan in words, for golden cases. `text` is the statement that it was made from. */
 export function describePlan(plan: Plan, text: Buffer): string {

@@ -13,10 +13,10 @@ import type { LocalPlan, PinReason, Replacement } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { qualifierRange, relationRange } from './qualifiers.ts'
 import { refuse } from './refusals.ts'
-import { sessionViews } from './session-views.ts'
 import type { StatementTables, TableReference } from './table-references.ts'
 import { builtinName, type FuncCall, type RangeVar, strings, type Tree, walkTree } from './tree.ts'
 import { runsCode } from './user-code.ts'
+import { sessionViews } from './views/session-views.ts'
 
 const QUERY_KINDS: ReadonlySet<string> = new Set([
   'SelectStmt',

@@ -1,10 +1,7 @@
 import type { DistributedTable } from '../catalog/catalog.ts'
 import type { Analysis } from './analysis.ts'
 import { checkRowVolatility, replaceTime } from './expressions.ts'
-import { checkMergeActions, mergeInsertedKeys, mergeInsertKeys } from './insert-keys.ts'
 import { areComparable } from './key-source.ts'
-import { orMirrored } from './mirror-planner.ts'
-import { checkSystemColumns } from './modify-planner.ts'
 import { orRefusal } from './or-refusal.ts'
 import type { ModifyPlan, Pin } from './plan.ts'
 import { isStrongKey, type Pushdown, provePushable } from './pushdown.ts'
@@ -13,7 +10,10 @@ import { refuse } from './refusals.ts'
 import { routedStatement } from './router.ts'
 import { workerFromText, workerFromTree } from './shard-text.ts'
 import type { MergeStmt, Tree } from './tree.ts'
-import type { ScatterModify } from './write-plans.ts'
+import { checkMergeActions, mergeInsertedKeys, mergeInsertKeys } from './write/insert-keys.ts'
+import { orMirrored } from './write/mirror-planner.ts'
+import { checkSystemColumns } from './write/modify-planner.ts'
+import type { ScatterModify } from './write/write-plans.ts'
 
 /** MERGE whose source, target and new rows are all in one shard; in every shard; or over a mirror. */
 export function planMerge(

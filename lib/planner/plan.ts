@@ -1,12 +1,12 @@
 import type { ClusterTable, ClusterView, DistributedTable } from '../catalog/catalog.ts'
 import type { ResultShape } from './cluster-results.ts'
-import type { MaterializePlan } from './materialize-plan.ts'
+import type { MaterializePlan } from './views/materialize-plan.ts'
 import type {
   InsertThroughScratchPlan,
   MirroredPlan,
   ReferenceWritePlan,
   ScatterModify,
-} from './write-plans.ts'
+} from './write/write-plans.ts'
 
 /**
  * Plans are frozen values: cached, shared by all sessions, valid for one catalog version. What belongs to one

@@ -1,10 +1,10 @@
-import { planMirrored } from './mirror-planner.ts'
 import type { PulledPlan } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
-import { isAboutLocks, planPulled } from './pull-planner.ts'
+import { isAboutLocks, planPulled } from './pull/pull-planner.ts'
 import { Refusal } from './refusals.ts'
 import type { StatementTables } from './table-references.ts'
-import type { MirroredPlan } from './write-plans.ts'
+import { planMirrored } from './write/mirror-planner.ts'
+import type { MirroredPlan } from './write/write-plans.ts'
 
 /** On the coordinator, over copies of all that it concerns. */
 export function planAll(

@@ -1,4 +1,4 @@
-import type { ClientName } from '../session/client-slots.ts'
+import type { ClientName } from '../session/client/client-slots.ts'
 
 /** Clients of one worker, by name; there may be many of the same. */
 export class ClientNames {

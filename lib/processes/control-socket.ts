@@ -2,8 +2,8 @@ import { renameSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { Log } from '../base/log.ts'
-import type { CancelKey } from '../session/cancel-keys.ts'
-import { descriptorOf, type HeldSocket } from '../session/listening-ports.ts'
+import type { CancelKey } from '../session/client/cancel-keys.ts'
+import { descriptorOf, type HeldSocket } from '../session/client/listening-ports.ts'
 import { startSending } from './courier.ts'
 
 export type ControlSocketOptions = {

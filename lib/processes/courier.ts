@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { descriptorOf } from '../session/listening-ports.ts'
+import { descriptorOf } from '../session/client/listening-ports.ts'
 
 /**
  * Carries listening sockets from one proxy to another, which is not its child. Node passes open sockets over the channel

@@ -1,7 +1,7 @@
 import type { SlotNeed, SlotPool } from '../backend/connection-slots.ts'
 import type { Json } from '../base/across-processes.ts'
-import type { CancelKey } from '../session/cancel-keys.ts'
-import type { ClientName } from '../session/client-slots.ts'
+import type { CancelKey } from '../session/client/cancel-keys.ts'
+import type { ClientName } from '../session/client/client-slots.ts'
 import type { DrainOptions } from '../session/listener.ts'
 import type { StopMode } from './supervisor.ts'
 

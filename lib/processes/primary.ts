@@ -1,14 +1,14 @@
 import type { ConnectionSlots } from '../backend/connection-slots.ts'
 import type { Json, ProcessAnswer } from '../base/across-processes.ts'
 import type { Log } from '../base/log.ts'
-import { type CancelKey, processNumberOf } from '../session/cancel-keys.ts'
-import { type ClientLimits, CountedClientSlots } from '../session/client-slots.ts'
-import type { DrainOptions } from '../session/listener.ts'
+import { type CancelKey, processNumberOf } from '../session/client/cancel-keys.ts'
+import { type ClientLimits, CountedClientSlots } from '../session/client/client-slots.ts'
 import {
   type ListeningOptions,
   ListeningPorts,
   type TakenSockets,
-} from '../session/listening-ports.ts'
+} from '../session/client/listening-ports.ts'
+import type { DrainOptions } from '../session/listener.ts'
 import { ClientDispatch } from './client-dispatch.ts'
 import { ChannelClosed } from './message-channel.ts'
 import { receivedKey, sentKey } from './messages.ts'

@@ -1,9 +1,13 @@
 import type { ConnectionSlots } from '../backend/connection-slots.ts'
 import { type AcrossProcesses, AloneInProcess } from '../base/across-processes.ts'
-import type { CancelKeys } from '../session/cancel-keys.ts'
-import { type ClientLimits, type ClientSlots, CountedClientSlots } from '../session/client-slots.ts'
+import type { CancelKeys } from '../session/client/cancel-keys.ts'
+import {
+  type ClientLimits,
+  type ClientSlots,
+  CountedClientSlots,
+} from '../session/client/client-slots.ts'
+import { type ListeningOptions, TakenSockets } from '../session/client/listening-ports.ts'
 import { Listener } from '../session/listener.ts'
-import { type ListeningOptions, TakenSockets } from '../session/listening-ports.ts'
 import type { SessionServices } from '../session/session-services.ts'
 import type { Supervisor } from './supervisor.ts'
 

@@ -1,8 +1,8 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import type { CancelKey } from '../session/cancel-keys.ts'
-import { descriptorOf, TakenSockets } from '../session/listening-ports.ts'
+import type { CancelKey } from '../session/client/cancel-keys.ts'
+import { descriptorOf, TakenSockets } from '../session/client/listening-ports.ts'
 import { type CourierMessage, startReceiving } from './courier.ts'
 
 const COURIER_LIMIT_MS = 90_000

@@ -7,10 +7,10 @@ import {
   type Json,
   type ProcessAnswer,
 } from '../base/across-processes.ts'
-import { CancelKeys } from '../session/cancel-keys.ts'
-import type { ClientLimit, ClientName, ClientSlots } from '../session/client-slots.ts'
+import { CancelKeys } from '../session/client/cancel-keys.ts'
+import type { ClientLimit, ClientName, ClientSlots } from '../session/client/client-slots.ts'
+import { TakenSockets } from '../session/client/listening-ports.ts'
 import { AT_ONCE, Listener } from '../session/listener.ts'
-import { TakenSockets } from '../session/listening-ports.ts'
 import type { SessionServices } from '../session/session-services.ts'
 import { MessageChannel, type MessagePort } from './message-channel.ts'
 import { receivedKey, sentKey, type ToPrimary, type ToWorker } from './messages.ts'

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts'
-import type { ListeningOptions } from '../session/listening-ports.ts'
+import type { ListeningOptions } from '../session/client/listening-ports.ts'
 
 const OCTAL = 8
 

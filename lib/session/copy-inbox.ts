@@ -1,6 +1,6 @@
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
-import type { CopySource } from './client-output.ts'
+import type { CopySource } from './client/client-output.ts'
 
 /** So much may wait for the executor before the client's socket is paused. */
 const PAUSE_BYTES = 1024 * 1024

@@ -1,11 +1,15 @@
 import type { Socket } from 'node:net'
-import type { Pin } from '../executor/session-pins.ts'
+import type { Pin } from '../executor/transaction/session-pins.ts'
+import { tooManyClients } from './client/client-slots.ts'
+import { ClientSocket } from './client/client-socket.ts'
+import {
+  type ListeningOptions,
+  ListeningPorts,
+  type TakenSockets,
+} from './client/listening-ports.ts'
+import { canShareReads } from './client/shared-read-buffer.ts'
 import { ClientSession } from './client-session.ts'
-import { tooManyClients } from './client-slots.ts'
-import { ClientSocket } from './client-socket.ts'
-import { type ListeningOptions, ListeningPorts, type TakenSockets } from './listening-ports.ts'
 import type { SessionServices } from './session-services.ts'
-import { canShareReads } from './shared-read-buffer.ts'
 
 export type DrainOptions = {
   /** For so long only those are sent away who have been quiet. */

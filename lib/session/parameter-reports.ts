@@ -1,7 +1,7 @@
 import type { SessionSettings, Settings } from '../backend/session-state.ts'
 import { writeParameterStatus } from '../wire/backend-messages.ts'
 import { TransactionStatus } from '../wire/message-codes.ts'
-import type { ClientOutput } from './client-output.ts'
+import type { ClientOutput } from './client/client-output.ts'
 
 /**
  * What the client knows of the reported settings. Changes are told just before ReadyForQuery, as Postgres does; and when a

@@ -1,7 +1,7 @@
 import type { Catalog, CatalogSource, ReadOnNode } from '../catalog/catalog.ts'
 import { query } from '../executor/node-client.ts'
-import type { SessionTransaction } from '../executor/transaction.ts'
-import type { TransactionFollower } from '../executor/transaction-follower.ts'
+import type { SessionTransaction } from '../executor/transaction/transaction.ts'
+import type { TransactionFollower } from '../executor/transaction/transaction-follower.ts'
 import { TransactionStatus } from '../wire/message-codes.ts'
 
 /**

@@ -1,7 +1,7 @@
 import type { NotificationSubscriber, SharedListener } from '../backend/shared-listener.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
-import type { TransactionFollower } from '../executor/transaction-follower.ts'
+import type { TransactionFollower } from '../executor/transaction/transaction-follower.ts'
 
 /** What the channels need of their session. */
 export interface NotifiedClient {

@@ -1,8 +1,8 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
-import type { Pin } from '../executor/session-pins.ts'
+import type { Pin } from '../executor/transaction/session-pins.ts'
 import { TransactionStatus } from '../wire/message-codes.ts'
-import type { Login } from './client-handshake.ts'
-import type { ClientSocket } from './client-socket.ts'
+import type { Login } from './client/client-handshake.ts'
+import type { ClientSocket } from './client/client-socket.ts'
 import type { SessionParts } from './session-parts.ts'
 
 /** login: not let in yet. waiting: for a server connection. active: a statement or transaction is under way. */

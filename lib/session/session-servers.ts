@@ -1,9 +1,9 @@
 import type { Lane } from '../backend/lane.ts'
 import { BackendLost } from '../base/errors.ts'
-import type { Backend } from '../executor/lock-waiter.ts'
-import type { SessionTransaction } from '../executor/transaction.ts'
+import type { Backend } from '../executor/transaction/lock-waiter.ts'
+import type { SessionTransaction } from '../executor/transaction/transaction.ts'
 import { writeNotice } from '../wire/error-messages.ts'
-import type { ClientOutput } from './client-output.ts'
+import type { ClientOutput } from './client/client-output.ts'
 import type { StatementRelay } from './statement-relay.ts'
 
 /** What time limits need to see and do of the server connections that a session uses or waits for. */

@@ -1,6 +1,6 @@
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
-import type { Backend, LockWaitObserver } from '../executor/lock-waiter.ts'
+import type { Backend, LockWaitObserver } from '../executor/transaction/lock-waiter.ts'
 
 /** 0: no limit. Names and meaning are PgBouncer's. */
 export type SessionLimits = {

@@ -7,8 +7,8 @@ import {
   clusterSettingDefault,
   clusterSettingName,
 } from '../catalog/cluster-settings.ts'
-import { Answer } from '../executor/answer-script.ts'
 import { query } from '../executor/node-client.ts'
+import { Answer } from '../executor/relay/answer-script.ts'
 import { quoteLiteral } from '../planner/setting-values.ts'
 import { writeDataRow } from '../wire/backend-messages.ts'
 import { writeNotice } from '../wire/error-messages.ts'

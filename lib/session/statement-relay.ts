@@ -3,7 +3,7 @@ import type { BackendLost, RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { ClientPort } from '../executor/ports.ts'
-import { type RelayOwner, RelaySink } from '../executor/relay-sink.ts'
+import { type RelayOwner, RelaySink } from '../executor/relay/relay-sink.ts'
 
 /** What a relay tells its session besides the answer itself. */
 export interface RelayEvents {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { mendError, mendMessage } from '../../lib/executor/error-rewriting.ts'
+import { mendError, mendMessage } from '../../lib/executor/relay/error-rewriting.ts'
 import { errorFields, writeFields } from '../../lib/wire/error-messages.ts'
 import { FrameWriter } from '../../lib/wire/frame-writer.ts'
 import { Backend } from '../../lib/wire/message-codes.ts'

@@ -1,8 +1,8 @@
 import t from 'tap'
 import type { DistributedTable, ReferenceTable } from '../../lib/catalog/catalog.ts'
-import { distributeRows } from '../../lib/executor/distribute-rows.ts'
 import { Executor } from '../../lib/executor/executor.ts'
 import { query } from '../../lib/executor/node-client.ts'
+import { distributeRows } from '../../lib/executor/write/distribute-rows.ts'
 import { EVENTS_DDL, execution, executorWorld } from '../support/executor-world.ts'
 
 t.test('reference tables and shards on the coordinator', async (t) => {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Catalog } from '../../lib/catalog/catalog.ts'
-import { Answer } from '../../lib/executor/answer-script.ts'
-import { RelaySink } from '../../lib/executor/relay-sink.ts'
+import { Answer } from '../../lib/executor/relay/answer-script.ts'
+import { RelaySink } from '../../lib/executor/relay/relay-sink.ts'
 import {
   writeBindComplete,
   writeCommandComplete,

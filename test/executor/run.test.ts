@@ -1,7 +1,7 @@
 import t from 'tap'
-import { distributeRows } from '../../lib/executor/distribute-rows.ts'
 import { Executor } from '../../lib/executor/executor.ts'
 import { query } from '../../lib/executor/node-client.ts'
+import { distributeRows } from '../../lib/executor/write/distribute-rows.ts'
 import type {
   CombineQuery,
   CopyPlan,
@@ -9,7 +9,7 @@ import type {
   SelectPlan,
   ShardText,
 } from '../../lib/planner/plan.ts'
-import type { InsertThroughScratchPlan } from '../../lib/planner/write-plans.ts'
+import type { InsertThroughScratchPlan } from '../../lib/planner/write/write-plans.ts'
 import { execution, executorWorld, type World } from '../support/executor-world.ts'
 
 const executor = new Executor({

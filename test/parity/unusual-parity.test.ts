@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
-import { FIRST_USER_OID } from '../../lib/executor/row-description-mapping.ts'
+import { FIRST_USER_OID } from '../../lib/executor/relay/row-description-mapping.ts'
 import { judge, Score, send } from '../support/differential.ts'
 import { projectPath } from '../support/project.ts'
 import type { Answer } from '../support/raw-client.ts'

@@ -11,7 +11,7 @@ import type { Plan } from '../../lib/planner/plan.ts'
 import { planStatement } from '../../lib/planner/planner.ts'
 import { Refusal } from '../../lib/planner/refusals.ts'
 import type { Tree } from '../../lib/planner/tree.ts'
-import { expandViews } from '../../lib/planner/view-expansion.ts'
+import { expandViews } from '../../lib/planner/views/view-expansion.ts'
 import { ParserHost } from '../../lib/sql/parser-host.ts'
 
 const OIDS: Readonly<Record<string, number>> = {

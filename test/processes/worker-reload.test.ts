@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import pg from 'pg'
 import t from 'tap'
-import { processNumberOf } from '../../lib/session/cancel-keys.ts'
+import { processNumberOf } from '../../lib/session/client/cancel-keys.ts'
 import { cancelProcessId, clientOf, ServeOneServer } from '../support/serve-one-server.ts'
 import { until } from '../support/until.ts'
 

@@ -1,5 +1,9 @@
 import t from 'tap'
-import { type CancelKey, CancelKeys, processNumberOf } from '../../lib/session/cancel-keys.ts'
+import {
+  type CancelKey,
+  CancelKeys,
+  processNumberOf,
+} from '../../lib/session/client/cancel-keys.ts'
 
 t.test('CancelKeys', async (t) => {
   const forwarded: CancelKey[] = []

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { CountedClientSlots, tooManyClients } from '../../lib/session/client-slots.ts'
+import { CountedClientSlots, tooManyClients } from '../../lib/session/client/client-slots.ts'
 
 t.test('clients are counted by database and user, too', async (t) => {
   const slots = new CountedClientSlots({

@@ -3,7 +3,7 @@ import { connectBackend } from '../../lib/backend/backend-handshake.ts'
 import type { Catalog, ClusterNode } from '../../lib/catalog/catalog.ts'
 import { query } from '../../lib/executor/node-client.ts'
 import type { ClientPort, StatementContext } from '../../lib/executor/ports.ts'
-import { SessionCursors } from '../../lib/executor/session-cursors.ts'
+import { SessionCursors } from '../../lib/executor/transaction/session-cursors.ts'
 import { errorFields } from '../../lib/wire/error-messages.ts'
 
 export type NodeDatabase = { readonly database: string; readonly user: string }

@@ -6,7 +6,7 @@ import { Log } from '../../lib/base/log.ts'
 import type { Catalog, CatalogSource } from '../../lib/catalog/catalog.ts'
 import { installMetadata } from '../../lib/control/metadata-schema.ts'
 import { query } from '../../lib/executor/node-client.ts'
-import { SessionTransaction } from '../../lib/executor/transaction.ts'
+import { SessionTransaction } from '../../lib/executor/transaction/transaction.ts'
 import { testCluster } from './postgres-cluster.ts'
 
 type Teardown = { teardown(clean: () => void | Promise<void>): void }

@@ -1,0 +1,34 @@
+import type { BackendConnection } from '../../backend/backend-connection.ts'
+import type { StatementContext } from '../ports.ts'
+import { copyData } from '../write/distribute-rows.ts'
+import { COPY_HEADER, COPY_TRAILER, HashedRows } from '../write/hashed-rows.ts'
+import { CopyInStream } from './copy-in-stream.ts'
+
+const ANY_HASH = [{ minHash: 0, maxHash: 0 }]
+
+/**
+ * Streams the rows of `SELECT ${selected}` on one connection into `copy`, a binary COPY … FROM STDIN, on another. Resolves with
+ * their count; when it throws, both connections are ready for the next command.
+ */
+export async function copyAcross(
+  source: BackendConnection,
+  selected: string,
+  target: BackendConnection,
+  copy: string,
+  { signal }: Pick<StatementContext, 'signal'>,
+): Promise<number> {
+  const read = `COPY (SELECT 0::pg_catalog.int4, ${selected}) TO STDOUT (FORMAT binary)`
+  const rows = new HashedRows(source, read, ANY_HASH, signal)
+  const stream = new CopyInStream(target, copy, { signal })
+  try {
+    await stream.write(copyData(COPY_HEADER))
+    for (let batch = await rows.next(); batch !== undefined; batch = await rows.next()) {
+      signal.throwIfAborted()
+      await stream.write(batch.messages)
+    }
+    return await stream.finish(copyData(COPY_TRAILER))
+  } catch (error) {
+    await Promise.all([rows.abandon(), stream.abort('canceled')])
+    throw error
+  }
+}

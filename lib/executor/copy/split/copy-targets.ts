@@ -1,0 +1,264 @@
+import type { BackendConnection } from '../../../backend/backend-connection.ts'
+import type { DistributedTable, Shard } from '../../../catalog/catalog.ts'
+import { coordinatorOf } from '../../../catalog/catalog-lookup.ts'
+import type { CopyPlan } from '../../../planner/plan.ts'
+import { FrameWriter } from '../../../wire/frame-writer.ts'
+import type { Execution, StatementContext } from '../../ports.ts'
+import { PositionMap } from '../../relay/position-map.ts'
+import { quotedSchema, quoteIdentifier } from '../../relay/quoted-schema.ts'
+import { writeReplaced } from '../../relay/splice-writer.ts'
+import type { AnswerReader } from '../../server-answer.ts'
+import { distributeRows } from '../../write/distribute-rows.ts'
+import { lostRows, retarget } from '../../write/scratch-insert.ts'
+import {
+  createScratchTable,
+  dropScratchTable,
+  type ScratchTable,
+} from '../../write/scratch-table.ts'
+import type { CopyInStream } from '../copy-in-stream.ts'
+import { BlockPool } from './block-pool.ts'
+import type { CopyTarget } from './copy-target.ts'
+import { type CopyWorld, NodeCopy } from './node-copy.ts'
+import { RowBatch } from './row-batch.ts'
+import { BROKEN_SHARD, type RowSink, type RowSplitter, UNKNOWN_SHARD } from './row-splitter.ts'
+
+/** All that waits to be sent, of one COPY. */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024
+/** Of that, rows that wait for more rows of their shard. */
+const MAX_GATHERED_BYTES = 8 * 1024 * 1024
+const MAX_BATCH_BYTES = 256 * 1024
+const MIN_BATCH_BYTES = 16 * 1024
+const MAX_BLOCK_BYTES = 64 * 1024
+const MIN_BLOCK_BYTES = 4096
+
+/**
+ * Rows gather for each shard until they are worth a COPY of their own, since a node's one connection has one COPY at a time.
+ * Bounded in all: the client waits while the nodes don't keep up.
+ */
+export class CopyTargets implements RowSink {
+  readonly tableName: string
+  /** The first failure: the others follow from it. */
+  error: unknown
+  trailer: Buffer | undefined
+  splitter: RowSplitter | undefined
+  readonly #plan: CopyPlan
+  readonly #table: DistributedTable
+  readonly #execution: Execution
+  readonly #context: StatementContext
+  readonly #pool: BlockPool
+  readonly #shards: readonly CopyTarget[]
+  readonly #nodes = new Map<number, NodeCopy>()
+  readonly #batchBytes: number
+  #scratchTarget: CopyTarget | undefined
+  #scratch: ScratchTable | undefined
+  #scratchRows = 0
+  #wake: (() => void) | undefined
+
+  constructor(
+    plan: CopyPlan,
+    table: DistributedTable,
+    execution: Execution,
+    context: StatementContext,
+  ) {
+    this.tableName = table.name
+    this.#plan = plan
+    this.#table = table
+    this.#execution = execution
+    this.#context = context
+    const count = table.shards.length
+    this.#batchBytes = clamp(MAX_GATHERED_BYTES / count, MIN_BATCH_BYTES, MAX_BATCH_BYTES)
+    const blockBytes = clamp(this.#batchBytes / 4, MIN_BLOCK_BYTES, MAX_BLOCK_BYTES)
+    this.#pool = new BlockPool(blockBytes)
+    this.#shards = table.shards.map((shard) => this.#shardTarget(shard))
+  }
+
+  /** The first COPY, on the first shard, shows the client whether its statement is right. */
+  begin(connection: BackendConnection, reader: AnswerReader): CopyInStream {
+    const [first] = this.#shards
+    if (first === undefined) throw new Error('no shard')
+    return this.#node(connection.node.nodeId).begin(first, connection, reader)
+  }
+
+  place(
+    shard: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    line: number,
+    lines: number,
+  ): void {
+    const target = shard === UNKNOWN_SHARD ? this.#unknown : this.#shards[shard]
+    if (target === undefined) throw new Error(`no shard ${shard}`)
+    let { batch } = target
+    if (batch === undefined) {
+      batch = new RowBatch(this.#pool, this.splitter?.firstShift(bytes, start, end) ?? 0)
+      target.batch = batch
+    }
+    batch.append(bytes, start, end, line, lines)
+    if (batch.byteLength >= target.batchBytes) this.#send(target, batch)
+  }
+
+  /** Resolves when there is room for more rows. Throws what has failed. */
+  async makeRoom(): Promise<void> {
+    if (this.error !== undefined) throw this.error
+    if (this.#pool.usedBytes < MAX_WAITING_BYTES) return
+    this.#sendLargest()
+    while (this.error === undefined && this.#pool.usedBytes >= MAX_WAITING_BYTES) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+    if (this.error !== undefined) throw this.error
+  }
+
+  /** Sends what is left; resolves with the count of rows when all are in their shards. */
+  async finish(): Promise<number> {
+    for (const target of this.#all) {
+      if (target.batch !== undefined) this.#send(target, target.batch)
+    }
+    const failed = new Promise<never>((_, reject) => {
+      this.#reject = reject
+      if (this.error !== undefined) reject(this.error)
+    })
+    failed.catch(() => undefined)
+    const nodes = [...this.#nodes.values()]
+    const counts = await Promise.race([failed, Promise.all(nodes.map((node) => node.finish()))])
+    if (this.error !== undefined) throw this.error
+    await this.#distributeScratch()
+    return counts.reduce((sum, count) => sum + count, 0)
+  }
+
+  /** Never throws; all connections are ready for ROLLBACK. */
+  async abort(reason: string): Promise<void> {
+    await Promise.all([...this.#nodes.values()].map((node) => node.abort(reason)))
+  }
+
+  readonly #fail = (error: unknown): void => {
+    this.error ??= error
+    this.#reject?.(this.error)
+    this.#awake()
+  }
+
+  #reject: ((error: unknown) => void) | undefined
+
+  get #all(): readonly CopyTarget[] {
+    return this.#scratchTarget === undefined ? this.#shards : [...this.#shards, this.#scratchTarget]
+  }
+
+  #awake(): void {
+    const wake = this.#wake
+    this.#wake = undefined
+    wake?.()
+  }
+
+  #send(target: CopyTarget, batch: RowBatch): void {
+    target.batch = undefined
+    target.batchBytes = this.#batchBytes
+    batch.seal()
+    batch.isBroken = this.splitter?.isBroken === true && target === this.#shards[BROKEN_SHARD]
+    this.#node(target.nodeId).put(target, batch)
+  }
+
+  /** So that the nodes have something to do while the client waits. */
+  #sendLargest(): void {
+    const gathering = this.#all.filter(({ batch }) => batch !== undefined)
+    gathering.sort((a, b) => (b.batch?.heldBytes ?? 0) - (a.batch?.heldBytes ?? 0))
+    let bytes = gathering.reduce((sum, { batch }) => sum + (batch?.heldBytes ?? 0), 0)
+    for (const target of gathering) {
+      if (bytes <= MAX_GATHERED_BYTES || target.batch === undefined) return
+      bytes -= target.batch.heldBytes
+      this.#send(target, target.batch)
+    }
+  }
+
+  #node(nodeId: number): NodeCopy {
+    let node = this.#nodes.get(nodeId)
+    if (node === undefined) {
+      node = new NodeCopy(nodeId, this.#world())
+      this.#nodes.set(nodeId, node)
+    }
+    return node
+  }
+
+  #world(): CopyWorld {
+    return {
+      context: this.#context,
+      tableName: this.tableName,
+      pool: this.#pool,
+      head: () => this.splitter?.head ?? { bytes: undefined, lines: 0 },
+      trailer: () => this.trailer,
+      fail: this.#fail,
+      onProgress: () => this.#awake(),
+    }
+  }
+
+  /** Batches of different first lengths, so that not all shards' are sent at the same time. */
+  #shardTarget(shard: Shard): CopyTarget {
+    const part = 0.5 + (shard.index % 8) / 16
+    const name = `${quotedSchema(shard).toString()}.${quoteIdentifier(this.#table.name)}`
+    return {
+      nodeId: shard.nodeId,
+      prepare: undefined,
+      text: () => this.#retargeted(name),
+      alias: () => undefined,
+      batch: undefined,
+      batchBytes: Math.ceil(this.#batchBytes * part),
+    }
+  }
+
+  #retargeted(name: string): ReturnType<CopyTarget['text']> {
+    const { text, positionBase } = this.#execution
+    const positions = new PositionMap()
+    const out = new FrameWriter(text.length + 128)
+    const own = { ...this.#plan.target, text: name }
+    writeReplaced(out, text, 0, text.length, [own], positions, positionBase)
+    return { text: out.take(), positions }
+  }
+
+  /** For rows whose keys only Postgres can read: they go through a scratch table. */
+  get #unknown(): CopyTarget {
+    this.#scratchTarget ??= {
+      nodeId: coordinatorOf(this.#context.catalog).nodeId,
+      prepare: async (connection) => {
+        this.#scratch = await createScratchTable(connection, this.#table)
+      },
+      text: () => {
+        const positions = new PositionMap()
+        const { target } = this.#plan
+        return { text: retarget(this.#execution, target, this.#made, '', positions), positions }
+      },
+      alias: () => this.#made.alias,
+      batch: undefined,
+      batchBytes: this.#batchBytes,
+      taken: (count) => {
+        this.#scratchRows += count
+      },
+    }
+    return this.#scratchTarget
+  }
+
+  get #made(): ScratchTable {
+    if (this.#scratch === undefined) throw new Error('no scratch table yet')
+    return this.#scratch
+  }
+
+  async #distributeScratch(): Promise<void> {
+    const scratch = this.#scratch
+    if (scratch === undefined) return
+    const { signal } = this.#context
+    const table = this.#table
+    const source = await this.#context.connection(
+      coordinatorOf(this.#context.catalog).nodeId,
+      'write',
+    )
+    const target = (shard: Shard) => this.#context.connection(shard.nodeId, 'write')
+    const from = scratch.qualifiedName
+    const count = await distributeRows({ source, from, table, target, signal })
+    if (count !== this.#scratchRows) throw lostRows(table, this.#scratchRows, count)
+    await dropScratchTable(source, scratch)
+  }
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.floor(Math.min(most, Math.max(least, value)))
+}

@@ -1,0 +1,186 @@
+import type { BackendConnection } from '../../backend/backend-connection.ts'
+import { coordinatorOf } from '../../catalog/catalog-lookup.ts'
+import type { ExplainPlan, PulledPlan } from '../../planner/plan.ts'
+import { refusalError } from '../../planner/refusals.ts'
+import type { InsertThroughScratchPlan } from '../../planner/write/write-plans.ts'
+import { keysOf } from '../execution-keys.ts'
+import { query } from '../node-client.ts'
+import type { Execution, StatementContext } from '../ports.ts'
+import { dropPulled, overPulled, pulledNames, pullInto } from '../pull/pulled.ts'
+import type { PulledTable } from '../pull/pulled-table.ts'
+import { PositionMap } from '../relay/position-map.ts'
+import { quoteIdentifier } from '../relay/quoted-schema.ts'
+import { replacedText } from '../relay/relay-on.ts'
+import { scatterRequest } from '../scatter/scatter-request.ts'
+import { retarget, throughScratch } from '../write/scratch-insert.ts'
+import type { ScratchTable } from '../write/scratch-table.ts'
+import {
+  actualRows,
+  type DistributedScan,
+  reworded,
+  type ServerPlan,
+  type Subplan,
+} from './explain-plan.ts'
+import { explainOn, withHead } from './explain-server.ts'
+import { explainTasks } from './explain-tasks.ts'
+
+/** The statement's plan over the pulled tables, below one subplan for each of them. */
+export function explainPulled(
+  plan: ExplainPlan,
+  pulled: PulledPlan,
+  execution: Execution,
+  context: StatementContext,
+): Promise<DistributedScan> {
+  const run = { execution, context, declaresCursor: false, isEmpty: !plan.analyzes }
+  return overPulled(pulled, run, async (tables, connection) => {
+    const subplans = await explainSubplans(plan, pulled, tables, execution, context)
+    const positions = new PositionMap()
+    const names = [...pulledNames(pulled, tables)].sort((a, b) => a.start - b.start)
+    const text = withHead(plan, replacedText(execution, names, positions), positions)
+    const mending = { positions }
+    const beganMs = performance.now()
+    const raw = await explainOn(connection, plan, text, execution.parameters, context, mending)
+    const milliseconds = performance.now() - beganMs
+    const own = withUserNames(raw, pulled, tables)
+    const { nodeId } = coordinatorOf(context.catalog)
+    const tasks = [{ nodeId, plan: own }]
+    return {
+      provider: 'Citus Adaptive',
+      subplans,
+      job: { tier: 'pull', taskCount: 1, shardCount: undefined, tasks },
+      actual: plan.analyzes ? { milliseconds, rows: actualRows(own) } : undefined,
+    }
+  })
+}
+
+async function explainSubplans(
+  plan: ExplainPlan,
+  { pulls, parts }: PulledPlan,
+  tables: readonly PulledTable[],
+  execution: Execution,
+  context: StatementContext,
+): Promise<readonly Subplan[]> {
+  const keys = keysOf(execution.text, execution.parameters)
+  const options = { resultFormats: [], maxRows: 0, access: 'read' } as const
+  const subplans: Subplan[] = []
+  const all = [...pulls, ...parts.map(({ scatter }) => scatter)]
+  for (const [index, rows] of all.entries()) {
+    const request = await scatterRequest(rows, execution, context, keys, options)
+    const shardCount = rows.table.shards.length
+    const { job, actual } = await explainTasks(
+      plan,
+      { request, tier: 'scatter', shardCount },
+      context,
+    )
+    subplans.push({
+      name: `1_${index + 1}`,
+      relation:
+        index < pulls.length
+          ? `${rows.table.schema}.${rows.table.name}`
+          : partName(index - pulls.length),
+      bytes: plan.analyzes ? tables[index]?.byteLength : undefined,
+      scan: { provider: 'Citus Adaptive', job, actual },
+    })
+  }
+  return subplans
+}
+
+function partName(index: number): string {
+  return `subquery_${index + 1}`
+}
+
+/** Temporary tables have random names: nothing else in a plan looks like them. */
+function withUserNames(
+  plan: ServerPlan,
+  { pulls }: Pick<PulledPlan, 'pulls'>,
+  tables: readonly PulledTable[],
+): ServerPlan {
+  return tables.reduce((renamed, { name }, index) => {
+    const part = { schema: 'pg_temp', name: partName(index - pulls.length) }
+    const { schema, name: shown } = pulls[index]?.table ?? part
+    return withName(renamed, name.slice(name.indexOf('.') + 1), schema, shown)
+  }, plan)
+}
+
+function withName(plan: ServerPlan, name: string, schema: string, shown: string): ServerPlan {
+  const isPlain = plan.kind === 'tree'
+  const [ownSchema, own] = isPlain
+    ? [schema, shown]
+    : [quotedIfNeeded(schema), quotedIfNeeded(shown)]
+  const qualified = new RegExp(`(?:pg_temp(?:_\\d+)?|pgloom_scratch)\\.${name}`, 'g')
+  // as Postgres doesn't repeat a name as its own alias
+  const repeated = new RegExp(`( on (?:\\S+\\.)?${escaped(own)}) ${escaped(own)}(?![\\w$])`, 'g')
+  return reworded(plan, (text) =>
+    text
+      .replaceAll(qualified, () => `${ownSchema}.${own}`)
+      .replaceAll(name, () => own)
+      .replaceAll(repeated, '$1'),
+  )
+}
+
+function escaped(name: string): string {
+  return name.replaceAll(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`)
+}
+
+function quotedIfNeeded(name: string): string {
+  return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : quoteIdentifier(name)
+}
+
+/** The INSERT's plan on the coordinator, into a table of the target's shape. */
+export async function explainThroughScratch(
+  plan: ExplainPlan,
+  insert: InsertThroughScratchPlan,
+  execution: Execution,
+  context: StatementContext,
+): Promise<DistributedScan> {
+  if (insert.upsert !== undefined) throw refusalError({ kind: 'refusal', id: 'explain' })
+  let subplans: readonly Subplan[] = []
+  let child: ServerPlan = { kind: 'text', lines: [] }
+  const beganMs = performance.now()
+  let rows = 0
+  await throughScratch(insert.table, context, async (coordinator, scratch) => {
+    const run = { execution, context, isEmpty: !plan.analyzes }
+    const { source } = insert
+    const pulled = source === undefined ? [] : await pullInto(source, coordinator, run)
+    if (source !== undefined) {
+      subplans = await explainSubplans(plan, source, pulled, execution, context)
+    }
+    const own = await explainInsert(plan, insert, pulled, scratch, coordinator, run)
+    child = withUserNames(own, source ?? { pulls: [] }, pulled)
+    if (pulled.length > 0) await dropPulled(pulled, coordinator)
+    if (plan.analyzes) rows = await countRows(coordinator, scratch)
+    return `INSERT 0 ${rows}`
+  })
+  return {
+    provider: 'Citus INSERT ... SELECT',
+    method: 'pull to coordinator',
+    subplans,
+    child,
+    actual: plan.analyzes ? { milliseconds: performance.now() - beganMs, rows: 0 } : undefined,
+  }
+}
+
+async function explainInsert(
+  plan: ExplainPlan,
+  { source, target, targetSuffix, table }: InsertThroughScratchPlan,
+  pulled: readonly PulledTable[],
+  scratch: ScratchTable,
+  coordinator: BackendConnection,
+  { execution, context }: { readonly execution: Execution; readonly context: StatementContext },
+): Promise<ServerPlan> {
+  const names = source === undefined ? [] : pulledNames(source, pulled)
+  const positions = new PositionMap()
+  const retargeted = retarget(execution, target, scratch, targetSuffix, positions, names)
+  const text = withHead(plan, retargeted, positions)
+  const mending = { positions, aliases: [scratch.alias] }
+  const own = await explainOn(coordinator, plan, text, execution.parameters, context, mending)
+  return withName(own, scratch.alias.name, table.schema, table.name)
+}
+
+async function countRows(coordinator: BackendConnection, scratch: ScratchTable): Promise<number> {
+  const { rows } = await query(
+    coordinator,
+    `SELECT pg_catalog.count(*) FROM ${scratch.qualifiedName}`,
+  )
+  return Number(rows[0]?.[0])
+}

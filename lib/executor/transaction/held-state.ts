@@ -1,0 +1,107 @@
+import type { BackendConnection } from '../../backend/backend-connection.ts'
+import type { PinReason } from '../../planner/plan.ts'
+import { query } from '../node-client.ts'
+
+/** What a server session holds that no other connection has. */
+export type HeldState = {
+  readonly reasons: readonly PinReason[]
+  /** Of tables, views and sequences. */
+  readonly temporaryNames: readonly string[]
+  /** Settings that were asked for and are set: name -> value as SHOW gives it. */
+  readonly settings: ReadonlyMap<string, string>
+}
+
+/** What to ask besides what is always asked. */
+export type HeldQuestion = {
+  /** Settings that may have been set. */
+  readonly settings: ReadonlySet<string>
+  /** Code of the user's has run: it may have set whatever the functions of this database set. */
+  readonly hasRunCode: boolean
+}
+
+/** Objects of the temporary schema depend on it; once made, the schema itself stays as long as the server session. */
+const HELD_COLUMNS = `
+  CASE WHEN pg_catalog.pg_my_temp_schema() <> 0 THEN (
+    SELECT pg_catalog.count(*) FROM pg_catalog.pg_depend
+    WHERE refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+      AND refobjid = pg_catalog.pg_my_temp_schema()) ELSE 0 END,
+  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks
+    WHERE locktype = 'advisory' AND pid = pg_catalog.pg_backend_pid()),
+  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_cursors WHERE is_holdable),
+  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_listening_channels()),
+  (SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_statements WHERE from_sql),
+  CASE WHEN pg_catalog.pg_my_temp_schema() <> 0 THEN (
+    SELECT pg_catalog.json_agg(relname) FROM pg_catalog.pg_class
+    WHERE relnamespace = pg_catalog.pg_my_temp_schema() AND relkind NOT IN ('i', 'I', 'c')) END`
+
+/**
+ * Settings with a prefix are in no view: of those that code sets, the names are found in its text. Functions that set
+ * what can't be read there are counted: the session then keeps its connection.
+ */
+const SETTINGS_SQL = String.raw`WITH code AS MATERIALIZED (
+    SELECT prosrc FROM pg_catalog.pg_proc p
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname NOT LIKE 'pgloom%'
+    WHERE $2::bool AND p.oid >= 16384
+      AND prosrc ~* '\mset_config\s*\(|(^|[;''"]|\m(begin|then|else|loop))\s*(set|reset)\s'
+  ), custom AS (
+    SELECT pg_catalog.unnest($1::text[]) AS name
+    UNION SELECT m[1]
+      FROM code, pg_catalog.regexp_matches(prosrc, 'set_config\s*\(\s*''([^'']+)''', 'gi') m
+    UNION SELECT pg_catalog.lower(m[1]) FROM code,
+      pg_catalog.regexp_matches(prosrc, '\mset\s+(?:session\s+|local\s+)?([a-z_]\w*\.[\w.]+)', 'gi') m
+  ), found AS (
+    SELECT name, pg_catalog.current_setting(name, true) AS value FROM custom
+    WHERE pg_catalog.strpos(name, '.') > 0
+    UNION SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings
+    WHERE (pg_catalog.cardinality($1::text[]) > 0 OR EXISTS (SELECT FROM code))
+      AND source = 'session' AND name NOT LIKE 'transaction\_%' AND (name = ANY ($1::text[]) OR EXISTS (SELECT FROM code))
+    UNION SELECT 'role', pg_catalog.current_setting('role') FROM code
+  ) SELECT ${HELD_COLUMNS},
+  (SELECT pg_catalog.count(*) FROM code
+    WHERE prosrc ~* 'set_config\s*\(\s*[^''\s]|''\s*(set|reset)\s+(session\s+|local\s+)?(%|'')'),
+  (SELECT pg_catalog.json_object_agg(name, value) FROM found WHERE value IS NOT NULL)`
+
+/** In the order of the columns; temporary names stand in between. */
+const REASONS: readonly (PinReason | undefined)[] = [
+  'temporary table',
+  'advisory lock',
+  'cursor with hold',
+  'listen',
+  'prepared statement',
+  undefined,
+  'session setting',
+]
+const NAMES_COLUMN = REASONS.indexOf(undefined)
+const SETTINGS_COLUMN = REASONS.length
+
+/** Asks the server. Inside a transaction its own locks and cursors count too. */
+export async function heldState(
+  connection: BackendConnection,
+  { settings, hasRunCode }: HeldQuestion,
+): Promise<HeldState> {
+  const row = await ask(connection, settings, hasRunCode)
+  return {
+    reasons: REASONS.flatMap((reason, index) => {
+      return reason === undefined || (row[index] ?? '0') === '0' ? [] : [reason]
+    }),
+    temporaryNames: JSON.parse(row[NAMES_COLUMN] ?? '[]') as string[],
+    settings: new Map(Object.entries(JSON.parse(row[SETTINGS_COLUMN] ?? '{}'))),
+  }
+}
+
+async function ask(
+  connection: BackendConnection,
+  settings: ReadonlySet<string>,
+  hasRunCode: boolean,
+) {
+  const isPlain = settings.size === 0 && !hasRunCode
+  const names = `{${[...settings].map(arrayElement).join()}}`
+  const { rows } = isPlain
+    ? await query(connection, `SELECT ${HELD_COLUMNS}`)
+    : await query(connection, SETTINGS_SQL, [names, String(hasRunCode)])
+  return rows[0] ?? []
+}
+
+function arrayElement(name: string): string {
+  return `"${name.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
+}

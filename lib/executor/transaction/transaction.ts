@@ -1,0 +1,514 @@
+import type { BackendConnection } from '../../backend/backend-connection.ts'
+import { NO_SETTINGS, type Settings } from '../../backend/session-state.ts'
+import type { ConnectionAwaiter } from '../../backend/wait-queue.ts'
+import type { RouterError } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
+import { SqlState } from '../../base/sqlstate.ts'
+import type { PinReason } from '../../planner/plan.ts'
+import { TransactionStatus } from '../../wire/message-codes.ts'
+import { query } from '../node-client.ts'
+import { adoptSettings } from './adopted-settings.ts'
+import { atomically } from './atomically.ts'
+import { ConnectionLender, discard, type LenderOptions } from './connection-lender.ts'
+import { CONSISTENT_BEGIN, ConsistentReads, notConsistent } from './consistent-reads.ts'
+import { BlockCommit, commitFailure, onEach } from './participant-commit.ts'
+import { Participants } from './participants.ts'
+import { quoteIdentifier, ReplayLog } from './replay-log.ts'
+import { SequenceOwnership } from './sequence-ownership.ts'
+import { SessionCursors } from './session-cursors.ts'
+import { type Pin, SessionPins } from './session-pins.ts'
+import { localSettings, prepareBegin, slipIn } from './slip-in.ts'
+import {
+  failedTransaction,
+  noTransactions,
+  preparedOnSeveralNodes,
+  reservedGid,
+} from './transaction-errors.ts'
+import { type TransactionFollower, TransactionFollowers } from './transaction-follower.ts'
+import { isReservedGid } from './two-phase-commit.ts'
+
+/** 'setting': SET, SHOW and their kin, which take no snapshot. */
+export type Access = 'read' | 'write' | 'setting'
+
+export type SessionTransactionOptions = LenderOptions & {
+  readonly followers?: readonly TransactionFollower[]
+  /** Kept true to the coordinator's own. */
+  readonly temporaryNames?: Set<string>
+  readonly log: Log
+}
+
+/**
+ * The server side of one client session: which connections it holds, and its transaction block over all of them.
+ *
+ *     block     explicit: the client said BEGIN. implicit: a script, a pipeline up to Sync, or a statement over
+ *               several nodes. none: each connection is borrowed for one statement, in autocommit.
+ *     failed    after an error inside a block nothing runs before ROLLBACK (TO), on any node.
+ *     pinned    a connection that this session keeps between transactions, with the reasons why.
+ *
+ * A node joins a block with its first statement; what it missed comes from the replay log. Settings: outside a block
+ * a connection is brought in step before it is handed out; inside one by SET LOCAL, pipelined, since an error there
+ * fails the block on that node. Not re-entrant: one statement at a time, as the protocol has it.
+ */
+export class SessionTransaction {
+  readonly cursors = new SessionCursors()
+  readonly sequences = new SequenceOwnership()
+  /** Blocks opened so far. */
+  blocks = 0
+  /** When the last of them was, by the clock of the day. */
+  openedAtMs = 0
+  readonly #options: SessionTransactionOptions
+  readonly #followers: TransactionFollowers
+  readonly #lender: ConnectionLender
+  readonly #participants = new Participants()
+  readonly #borrowed = new Map<number, BackendConnection>()
+  readonly #pinned: SessionPins
+  readonly #blockCommit: BlockCommit
+  readonly #consistency: ConsistentReads
+  #block: 'none' | 'implicit' | 'explicit' = 'none'
+  #hasFailed = false
+  /** By the statement at hand. */
+  #writtenNodeId: number | undefined = undefined
+  #ending: Promise<unknown> | undefined
+  /** A participant was lost: not even ROLLBACK TO can mend the block. */
+  #isLost = false
+  /** The error of something we slipped in before a statement; the statement itself then failed with 25P02. */
+  #slippedError: RouterError | undefined = undefined
+  #replay = new ReplayLog('BEGIN')
+  /** Settings when the block began: later ones don't change how it does. */
+  #defaults: Settings = NO_SETTINGS
+  readonly #onSlipped = (error: RouterError): void => {
+    this.#slippedError ??= error
+  }
+
+  constructor(options: SessionTransactionOptions) {
+    this.#options = options
+    const { settings, followers = [] } = options
+    this.#followers = new TransactionFollowers([settings, this.cursors, ...followers])
+    this.#lender = new ConnectionLender(options)
+    this.#pinned = new SessionPins({
+      released: (connection) => {
+        if (!this.connections.includes(connection)) this.#lender.giveBack(connection)
+      },
+      failedInside: this.#onSlipped,
+      settings: (connection, found, isInTransaction) =>
+        adoptSettings(options.settings, connection, found, isInTransaction),
+      temporaryNames: (connection, names) => this.#setTemporaryNames(connection, names),
+      log: options.log,
+    })
+    this.#blockCommit = new BlockCommit(this.#lender, options.log)
+    this.#consistency = new ConsistentReads({
+      settings,
+      catalog: options.catalog,
+      lender: this.#lender,
+      participants: this.#participants,
+      pinned: this.#pinned,
+      join: (connection) => this.#join(connection.node.nodeId, connection, 'read'),
+    })
+  }
+
+  /** The byte for ReadyForQuery. An implicit block is T here too. */
+  get status(): number {
+    if (this.#block === 'none') return TransactionStatus.idle
+    return this.#hasFailed ? TransactionStatus.failed : TransactionStatus.inTransaction
+  }
+
+  get isInBlock(): boolean {
+    return this.#block !== 'none'
+  }
+
+  /** Outside a block, and nothing ties the session to a connection: any that holds its settings will do. */
+  get isFree(): boolean {
+    return this.#block === 'none' && this.#borrowed.size === 0 && this.pins.length === 0
+  }
+
+  get characteristics(): string {
+    return this.#replay.characteristics
+  }
+
+  /** Opened by beginImplicit and not made explicit since. */
+  get isImplicit(): boolean {
+    return this.#block === 'implicit'
+  }
+
+  get pins(): readonly Pin[] {
+    return this.#pinned.list
+  }
+
+  /** See ConnectionLender. */
+  get waitingSinceMs(): number {
+    return this.#lender.waitingSinceMs
+  }
+
+  /** Those a cancel may hit: once nodes prepare, the transaction ends of itself, and is not to be left half-done. */
+  get cancellable(): readonly BackendConnection[] {
+    return this.#blockCommit.isDeciding ? [] : this.connections
+  }
+
+  /** All that the statement at hand may be using. */
+  get connections(): readonly BackendConnection[] {
+    return [...this.#participants.connections, ...this.#borrowed.values()]
+  }
+
+  // -- connections ----------------------------------------------------------------------------------------------
+
+  /** The session's connection to the node, ready to be written to; undefined when that needs waiting. */
+  connectionNow(nodeId: number, access: Access): BackendConnection | undefined {
+    if (access === 'write') this.#writtenNodeId = nodeId
+    if (this.#consistency.isDue(access)) return undefined
+    const held = this.#held(nodeId, access)
+    if (held !== undefined) return held
+    const pinned = this.#pinned.living(nodeId)
+    const fresh = pinned ?? this.#lender.acquireNow(nodeId)
+    if (fresh === undefined) return undefined
+    if (this.#block !== 'none') return this.#join(nodeId, fresh, access)
+    if (this.#lender.isInStep(fresh)) return this.#borrow(nodeId, fresh)
+    if (pinned === undefined) this.#lender.giveBack(fresh)
+    return undefined
+  }
+
+  /** As connectionNow, but waits in turn for a free connection, and until it holds the session's settings. */
+  async connection(
+    nodeId: number,
+    access: Access,
+    signal: AbortSignal,
+  ): Promise<BackendConnection> {
+    if (this.#consistency.isDue(access)) await this.#consistency.open(signal)
+    const held = this.connectionNow(nodeId, access)
+    if (held !== undefined) return held
+    const fresh = this.#pinned.living(nodeId) ?? (await this.#lender.acquire(nodeId, signal))
+    if (this.#block !== 'none') return this.#join(nodeId, fresh, access)
+    this.#borrow(nodeId, fresh)
+    await this.#lender.bringInStep(fresh)
+    // the cancel may have come for the settings
+    signal.throwIfAborted()
+    return fresh
+  }
+
+  /**
+   * As connection(), without a promise, after connectionNow() has had none. Returns how to withdraw (false: it is too late,
+   * `awaiter` will be told); undefined: ask connection().
+   */
+  enqueue(nodeId: number, access: Access, awaiter: ConnectionAwaiter): (() => boolean) | undefined {
+    if (this.#pinned.living(nodeId) !== undefined || this.#consistency.isDue(access))
+      return undefined
+    return this.#lender.enqueue(nodeId, {
+      served: (fresh) => {
+        if (this.#block !== 'none') awaiter.served(this.#join(nodeId, fresh, access))
+        else this.#lender.whenInStep(this.#borrow(nodeId, fresh), awaiter)
+      },
+      refused: (error) => awaiter.refused(error),
+    })
+  }
+
+  /** Outside the client's transaction, settings in step. Give it back with releaseSide. */
+  async sideConnection(nodeId: number, signal: AbortSignal): Promise<BackendConnection> {
+    const connection = await this.#lender.acquire(nodeId, signal)
+    try {
+      await this.#lender.bringInStep(connection)
+    } catch (error) {
+      this.#lender.giveBack(connection)
+      throw error
+    }
+    return connection
+  }
+
+  releaseSide(connection: BackendConnection): void {
+    this.#lender.giveBack(connection)
+  }
+
+  /** After each statement: gives autocommit connections back; inside a block a failure makes the block failed. */
+  endStatement(failed: boolean): void {
+    const nodeId = this.#writtenNodeId
+    if (nodeId !== undefined) {
+      this.#writtenNodeId = undefined
+      const written = this.#participants.find(nodeId) ?? this.#borrowed.get(nodeId)
+      if (written !== undefined) this.sequences.noteWritten(written)
+    }
+    if (this.#block === 'none') {
+      this.#releaseBorrowed()
+      this.#pinned.prove(false)
+    } else if (failed) this.#fail()
+    else if (!this.#hasFailed) this.#pinned.prove(true)
+  }
+
+  /** What to tell the client instead of `error`: a block that failed unseen on a node shows up as 25P02 later. */
+  trueError(error: RouterError): RouterError {
+    return error.sqlState === SqlState.inFailedSqlTransaction && !this.#hasFailed
+      ? (this.#slippedError ?? error)
+      : error
+  }
+
+  // -- blocks ---------------------------------------------------------------------------------------------------
+
+  /** BEGIN with its options, as the client wrote it. An implicit block becomes explicit. */
+  begin(text: string): void {
+    if (this.#lender.mode === 'statement') throw noTransactions()
+    if (this.#block === 'none') this.#open('explicit', text)
+    else this.#block = 'explicit'
+  }
+
+  /** An implicit block; no effect inside a block. Returns whether this call opened it. */
+  beginImplicit(text = 'BEGIN'): boolean {
+    if (this.#block !== 'none') return false
+    this.#open('implicit', text)
+    return true
+  }
+
+  /** SET TRANSACTION inside the block, already run on `ran`: for the others, and for those who join later. */
+  async replay(text: string, ran: BackendConnection | undefined): Promise<void> {
+    this.#replay.add(text)
+    await onEach(
+      this.connections.filter((connection) => connection !== ran),
+      text,
+    )
+  }
+
+  async savepoint(name: string): Promise<void> {
+    this.#refuseWhenFailed()
+    await onEach(this.connections, `SAVEPOINT ${quoteIdentifier(name)}`)
+    this.#replay.savepoint(name)
+    this.#followers.savepoint(name)
+  }
+
+  async release(name: string): Promise<void> {
+    this.#refuseWhenFailed()
+    this.#replay.release(name)
+    await onEach(this.connections, `RELEASE SAVEPOINT ${quoteIdentifier(name)}`)
+    this.#followers.release(name)
+  }
+
+  /** Mends a failed block, unless a participant was lost. */
+  async rollbackTo(name: string): Promise<void> {
+    this.#replay.rollbackTo(name)
+    if (this.#isLost) throw failedTransaction()
+    await onEach(this.connections, `ROLLBACK TO SAVEPOINT ${quoteIdentifier(name)}`)
+    for (const { settings } of this.connections) settings.savepointRolledBack()
+    this.#followers.rollbackTo(name)
+    this.#hasFailed = false
+    this.#slippedError = undefined
+    this.#pinned.suspectAll()
+    this.#pinned.prove(true)
+  }
+
+  /** COMMIT of the block, on all nodes or none. false: it had failed, so it was rolled back, as in Postgres. */
+  commit(): Promise<boolean> {
+    const ending = this.#commit().finally(() => {
+      this.#ending = undefined
+    })
+    this.#ending = ending
+    return ending
+  }
+
+  async #commit(): Promise<boolean> {
+    let isCommitted = false
+    try {
+      await this.#participants.settleCancels()
+      if (this.#hasFailed) await this.#participants.rollback()
+      else {
+        isCommitted = await this.#blockCommit.run(this.#participants, this.#slippedError, () =>
+          this.#followers.prepareCommit(),
+        )
+      }
+      return isCommitted
+    } finally {
+      this.#followers.end(isCommitted)
+      this.#close()
+    }
+  }
+
+  /**
+   * The one connection on which the client's own COMMIT or ROLLBACK ends the block, with ended() to follow; 'none': the
+   * block touched nothing, ended() is all; undefined: it is for commit() and rollback().
+   */
+  get endsOn(): BackendConnection | 'none' | undefined {
+    if (this.#block !== 'explicit' || this.#hasFailed || !this.#followers.isQuiet) return undefined
+    return this.#participants.size === 0 ? 'none' : this.#participants.calmSole
+  }
+
+  /** `error`: of the COMMIT. Returns what to tell the client of it. */
+  ended(isCommitted: boolean, error: RouterError | undefined): RouterError | undefined {
+    const [writer] = this.#participants.writers
+    this.#followers.end(isCommitted && error === undefined)
+    this.#close()
+    return error === undefined || writer === undefined ? error : commitFailure(writer, error)
+  }
+
+  async rollback(): Promise<void> {
+    await this.#participants.settleCancels()
+    await this.#participants.rollback()
+    this.#followers.rollback()
+    this.#close()
+  }
+
+  /** The client's own PREPARE TRANSACTION, text as written: only the coordinator may take part. */
+  async prepareTransaction(text: string, gid: string, signal: AbortSignal): Promise<boolean> {
+    if (this.#hasFailed) return this.commit()
+    const coordinator = this.#lender.coordinator
+    const isSpread = this.#participants.nodeIds.some((nodeId) => nodeId !== coordinator.nodeId)
+    if (isSpread || isReservedGid(gid)) {
+      await this.rollback()
+      throw isSpread ? preparedOnSeveralNodes() : reservedGid(gid)
+    }
+    let isPrepared = false
+    try {
+      const connection = await this.connection(coordinator.nodeId, 'write', signal)
+      isPrepared = (await query(connection, text)).tag === 'PREPARE TRANSACTION'
+      return isPrepared
+    } finally {
+      this.#followers.end(isPrepared)
+      this.#close()
+    }
+  }
+
+  /** Runs `work` so that all its writes commit together or not at all; see ports.ts. */
+  atomically<T>(work: () => Promise<T>): Promise<T> {
+    return atomically(this, 'BEGIN', work)
+  }
+
+  /** Its reads are to be consistent; see consistent-reads.ts. */
+  get readsConsistently(): boolean {
+    return this.#consistency.isWanted
+  }
+
+  /** Runs `work`, which reads several shards, over snapshots of one moment. */
+  consistently<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    return atomically(this, CONSISTENT_BEGIN, async () => {
+      await this.connection(this.#lender.coordinator.nodeId, 'read', signal)
+      if (!this.#consistency.isHeld) throw notConsistent()
+      return await work()
+    })
+  }
+
+  // -- session --------------------------------------------------------------------------------------------------
+
+  /** From now on the session keeps its connection to this node, which the statement at hand must be using. */
+  pin(nodeId: number, reason: PinReason): void {
+    const connection = this.#participants.find(nodeId) ?? this.#borrowed.get(nodeId)
+    if (connection === undefined) throw new Error('only a connection in use can be pinned')
+    this.#pinned.add(connection, reason)
+  }
+
+  /** Code of the user's is about to run on it: what it leaves behind is the session's; else it is cleaned for others. */
+  taint(connection: BackendConnection): void {
+    this.#lender.taint(connection)
+    this.#pinned.addCode(connection)
+  }
+
+  /** These settings are being set by the statement at hand: the session learns from the server to what. */
+  watchSettings(connection: BackendConnection, names: readonly string[]): void {
+    this.#pinned.addSettings(connection, names)
+  }
+
+  /** A statement has succeeded that may have given up what a pin is for. */
+  reviewPins(): void {
+    this.#pinned.suspectAll()
+  }
+
+  /** The servers have said what the session's connections hold. */
+  get isProven(): boolean {
+    return this.#pinned.isProven
+  }
+
+  proven(): Promise<void> {
+    return this.#pinned.proven()
+  }
+
+  /** DISCARD ALL, outside a block: nothing of the session stays on a connection that others may get. */
+  async discardAll(): Promise<void> {
+    const pinned = this.#pinned.clear()
+    this.cursors.closeAll()
+    for (const connection of pinned) {
+      await discard(connection)
+      if (!this.connections.includes(connection)) this.#lender.giveBack(connection)
+    }
+  }
+
+  /** The client is gone: a commit under way is waited for, an open block rolled back, all connections are given back clean. */
+  async close(): Promise<void> {
+    await this.#ending?.catch(() => undefined)
+    if (this.isInBlock) await this.rollback()
+    this.#releaseBorrowed()
+    await this.#pinned.proven()
+    for (const connection of this.#pinned.clear()) {
+      this.#lender.taint(connection)
+      this.#lender.giveBack(connection)
+    }
+    this.#lender.leave()
+  }
+
+  // -- inside ---------------------------------------------------------------------------------------------------
+
+  #open(block: 'implicit' | 'explicit', text: string): void {
+    this.#releaseBorrowed()
+    this.#block = block
+    this.blocks++
+    this.openedAtMs = Date.now()
+    this.#defaults = this.#options.settings.session
+    this.#hasFailed = false
+    this.#isLost = false
+    this.#slippedError = undefined
+    this.#replay = new ReplayLog(text)
+    this.#consistency.begin()
+    this.#followers.begin()
+  }
+
+  #close(): void {
+    this.#block = 'none'
+    this.#consistency.end()
+    this.#hasFailed = false
+    for (const connection of this.#participants.clear()) {
+      connection.settings.transactionEnded()
+      if (!this.#pinned.keeps(connection)) this.#lender.giveBack(connection)
+    }
+    this.#pinned.suspectAll()
+    this.#pinned.prove(false)
+  }
+
+  #setTemporaryNames({ node }: BackendConnection, names: readonly string[]): void {
+    if (node.nodeId !== this.#lender.coordinator.nodeId) return
+    this.#options.temporaryNames?.clear()
+    for (const name of names) this.#options.temporaryNames?.add(name)
+  }
+
+  #fail(): void {
+    this.#hasFailed = true
+    this.#isLost = this.connections.some((connection) => connection.state === 'closed')
+    if (!this.isImplicit && !this.#replay.hasSavepoints) this.#participants.abort()
+  }
+
+  #held(nodeId: number, access: Access): BackendConnection | undefined {
+    this.#refuseWhenFailed()
+    if (this.#block === 'none') return this.#borrowed.get(nodeId)
+    const connection = this.#participants.use(nodeId, access === 'write')
+    if (connection === undefined) return undefined
+    slipIn(connection, localSettings(connection, this.#options.settings), this.#onSlipped)
+    return connection
+  }
+
+  #refuseWhenFailed(): void {
+    if (this.#hasFailed) throw failedTransaction()
+  }
+
+  #borrow(nodeId: number, connection: BackendConnection): BackendConnection {
+    this.#borrowed.set(nodeId, connection)
+    return connection
+  }
+
+  #join(nodeId: number, connection: BackendConnection, access: Access): BackendConnection {
+    this.#participants.join(nodeId, connection, access === 'write')
+    prepareBegin(connection, this.#defaults)
+    const settings = localSettings(connection, this.#options.settings)
+    const text = this.#replay.text + (settings === '' ? '' : `\n; ${settings}`)
+    slipIn(connection, text, this.#onSlipped)
+    return connection
+  }
+
+  #releaseBorrowed(): void {
+    if (this.#borrowed.size === 0) return
+    const connections = [...this.#borrowed.values()]
+    this.#borrowed.clear()
+    for (const connection of connections) {
+      if (!this.#pinned.keeps(connection)) this.#lender.giveBack(connection)
+    }
+  }
+}

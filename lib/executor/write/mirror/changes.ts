@@ -1,0 +1,117 @@
+import type { BackendConnection } from '../../../backend/backend-connection.ts'
+import { RouterError } from '../../../base/errors.ts'
+import { SqlState } from '../../../base/sqlstate.ts'
+import type { DistributedTable } from '../../../catalog/catalog.ts'
+import { query } from '../../node-client.ts'
+import { quoteIdentifier } from '../../relay/quoted-schema.ts'
+import { copiedColumns, hashExpression } from '../distribute-rows.ts'
+import { scratchName, scratchQualified } from '../scratch-table.ts'
+import { SHARD_COLUMN } from './identity.ts'
+import type { Mirror, MirroredRows } from './mirror.ts'
+
+/** What has happened to a row: `u`pdated where it is, `m`oved to another shard, `d`eleted. */
+export type ChangeKind = 'u' | 'm' | 'd'
+
+export type Changes = {
+  readonly mirror: Mirror
+  /** The table of changed rows, on the coordinator; undefined: none could be. */
+  readonly name: string | undefined
+  readonly counts: readonly { shard: number; kind: ChangeKind; count: number }[]
+  readonly insertedCount: number
+}
+
+/** What the statement did to the mirror's rows; those that are to be inserted elsewhere join the inserted ones. */
+export async function findChanges(
+  coordinator: BackendConnection,
+  mirror: Mirror,
+): Promise<Changes> {
+  const { rows, scratch, target } = mirror
+  const name = rows === undefined ? undefined : await writeChanges(coordinator, mirror, rows)
+  const counts = name === undefined ? [] : await countChanges(coordinator, name)
+  if (name !== undefined && counts.some(({ kind }) => kind === 'm')) {
+    await refuseCascades(coordinator, mirror)
+    const columns = copiedColumns(target.table)
+    await query(
+      coordinator,
+      `INSERT INTO ${scratch.qualifiedName} (${columns}) SELECT ${columns} FROM ${name} WHERE pgloom_change = 'm' ORDER BY ctid`,
+    )
+  }
+  const inserted = await query(
+    coordinator,
+    `SELECT pg_catalog.count(*) FROM ONLY ${scratch.qualifiedName}`,
+  )
+  return { mirror, name, counts, insertedCount: Number(inserted.rows[0]?.[0]) }
+}
+
+async function writeChanges(
+  coordinator: BackendConnection,
+  { target }: Mirror,
+  { name: from, identity, lastCommand, before }: MirroredRows,
+): Promise<string> {
+  const name = scratchQualified(scratchName())
+  const { table, updated } = target
+  const keys = [SHARD_COLUMN, ...identity.map((column) => column.name)].join(', ')
+  const mayMove =
+    table.kind === 'distributed' && updated.includes(table.distributionColumn.name)
+      ? isElsewhere(table)
+      : 'false'
+  await query(
+    coordinator,
+    `CREATE UNLOGGED TABLE ${name} AS
+     SELECT (CASE WHEN ${mayMove} THEN 'm' ELSE 'u' END)::"char" AS pgloom_change, ${keys}, ${copiedColumns(table)}
+     FROM ${from} WHERE cmin::text::int8 > ${lastCommand}`,
+  )
+  if (before !== undefined) {
+    await query(
+      coordinator,
+      `INSERT INTO ${name} (pgloom_change, ${keys})
+       SELECT 'd', g.* FROM (SELECT ${keys} FROM ${before} EXCEPT SELECT ${keys} FROM ${from}) AS g`,
+    )
+  }
+  return name
+}
+
+/** A NULL has no shard at all: that is told when it is to be inserted. */
+function isElsewhere(table: DistributedTable): string {
+  const key = quoteIdentifier(table.distributionColumn.name)
+  return `${key} IS NULL OR ${shardIndex(table)} <> ${SHARD_COLUMN}`
+}
+
+/** The index of the shard that a row belongs to, computed by Postgres. */
+export function shardIndex(table: DistributedTable): string {
+  const bounds = table.shards.map(({ minHash }) => minHash).join(',')
+  return `pg_catalog.width_bucket(${hashExpression(table)}::int8, '{${bounds}}'::int8[]) - 1`
+}
+
+async function countChanges(coordinator: BackendConnection, name: string) {
+  const { rows } = await query(
+    coordinator,
+    `SELECT ${SHARD_COLUMN}, pgloom_change, pg_catalog.count(*) FROM ${name} GROUP BY 1, 2`,
+  )
+  return rows.map(([shard, kind, count]) => ({
+    shard: Number(shard),
+    kind: kind as ChangeKind,
+    count: Number(count),
+  }))
+}
+
+/** A row that moves is deleted where it was: what Postgres would do to rows that refer to it is another thing. */
+async function refuseCascades(
+  coordinator: BackendConnection,
+  { target: { table } }: Mirror,
+): Promise<void> {
+  const { rows } = await query(
+    coordinator,
+    `SELECT conname FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = ${table.oid}
+     AND (confdeltype NOT IN ('a', 'r') OR confupdtype NOT IN ('a', 'r')) LIMIT 1`,
+  )
+  const [name] = rows[0] ?? []
+  if (name === undefined) return
+  throw new RouterError(
+    SqlState.featureNotSupported,
+    `rows of "${table.name}" cannot move to another shard while foreign key "${name}" cascades from them`,
+    {
+      hint: 'Delete the row with those that refer to it, and insert them anew with the other value.',
+    },
+  )
+}

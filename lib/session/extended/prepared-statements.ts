@@ -1,0 +1,96 @@
+import { RouterError } from '../../base/errors.ts'
+import { SqlState } from '../../base/sqlstate.ts'
+import type { StatementDescription } from '../../executor/statement-description.ts'
+import type { ServerText } from '../fast/server-text.ts'
+import type { PlannedStatement } from '../statement-planner.ts'
+
+/** A statement of the client's: by Parse or by PREPARE, under one set of names as in Postgres. */
+export type PreparedStatement = {
+  readonly name: string
+  readonly text: Buffer
+  /** As declared; 0 = unspecified. */
+  readonly types: readonly number[]
+  /** undefined: the text is blank. */
+  planned: PlannedStatement | undefined
+  /** The coordinator's answer to Describe, once it was asked. */
+  description: StatementDescription | undefined
+  /** The client has seen the description, so that it relies on the result's columns. */
+  isDescribed: boolean
+  /** As it is sent to servers; the first unspliced, the others for a shard each. */
+  serverTexts?: (ServerText | undefined)[]
+}
+
+/** The names of one session. */
+export class PreparedStatements {
+  readonly #statements = new Map<string, PreparedStatement>()
+  /** Found last: most clients run the same one many times. */
+  #last: PreparedStatement | undefined
+
+  get size(): number {
+    return this.#statements.size
+  }
+
+  all(): PreparedStatement[] {
+    return [...this.#statements.values()]
+  }
+
+  has(name: string): boolean {
+    return this.#statements.has(name)
+  }
+
+  find(name: string): PreparedStatement | undefined {
+    return this.#statements.get(name)
+  }
+
+  /** The name stands in [start, end) of a message. */
+  findIn(chunk: Buffer, start: number, end: number): PreparedStatement | undefined {
+    if (this.#last !== undefined && isAscii(this.#last.name, chunk, start, end)) return this.#last
+    this.#last = this.#statements.get(chunk.toString('utf8', start, end))
+    return this.#last
+  }
+
+  get(name: string): PreparedStatement {
+    const statement = this.#statements.get(name)
+    if (statement !== undefined) return statement
+    const message =
+      name === ''
+        ? 'unnamed prepared statement does not exist'
+        : `prepared statement "${name}" does not exist`
+    throw new RouterError(SqlState.invalidSqlStatementName, message)
+  }
+
+  /** Parse of an unnamed statement replaces the last one; a name must be free. */
+  checkFree(name: string): void {
+    if (name === '' || !this.#statements.has(name)) return
+    throw new RouterError(
+      SqlState.duplicatePreparedStatement,
+      `prepared statement "${name}" already exists`,
+    )
+  }
+
+  set(statement: PreparedStatement): void {
+    this.#statements.set(statement.name, statement)
+    this.#last = undefined
+  }
+
+  /** Close of a name that isn't there is no error. */
+  delete(name: string): void {
+    this.#statements.delete(name)
+    this.#last = undefined
+  }
+
+  clear(): void {
+    this.#statements.clear()
+    this.#last = undefined
+  }
+}
+
+/** false, too, where it is the same but not ASCII. */
+function isAscii(name: string, chunk: Buffer, start: number, end: number): boolean {
+  if (name.length !== end - start) return false
+  for (let index = 0; index < name.length; index++) {
+    const code = name.charCodeAt(index)
+    if (code > 0x7f || chunk[start + index] !== code) return false
+  }
+  return true
+}

@@ -1,0 +1,440 @@
+import type { BackendConnection } from '../../backend/backend-connection.ts'
+import { type Lane, OVERDUE_MS, STUCK_MS } from '../../backend/lane.ts'
+import type { ServiceTime } from '../../backend/service-time.ts'
+import { nowMs } from '../../base/clock.ts'
+import type { RouterError } from '../../base/errors.ts'
+import type { Catalog } from '../../catalog/catalog.ts'
+import { StatementKeys } from '../../executor/execution-keys.ts'
+import type { PositionMap } from '../../executor/relay/position-map.ts'
+import { isUserType } from '../../executor/relay/row-description-mapping.ts'
+import { writeSpliced } from '../../executor/relay/splice-writer.ts'
+import type { Plan, SessionCommand } from '../../planner/plan.ts'
+import { LexResult } from '../../sql/lexer.ts'
+import type { FrameWriter } from '../../wire/frame-writer.ts'
+import { Backend, Frontend, TransactionStatus } from '../../wire/message-codes.ts'
+import type { PreparedStatement } from '../extended/prepared-statements.ts'
+import type { MessageProcessor } from '../message-processor.ts'
+import type { SessionParts } from '../session-parts.ts'
+import type { PlannedStatement } from '../statement-planner.ts'
+import { NO_PARAMETERS } from '../statement-runner.ts'
+import { BindGroup } from './bind-group.ts'
+import { BlockCommands, type CommandMessage } from './block-commands.ts'
+import { ExtendedRequest } from './extended-request.ts'
+import { FanOut } from './fan-out.ts'
+import { ParkedMessage, type ParkedMessageOwner } from './parked-message.ts'
+import { messageEnd, ParseMessage } from './parse-message.ts'
+import { StatementAim } from './statement-aim.ts'
+import type { StatementConduct } from './statement-conduct.ts'
+
+/** Longer messages go the ordinary way. */
+const MAX_MESSAGE_BYTES = 16 * 1024
+
+/** What tells of the end of what was begun here. */
+export interface FastPathOwner {
+  /**
+   * The answer is complete and written, unless a fault ends the session, or nothing was answered: then the messages in
+   * `again` are to be carried out in the ordinary way.
+   */
+  fastEnded(fault?: { readonly error: unknown }, again?: Buffer): void
+}
+
+/** Of the statement at hand, in the turn in which it is read: shared by all sessions. */
+const literals = new LexResult()
+const keys = new StatementKeys()
+const aim = new StatementAim()
+const group = new BindGroup()
+const parse = new ParseMessage()
+
+/**
+ * The way of a statement whose shape is known, straight from the client's read buffer into a server connection's `out`: nothing
+ * is awaited, copied aside or allocated. Whatever is unusual is left to MessageProcessor. One statement at a time.
+ *
+ *   read buffer -> shape cache -> aim -> lane or own connection     answer -> RelaySink -> ClientOutput, one write
+ *                                  |          ^
+ *                                  +-> parked +  while no connection is free
+ */
+export class FastPath implements ParkedMessageOwner {
+  readonly #parts: SessionParts
+  readonly #processor: MessageProcessor
+  readonly #owner: FastPathOwner
+  readonly #onDone = (error: RouterError | undefined): void => this.#done(error)
+  readonly #request: ExtendedRequest
+  readonly #block: BlockCommands
+  readonly #parked: ParkedMessage
+  readonly #fanOut: FanOut
+  /** Of the statement under way. */
+  #retried: ExtendedRequest | undefined
+  /** The unnamed statement, if its Parse went along. */
+  #parsed: PreparedStatement | undefined
+  #describes = false
+  #lane: Lane | undefined
+  #time: ServiceTime | undefined
+  #bytes = 0
+  #beganAtMs = 0
+  #writtenBefore = 0
+  #isRouted = false
+  #isUnderWay = false
+  /** All connections to the node are in use. */
+  #isBusy = false
+  /** What is being read is a message that has waited: it holds its connection. */
+  #isUnparking = false
+
+  constructor(parts: SessionParts, processor: MessageProcessor, owner: FastPathOwner) {
+    this.#parts = parts
+    this.#processor = processor
+    this.#owner = owner
+    this.#request = new ExtendedRequest(parts, aim)
+    this.#block = new BlockCommands(parts, processor, (fault) => owner.fastEnded(fault))
+    this.#parked = new ParkedMessage(parts.transaction, this)
+    parts.relay.mayPassReady = (status) => processor.isQuiet(status)
+    this.#fanOut = new FanOut(parts, (error, again) => {
+      if (again) owner.fastEnded(undefined, this.#request.messages)
+      else this.#answer(error)
+    })
+  }
+
+  /** Of what was taken last: fastEnded() will follow. false: it has been answered already. */
+  get isUnderWay(): boolean {
+    return this.#isUnderWay
+  }
+
+  /** One after the other what stands at the beginning of [0, length), until one is under way. Returns where the rest begins. */
+  takes(chunk: Buffer, length: number): number {
+    let at = 0
+    this.#isUnderWay = false
+    while (!this.#isUnderWay && at < length) {
+      const end = this.#takesOne(chunk, at, length)
+      if (end === at) {
+        this.#isUnderWay = false
+        break
+      }
+      at = end
+    }
+    return at
+  }
+
+  /**
+   * What begins at `start`: a Query, or all up to Sync, if it is whole. Returns where it ends; `start`: it is for
+   * MessageProcessor, nothing was done.
+   */
+  #takesOne(chunk: Buffer, start: number, chunkEnd: number): number {
+    const type = chunk[start] ?? 0
+    if (type !== Frontend.query && type !== Frontend.bind && type !== Frontend.parse) return start
+    const end = messageEnd(type, chunk, start, chunkEnd)
+    if (end === 0 || !this.#isReady() || this.#parts.output.isCongested) return start
+    this.#isUnderWay = true
+    if (type === Frontend.query) return this.#query(chunk, start, end) ? end : start
+    return this.#group(chunk, start, end, chunkEnd)
+  }
+
+  /** Messages up to Sync, of which the first ends at `end`. */
+  #group(chunk: Buffer, start: number, end: number, chunkEnd: number): number {
+    const isBind = chunk[start] === Frontend.bind
+    const bindEnd = isBind ? end : messageEnd(Frontend.bind, chunk, end, chunkEnd)
+    if (bindEnd === 0 || !group.read(chunk, isBind ? start : end, bindEnd, chunkEnd)) return start
+    // while this statement is carried out, others may read groups of theirs
+    const groupEnd = group.end
+    if (groupEnd - start > MAX_MESSAGE_BYTES) return start
+    const isTaken = isBind ? this.#bind(chunk, start) : this.#parse(chunk, start, end)
+    return isTaken ? groupEnd : start
+  }
+
+  /** Parse of the unnamed statement and all that runs it, as most drivers send what isn't prepared. */
+  #parse(chunk: Buffer, start: number, end: number): boolean {
+    if (group.nameStart !== group.nameEnd || !parse.read(chunk, start, end)) return false
+    if (this.#parts.catalogs.current().userTypes !== undefined) {
+      if (!group.describes || parse.types(chunk).some(isUserType)) return false
+    }
+    const cached = this.#processor.lookup(chunk, parse.textStart, parse.textEnd, literals)
+    if (cached === undefined || !cached.conduct.isPlain) return false
+    const { plan, conduct } = cached
+    keys.resetBound(chunk, literals, parse.types(chunk), chunk, group)
+    if (!this.#resolve(plan)) return false
+    const statement = this.#processor.unnamed(parse, chunk)
+    if (statement === undefined) return false
+    if (!this.#begin(conduct, group.end - start)) {
+      return this.#parks(chunk, start, group.end)
+    }
+    this.#parts.counters.binds++
+    this.#parsed = statement
+    this.#describes = group.describes
+    const { sink } = this.#parts.relay
+    sink.isExtended = true
+    sink.isPlain = true
+    this.#writeParse(chunk)
+    this.#parts.relay.finish(this.#onDone)
+    return true
+  }
+
+  #writeParse(chunk: Buffer): void {
+    const { connection, sink } = this.#parts.relay
+    if (connection === undefined) return
+    const { out } = connection
+    const mark = out.begin(Frontend.parse)
+    out.byte(0)
+    this.#writeText(out, chunk, parse.textStart, parse.textEnd, sink.positions)
+    out.byte(0)
+    out.bytes(chunk, parse.typesStart, parse.end)
+    out.end(mark)
+    out.bytes(chunk, parse.end, group.end)
+  }
+
+  #writeText(
+    out: FrameWriter,
+    chunk: Buffer,
+    start: number,
+    end: number,
+    positions: PositionMap,
+  ): void {
+    const { shardIndex, splices } = aim
+    if (shardIndex === undefined) {
+      positions.reset(chunk, start, end)
+      out.bytes(chunk, start, end)
+    } else writeSpliced(out, chunk, start, end, literals, splices, shardIndex, positions)
+  }
+
+  #bind(chunk: Buffer, start: number): boolean {
+    const { prepared } = this.#parts
+    const length = group.end - start
+    const { nameStart, nameEnd } = group
+    const statement = nameStart === nameEnd ? undefined : prepared.findIn(chunk, nameStart, nameEnd)
+    const planned = statement?.planned
+    if (statement === undefined || planned === undefined) return false
+    if (planned.plan.kind === 'session') {
+      if (group.valueCount > 0) return false
+      const { text } = planned
+      const protocol = group.describes ? 'extended with Describe' : 'extended'
+      const message = { chunk: text, start: 0, end: text.length, protocol } as const
+      return this.#takesCommand(planned.plan.command, message)
+    }
+    const isSame =
+      statement.description?.parameterTypes.length === group.valueCount &&
+      planned.views.length === 0 &&
+      !usesUserTypes(planned.catalog, statement)
+    const { conduct } = planned
+    if (!isSame || !conduct.isPlain || !this.#processor.isCurrent(planned)) return false
+    keys.resetBound(planned.text, planned.literals, statement.types, chunk, group)
+    if (!this.#resolve(planned.plan)) return this.#fansOut(chunk, start, statement, planned)
+    if (!this.#begin(conduct, length)) {
+      return this.#parks(chunk, start, group.end)
+    }
+    this.#parts.counters.binds++
+    this.#request.write(chunk, statement, planned, group)
+    this.#request.keep(chunk, start, group.end)
+    this.#retried = this.#request
+    this.#parts.relay.finish(this.#onDone)
+    return true
+  }
+
+  /** Not to one node. */
+  #fansOut(
+    chunk: Buffer,
+    start: number,
+    statement: PreparedStatement,
+    planned: PlannedStatement,
+  ): boolean {
+    if (!this.#fanOut.takes(chunk, start, statement, planned, group)) return false
+    this.#request.keep(chunk, start, group.end)
+    return true
+  }
+
+  #query(chunk: Buffer, start: number, end: number): boolean {
+    const textEnd = end - 1
+    if (end - start > MAX_MESSAGE_BYTES || chunk[textEnd] !== 0) return false
+    const cached = this.#processor.lookup(chunk, start + 5, textEnd, literals)
+    if (cached === undefined) return false
+    if (cached.plan.kind === 'session') {
+      const message = { chunk, start: start + 5, end: textEnd, protocol: 'simple' } as const
+      return this.#takesCommand(cached.plan.command, message)
+    }
+    if (!cached.conduct.isPlain) return false
+    keys.reset(chunk, literals, NO_PARAMETERS)
+    if (!this.#resolve(cached.plan)) return false
+    if (!this.#begin(cached.conduct, end - start)) {
+      return this.#parks(chunk, start, end)
+    }
+    const { relay } = this.#parts
+    const { connection, sink } = relay
+    if (connection === undefined) return true
+    const { out } = connection
+    const mark = out.begin(Frontend.query)
+    this.#writeText(out, chunk, start + 5, textEnd, sink.positions)
+    out.byte(0)
+    out.end(mark)
+    sink.isPlain = true
+    relay.finish(this.#onDone)
+    return true
+  }
+
+  /** Cancels what is under way on a lane or waits for a connection; false: nothing does. */
+  cancel(reason: RouterError): boolean {
+    if (this.#parked.isParked) return this.#parked.cancel(reason)
+    if (this.#fanOut.isUnderWay) {
+      this.#fanOut.cancel()
+      return true
+    }
+    if (this.#lane === undefined) return false
+    this.#lane.cancel(this.#parts.relay.sink)
+    return true
+  }
+
+  #takesCommand(command: SessionCommand, message: CommandMessage): boolean {
+    const outcome = this.#block.takes(command, message)
+    this.#isUnderWay = outcome === 'under way'
+    return outcome !== 'passed'
+  }
+
+  // -- waiting --------------------------------------------------------------------------------------------------
+
+  /** Until a connection is free; whatever else is amiss is found out on the ordinary way. */
+  #parks(chunk: Buffer, start: number, end: number): boolean {
+    if (this.#isUnparking || !this.#isBusy) return false
+    this.#parts.clock.start()
+    return this.#parked.park(chunk, start, end, aim.nodeId, aim.access)
+  }
+
+  unparked(message: Buffer): void {
+    this.#isUnparking = true
+    const isSent = this.#sends(message)
+    this.#isUnparking = false
+    if (isSent) return
+    this.#parts.transaction.endStatement(false)
+    queueMicrotask(() => this.#owner.fastEnded(undefined, message))
+  }
+
+  refused(error: RouterError): void {
+    queueMicrotask(() => this.#answer(error))
+  }
+
+  #sends(message: Buffer): boolean {
+    if (this.#parts.catalogs.isStale) return false
+    const { length } = message
+    if (message[0] === Frontend.query) return this.#query(message, 0, length)
+    return this.#group(message, 0, 1 + message.readInt32BE(1), length) > 0
+  }
+
+  /** In a block the unnamed portal outlives Sync. */
+  #keepPortal(statement: PreparedStatement | undefined): void {
+    const { transaction, relay } = this.#parts
+    const connection = relay.sink.connection as BackendConnection | undefined
+    if (!transaction.isInBlock || statement === undefined || connection === undefined) return
+    this.#processor.portalDone(statement, connection)
+  }
+
+  #resolve(plan: Plan): boolean {
+    try {
+      return aim.resolve(plan, this.#parts.catalogs.current(), keys)
+    } catch {
+      // said again, properly, on the ordinary way
+      return false
+    }
+  }
+
+  /** Opens a connection for one request. false: none is free. */
+  #begin({ times, isSociable }: StatementConduct, bytes: number): boolean {
+    const { transaction, relay, catalogs, output, clock } = this.#parts
+    const time = times.of(aim.shardIndex)
+    const atMs = nowMs()
+    this.#isBusy = false
+    const isShared = isSociable && transaction.isFree && time.isFast(atMs)
+    const { lanes } = this.#parts
+    let lane = isShared ? lanes.take(aim.nodeId, atMs, OVERDUE_MS) : undefined
+    const own = lane === undefined ? this.#own() : undefined
+    // behind a late head it is better than in the pool's queue, where all that is slow waits too
+    if (isShared && own === undefined) lane ??= lanes.take(aim.nodeId, atMs, STUCK_MS)
+    const connection = lane?.connection ?? own
+    if (connection === undefined) return false
+    this.#lane = lane
+    this.#parts.servers.lane = lane
+    this.#time = time
+    this.#bytes = bytes
+    this.#beganAtMs = atMs
+    this.#writtenBefore = output.bytesWritten
+    this.#isRouted = aim.shardIndex !== undefined
+    if (!this.#isUnparking) clock.start(atMs)
+    if (lane !== undefined) {
+      lane.enter(bytes, atMs)
+      output.counters.serverAssignments++
+    }
+    relay.begin(connection, catalogs.current())
+    relay.sink.isShared = lane !== undefined
+    return true
+  }
+
+  #own() {
+    try {
+      const connection = this.#parts.transaction.connectionNow(aim.nodeId, aim.access)
+      this.#isBusy = connection === undefined
+      return connection?.state === 'ready' ? connection : undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  #done(error: RouterError | undefined): void {
+    const { output, clock, relay } = this.#parts
+    const atMs = nowMs()
+    const lane = this.#lane
+    this.#lane = undefined
+    this.#parts.servers.lane = undefined
+    const durationMs =
+      lane === undefined
+        ? atMs - this.#beganAtMs
+        : lane.leave(relay.sink, this.#bytes, this.#beganAtMs, atMs)
+    const bytes = output.bytesWritten - this.#writtenBefore
+    this.#time?.note(durationMs, bytes, atMs, lane === undefined)
+    const request = this.#retried
+    this.#retried = undefined
+    if (error !== undefined && request?.isToRetry(error) === true) {
+      this.#parts.transaction.endStatement(false)
+      this.#owner.fastEnded(undefined, request.messages)
+      return
+    }
+    const parsed = this.#parsed
+    this.#parsed = undefined
+    if (error === undefined) {
+      request?.succeeded()
+      if (parsed !== undefined && this.#describes) parsed.isDescribed = true
+      this.#keepPortal(request?.statement ?? parsed)
+      clock.done(this.#isRouted ? 'router' : 'local', 1, atMs)
+    }
+    // unless ParseComplete came, there is no such statement
+    else if (parsed !== undefined && relay.sink.firstOfRun !== Backend.parseComplete)
+      this.#parts.prepared.delete('')
+    if (error === undefined && relay.sink.hasPassedReady) this.#ended()
+    else this.#answer(error)
+  }
+
+  #ended(): void {
+    this.#processor.ended()
+    this.#owner.fastEnded()
+  }
+
+  #answer(error: RouterError | undefined): void {
+    try {
+      this.#processor.answered(error)
+      this.#parts.output.flush()
+    } catch (error) {
+      this.#owner.fastEnded({ error })
+      return
+    }
+    this.#owner.fastEnded()
+  }
+
+  /** Statements of a session outside a transaction whose inbox is empty, or inside a block that hasn't failed. */
+  #isReady(): boolean {
+    const { transaction, catalogs } = this.#parts
+    if (catalogs.isStale || !transaction.isProven || this.#processor.isSkipping) return false
+    return transaction.status !== TransactionStatus.failed && !transaction.isImplicit
+  }
+}
+
+/** What their OIDs are called on other nodes is seen to elsewhere. */
+function usesUserTypes(
+  { userTypes }: Pick<Catalog, 'userTypes'>,
+  { description, types }: PreparedStatement,
+): boolean {
+  if (userTypes === undefined) return false
+  if (types.some(isUserType) || description?.parameterTypes.some(isUserType) === true) return true
+  return description?.fields?.some(({ typeOid }) => isUserType(typeOid)) === true
+}
