@@ -1,5 +1,5 @@
 import t from 'tap'
-import { mendError, mendMessage } from '../../lib/executor/relay/error-rewriting.ts'
+import { mendError, mendMessage, UNSEEN_COPY } from '../../lib/executor/relay/error-rewriting.ts'
 import { errorFields, writeFields } from '../../lib/wire/error-messages.ts'
 import { FrameWriter } from '../../lib/wire/frame-writer.ts'
 import { Backend } from '../../lib/wire/message-codes.ts'
@@ -36,6 +36,13 @@ t.test("physical names become the user's", async (t) => {
   t.match(mended({ C: '3F000', M: 'schema "pgloom_3" does not exist' }), {
     M: 'schema "public" does not exist',
   })
+})
+
+t.test('a COPY that the client has not asked for stays unsaid', async (t) => {
+  const fields = { C: '23505', M: 'duplicate key', W: 'COPY acc, line 1' }
+  t.same(mended(fields, UNSEEN_COPY), { C: '23505', M: 'duplicate key' })
+  const W = 'SQL function "f" statement 1\nCOPY acc, line 12, column a: "x"'
+  t.match(mended({ ...fields, W }, UNSEEN_COPY), { W: 'SQL function "f" statement 1' })
 })
 
 t.test("what may be the user's data stays", async (t) => {

@@ -36,8 +36,16 @@ export type Mending = {
   readonly positions: PositionMap | 'drop' | undefined
   /** Tables of our own that stand for the user's. */
   readonly aliases?: readonly Alias[]
-  /** Of the field W, CONTEXT. */
-  readonly where?: (where: string) => string
+  /** Of the field W, CONTEXT; undefined: it is left out. */
+  readonly where?: (where: string) => string | undefined
+}
+
+/** For rows that we send by COPY, which the client knows nothing of. */
+export const UNSEEN_COPY: Mending = { positions: undefined, where: withoutCopy }
+
+function withoutCopy(where: string): string | undefined {
+  const shown = where.replace(/(?:^|\n)COPY [^\n]*, line \d+[^\n]*$/, '')
+  return shown === '' ? undefined : shown
 }
 
 /** A private copy of the message in [start, end), as the client should see it. */
@@ -100,7 +108,7 @@ function mendField(
       return withoutAliases(aboutNames(sqlState) ? mendNames(value) : value, aliases)
     case 'W': {
       const where = withoutAliases(value, aliases)
-      return mending.where?.(where) ?? where
+      return mending.where === undefined ? where : mending.where(where)
     }
     case 'D':
       return withoutAliases(

@@ -4,6 +4,7 @@ import { Frontend } from '../../wire/message-codes.ts'
 import { CopyInStream } from '../copy/copy-in-stream.ts'
 import { interruptible } from '../interruptible.ts'
 import { query } from '../node-client.ts'
+import { UNSEEN_COPY } from '../relay/error-rewriting.ts'
 import { quotedSchema, quoteIdentifier } from '../relay/quoted-schema.ts'
 import { nullKey } from '../route.ts'
 import { tagCount } from '../server-answer.ts'
@@ -147,7 +148,8 @@ class ShardWriter {
     const connection = await this.#distribution.target(shard)
     const name = shardName(this.#distribution.table, shard)
     const sql = `COPY ${name} (${this.#columns}) FROM STDIN (FORMAT binary)`
-    this.#current = new CopyInStream(connection, sql, { signal: this.#distribution.signal })
+    const { signal } = this.#distribution
+    this.#current = new CopyInStream(connection, sql, { signal, mending: UNSEEN_COPY })
     this.#currentIndex = shardIndex
     await this.#current.write(copyData(COPY_HEADER))
   }
