@@ -61,7 +61,8 @@ export class FastPath implements ParkedMessageOwner {
   readonly #request: ExtendedRequest
   readonly #block: BlockCommands
   readonly #parked: ParkedMessage
-  readonly #fanOut: FanOut
+  /** Most sessions never need it. */
+  #fanOut: FanOut | undefined
   /** Of the statement under way. */
   #retried: ExtendedRequest | undefined
   /** The unnamed statement, if its Parse went along. */
@@ -87,10 +88,6 @@ export class FastPath implements ParkedMessageOwner {
     this.#block = new BlockCommands(parts, processor, (fault) => owner.fastEnded(fault))
     this.#parked = new ParkedMessage(parts.transaction, this)
     parts.relay.mayPassReady = (status) => processor.isQuiet(status)
-    this.#fanOut = new FanOut(parts, (error, again) => {
-      if (again) owner.fastEnded(undefined, this.#request.messages)
-      else this.#answer(error)
-    })
   }
 
   /** Of what was taken last: fastEnded() will follow. false: it has been answered already. */
@@ -233,6 +230,11 @@ export class FastPath implements ParkedMessageOwner {
     statement: PreparedStatement,
     planned: PlannedStatement,
   ): boolean {
+    if (planned.plan.kind !== 'select') return false
+    this.#fanOut ??= new FanOut(this.#parts, (error, again) => {
+      if (again) this.#owner.fastEnded(undefined, this.#request.messages)
+      else this.#answer(error)
+    })
     if (!this.#fanOut.takes(chunk, start, statement, planned, group)) return false
     this.#request.keep(chunk, start, group.end)
     return true
@@ -269,7 +271,7 @@ export class FastPath implements ParkedMessageOwner {
   /** Cancels what is under way on a lane or waits for a connection; false: nothing does. */
   cancel(reason: RouterError): boolean {
     if (this.#parked.isParked) return this.#parked.cancel(reason)
-    if (this.#fanOut.isUnderWay) {
+    if (this.#fanOut?.isUnderWay === true) {
       this.#fanOut.cancel()
       return true
     }
