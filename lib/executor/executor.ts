@@ -12,8 +12,8 @@ import { writeFunctionResult } from './function-rows.ts'
 import { lockTables } from './lock-tables.ts'
 import { runLockedSelect } from './locked-select.ts'
 import type { ClusterCommands, CommandTag, Execution, StatementContext } from './ports.ts'
+import { runPulledOrBroadcast } from './pull/broadcast.ts'
 import { runMaterialize } from './pull/materialize.ts'
-import { runPulled } from './pull/pulled.ts'
 import { placed } from './relay/error-place.ts'
 import { PositionMap } from './relay/position-map.ts'
 import { relayOn, replacedText, unchangedPositions } from './relay/relay-on.ts'
@@ -60,7 +60,7 @@ export class Executor {
         return select(plan, execution, context)
       case 'pulled':
         return consistently(execution, context, (own) =>
-          runPulled(plan, { execution: own, context, declaresCursor: false }),
+          runPulledOrBroadcast(plan, { execution: own, context, declaresCursor: false }),
         )
       case 'modify':
         return modify(plan, execution, context)
@@ -151,7 +151,7 @@ function selectMulti(
 ): Promise<CommandTag> {
   if (scatter.kind === 'pulled') {
     context.noteTier('pull')
-    return runPulled(scatter, { execution, context, declaresCursor: false })
+    return runPulledOrBroadcast(scatter, { execution, context, declaresCursor: false })
   }
   if (scatter.kind === 'mirrored') {
     context.noteTier('pull')

@@ -203,6 +203,21 @@ export type PulledPlan = {
   readonly places: readonly PulledPlace[]
   /** The statement as the coordinator's own: other names to replace, whether it writes … */
   readonly local: LocalPlan
+  /** Other ways to the same answer. Pure; absent: there are none. */
+  readonly broadcasts?: () => readonly BroadcastChoice[]
+}
+
+/** Some of the rows are sent to all nodes, and the others stay in their shards. */
+export type BroadcastChoice = {
+  readonly pulls: readonly PulledRows[]
+  readonly parts: readonly PulledPart[]
+  /** What then isn't pulled. */
+  readonly kept: readonly PulledRows[]
+  /**
+   * The statement over shards that have, on each node, the rows of pulls and then parts as temporary tables broadcastName(0) … .
+   * undefined: it can't be run in that way.
+   */
+  readonly plan: () => ScatterSelect | undefined
 }
 
 export type PulledRows = WorkerQuery & {

@@ -6,6 +6,7 @@ import { orRefusal } from './or-refusal.ts'
 import type { Plan } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { orAll, planAll } from './planned-all.ts'
+import { withBroadcasts } from './pull/broadcast-planner.ts'
 import { orPulled, planPulled } from './pull/pull-planner.ts'
 import { refuse } from './refusals.ts'
 import { pinsOf, routedStatement } from './router.ts'
@@ -51,16 +52,21 @@ function planSelect(input: PlanInput, tables: StatementTables): Plan {
   if (tables.hasLocal || runsCodeElsewhere(input, tables)) {
     return planAll(input, 'SelectStmt', tables)
   }
-  return orAll(input, tables, () => {
+  const planned = orAll(input, tables, (): Plan => {
     const analysis = analyse(input, input.statement)
     const pins = pinsOf(analysis.root, analysis.flow.constants())
     const routed = routedStatement(input, analysis.tables, pins)
     if (isElsewhere(input, tables)) checkReferenceLocks(analysis.root)
     const otherwise: Otherwise = (plan) => orPulled(input, tables, plan)
     const multi = () =>
-      orRefusal(() => orAll(input, tables, () => planMultiSelect(analysis, otherwise)))
+      withBroadcasts(
+        input,
+        tables,
+        orRefusal(() => orAll(input, tables, () => planMultiSelect(analysis, otherwise))),
+      )
     return { kind: 'select', routed, multi }
   })
+  return withBroadcasts(input, tables, planned)
 }
 
 /** Functions of the user's are on the coordinator: other nodes may have none, or others, of that name. */

@@ -31,6 +31,7 @@ export class ClusterPair {
   /**
    * Starts both, without data; they end with the test. PGLOOM_TEST_PROXY and PGLOOM_TEST_STOCK (URLs of empty
    * databases) take the place of servers of our own, for instance to run a suite against a proxy under a debugger.
+   * PGLOOM_TEST_SETTINGS: statements for the proxy first, such as SET pgloom.broadcast_joins = always.
    */
   static async start(t: Teardown, workers: number): Promise<ClusterPair> {
     const { PGLOOM_TEST_PROXY: running } = process.env
@@ -44,6 +45,8 @@ export class ClusterPair {
       stock.close()
       proxy.close()
     })
+    const { PGLOOM_TEST_SETTINGS: settings } = process.env
+    if (settings !== undefined) await proxy.run(settings)
     return new ClusterPair([stockUrl, proxyUrl], [stock, proxy])
   }
 

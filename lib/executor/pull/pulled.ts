@@ -27,8 +27,9 @@ import {
 
 const BINARY = [1]
 /** Fewer rows are planned well enough without statistics. */
-const ANALYZED_ROWS = 1000
+export const ANALYZED_ROWS = 1000
 const ANALYZED_BYTES = 65_536
+const BROADCASTS = 'pgloom.broadcast_joins'
 const RESULT_SIZE = 'citus.max_intermediate_result_size'
 const DEFAULT_RESULT_KILOBYTES = 1_048_576
 
@@ -39,6 +40,8 @@ export type PulledRun = {
   readonly declaresCursor: boolean
   /** Only the tables are wanted, for EXPLAIN to look at: no row is brought. */
   readonly isEmpty?: boolean
+  /** The tables that are there already. */
+  readonly filled?: (rows: PulledRows) => PulledTable | undefined
 }
 
 /** What is done with the tables once they are filled, on the connection whose they are. */
@@ -50,6 +53,18 @@ type UsePulled<T> = (tables: readonly PulledTable[], connection: BackendConnecti
  */
 export function runPulled(plan: PulledPlan, run: PulledRun): Promise<CommandTag> {
   return overPulled(plan, run, (tables, connection) => runOver(plan, tables, connection, run))
+}
+
+/** As runPulled(), inside the transaction that froze the nodes. */
+export async function runPulledHere(
+  plan: PulledPlan,
+  connection: BackendConnection,
+  allowance: ByteAllowance,
+  run: PulledRun,
+): Promise<CommandTag> {
+  const tables = await pull(plan, connection, allowance, run)
+  run.context.watch(connection, plan.local)
+  return runOver(plan, tables, connection, run)
 }
 
 export function overPulled<T>(plan: PulledPlan, run: PulledRun, use: UsePulled<T>): Promise<T> {
@@ -71,7 +86,7 @@ export function overPulled<T>(plan: PulledPlan, run: PulledRun, use: UsePulled<T
 }
 
 /** Each node is asked several times: it must answer as of one moment. Before any query there. */
-async function freeze(
+export async function freeze(
   { pulls, parts }: PulledPlan,
   { execution, context }: PulledRun,
 ): Promise<void> {
@@ -91,26 +106,28 @@ async function freeze(
   )
 }
 
-type RunSettings = {
+export type RunSettings = {
+  /** pgloom.broadcast_joins */
+  readonly broadcasts: string
   /** Temporary tables can't be made in a read-only transaction: then its snapshot, to be used elsewhere; '' if any will do. */
   readonly snapshot: string | undefined
   readonly allowance: ByteAllowance
 }
 
 export async function readSettings(connection: BackendConnection): Promise<RunSettings> {
-  const names = ['transaction_read_only', 'transaction_isolation', RESULT_SIZE]
+  const names = ['transaction_read_only', 'transaction_isolation', RESULT_SIZE, BROADCASTS]
   const { rows } = await query(
     connection,
     `SELECT ${names.map((name) => `current_setting(${quoteLiteral(name)}, true)`).join(', ')}`,
   )
-  const [isReadOnly, isolation, kilobytes = ''] = rows[0] ?? []
+  const [isReadOnly, isolation, kilobytes = '', broadcasts = ''] = rows[0] ?? []
   const allowance = allowanceOf(kilobytes === '' ? DEFAULT_RESULT_KILOBYTES : Number(kilobytes))
-  if (isReadOnly !== 'on') return { snapshot: undefined, allowance }
+  if (isReadOnly !== 'on') return { snapshot: undefined, allowance, broadcasts }
   if (isolation === 'read committed' || isolation === 'read uncommitted') {
-    return { snapshot: '', allowance }
+    return { snapshot: '', allowance, broadcasts }
   }
   const exported = await query(connection, 'SELECT pg_catalog.pg_export_snapshot()')
-  return { snapshot: exported.rows[0]?.[0] ?? '', allowance }
+  return { snapshot: exported.rows[0]?.[0] ?? '', allowance, broadcasts }
 }
 
 function allowanceOf(limitKilobytes: number): ByteAllowance {
@@ -147,7 +164,7 @@ export async function pull(
   { pulls, parts }: PulledPlan,
   connection: BackendConnection,
   allowance: ByteAllowance,
-  { execution, context, isEmpty = false }: Omit<PulledRun, 'declaresCursor'>,
+  { execution, context, isEmpty = false, filled }: Omit<PulledRun, 'declaresCursor'>,
 ): Promise<readonly PulledTable[]> {
   const keys = keysOf(execution.text, execution.parameters)
   const tables: PulledTable[] = []
@@ -159,6 +176,11 @@ export async function pull(
     table.byteLength = before - allowance.left
   }
   for (const rows of pulls) {
+    const known = filled?.(rows)
+    if (known !== undefined) {
+      tables.push(known)
+      continue
+    }
     const table = await createPulledTable(connection, rows)
     await take(table, rows)
     if (rows.needsPrimaryKey) await addPrimaryKey(connection, table, rows)

@@ -19,7 +19,7 @@ import { semiJoins } from './pull-semi-joins.ts'
 export type Reading = Pick<Analysis, 'flow' | 'builder' | 'root'> | undefined
 
 /** One mention of a distributed table that the statement reads. */
-type Occurrence = TableReference & { readonly table: DistributedTable }
+export type Occurrence = TableReference & { readonly table: DistributedTable }
 
 /**
  * The plan that needs no proof of what may run where: the coordinator runs the statement over copies of the rows it reads. Right
@@ -67,7 +67,7 @@ export function planPulled(
   }
 }
 
-function statementParts(input: PlanInput, reading: NonNullable<Reading>) {
+export function statementParts(input: PlanInput, reading: NonNullable<Reading>) {
   const pin = (relation: Relation): Pin | undefined => {
     const { table } = relation
     return table?.kind === 'distributed' ? pinOf(reading, relation, table) : undefined
@@ -131,7 +131,7 @@ function checkFunction(node: Readonly<Record<string, unknown>>): void {
   if (/_size$/.test(name)) refuse('node-dependent-function', name)
 }
 
-function pulledRows(
+export function pulledRows(
   input: PlanInput,
   reading: Reading,
   { references }: StatementTables,
@@ -229,7 +229,7 @@ function groups(statement: Tree): boolean {
 }
 
 /** Two mentions that need the same rows share them. */
-function pullKey({ table, pins, worker, columns }: PulledRows): string {
+export function pullKey({ table, pins, worker, columns }: PulledRows): string {
   const text = worker.pieces.map((piece) => piece.toString('latin1'))
   return JSON.stringify([table.oid, pins.map(({ values }) => values), text, columns])
 }

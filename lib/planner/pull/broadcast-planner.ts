@@ -1,0 +1,296 @@
+import { RouterError } from '../../base/errors.ts'
+import { type ReferenceTable, tableKey } from '../../catalog/catalog.ts'
+import { analyse } from '../analysis.ts'
+import type {
+  BroadcastChoice,
+  PulledPart,
+  PulledRows,
+  Replacement,
+  ScatterSelect,
+  TextRange,
+} from '../plan.ts'
+import type { PlanInput } from '../plan-input.ts'
+import { relationRange } from '../qualifiers.ts'
+import { type ColumnKey, distributionKey, type Relation } from '../query-model.ts'
+import { Refusal } from '../refusals.ts'
+import { planScatterSelect } from '../scatter-planner.ts'
+import type { StatementTables } from '../table-references.ts'
+import { type Tree, walkTree } from '../tree.ts'
+import {
+  type Occurrence,
+  planPulled,
+  pulledRows,
+  pullKey,
+  type Reading,
+  readOrNothing,
+  relationOf,
+  statementParts,
+  suffix,
+} from './pull-planner.ts'
+import { pullRewrites, quotedName } from './pull-rewrites.ts'
+
+const PREFIX = 'pgloom_broadcast_'
+/** OIDs below this mean the same on every node. */
+const FIRST_USER_OID = 16384
+/** Beyond, to plan them all would take longer than to pull. */
+const MAX_CHOICES = 8
+const MAX_COLUMNS = 1664
+
+/** Unqualified, in the worker query of a choice: for the executor to put the true name in. */
+export function broadcastName(index: number): string {
+  return `${PREFIX}${index}_t`
+}
+
+type Member = {
+  readonly occurrence: Occurrence
+  readonly relation: Relation
+  readonly key: ColumnKey
+  readonly range: TextRange
+  /** The one it stands in. */
+  readonly part: PulledPart | undefined
+}
+
+type Statement = {
+  readonly input: PlanInput
+  readonly tables: StatementTables
+  readonly reading: NonNullable<Reading>
+  readonly members: readonly Member[]
+  readonly parts: readonly PulledPart[]
+  readonly rewrites: readonly Replacement[]
+}
+
+/** The same plan, which now also knows how to leave rows in their shards. */
+export function withBroadcasts<T extends { readonly kind: string }>(
+  input: PlanInput,
+  tables: StatementTables,
+  plan: T,
+): T {
+  if (plan.kind !== 'pulled') return plan
+  return { ...plan, broadcasts: () => broadcastChoices(input, tables) }
+}
+
+/**
+ * Each set of occurrences that are joined on their distribution columns may stay where it is, if the rest comes to all nodes, where
+ * it is then what a reference table is: the proofs for these hold.
+ */
+function broadcastChoices(input: PlanInput, tables: StatementTables): readonly BroadcastChoice[] {
+  try {
+    const statement = readStatement(input, tables)
+    return statement === undefined ? [] : choices(statement)
+  } catch (error) {
+    if (error instanceof Refusal) return []
+    throw error
+  }
+}
+
+function readStatement(input: PlanInput, tables: StatementTables): Statement | undefined {
+  const { references } = tables
+  const isOnlyRead = references.every(({ role, table }) => role === 'source' && table !== undefined)
+  if (!isOnlyRead || input.part === 'somewhere' || input.text.includes(PREFIX)) return undefined
+  const reading = readOrNothing(input, tables)
+  if (reading === undefined || locks(input.statement)) return undefined
+  const rewrites = pullRewrites(input, tables, reading.root)
+  // rows and OIDs of tables as values: theirs must be the tables' own
+  if (rewrites.some(({ text }) => text.startsWith('('))) return undefined
+  const parts = statementParts(input, reading)
+  const members = references.flatMap((reference): readonly Member[] => {
+    const { node, table } = reference
+    const relation = relationOf(reading, node)
+    if (table?.kind !== 'distributed' || relation === undefined) return []
+    const range = relationRange(input.text, node)
+    const part = parts.find(({ start, end }) => start <= range.start && range.start < end)
+    const key = distributionKey(relation, table) ?? ''
+    return [{ occurrence: { ...reference, table }, relation, key, range, part }]
+  })
+  const distributed = references.filter(({ table }) => table?.kind === 'distributed')
+  if (members.length < distributed.length) return undefined
+  return { input, tables, reading, members, parts, rewrites }
+}
+
+function locks(statement: Tree): boolean {
+  let found = false
+  walkTree(statement, (kind) => {
+    if (kind === 'LockingClause') found = true
+    return !found
+  })
+  return found
+}
+
+function choices(statement: Statement): readonly BroadcastChoice[] {
+  const { members } = statement
+  const seen = new Set<string>()
+  const found: BroadcastChoice[] = []
+  const add = (kept: readonly Member[]): void => {
+    const id = kept.map(({ relation }) => relation.id).join()
+    if (kept.length === 0 || seen.has(id) || found.length >= MAX_CHOICES) return
+    seen.add(id)
+    const choice = choiceOf(statement, new Set(kept))
+    if (choice !== undefined) found.push(choice)
+  }
+  const groups = members.map((anchor) => keptWith(statement, anchor))
+  for (const kept of groups) add(kept)
+  for (const kept of groups) add(kept.filter(({ part }) => part === undefined))
+  return found
+}
+
+/** What is in the same shards as the anchor's rows, as far as it matters. */
+function keptWith({ reading, members }: Statement, anchor: Member): readonly Member[] {
+  const reached = reading.flow.reachable([anchor.key])
+  const { colocationId } = anchor.occurrence.table
+  return members.filter(
+    ({ occurrence, key }) => reached.has(key) && occurrence.table.colocationId === colocationId,
+  )
+}
+
+function choiceOf(statement: Statement, kept: ReadonlySet<Member>): BroadcastChoice | undefined {
+  const { members, input } = statement
+  const parts = statement.parts.filter((part) =>
+    members.every((one) => one.part !== part || !kept.has(one)),
+  )
+  const sent = members.filter((one) => !kept.has(one) && !parts.some((part) => part === one.part))
+  if (sent.length + parts.length === 0) return undefined
+  if (parts.length > 0 && hasCollations(statement)) return undefined
+  if (sent.some((member) => hasUserTypes(member))) return undefined
+  const rowsOf = ({ occurrence }: Member): PulledRows =>
+    pulledRows(input, statement.reading, statement.tables, occurrence)
+  const pulls: PulledRows[] = []
+  const places = sent.map((member) => {
+    const rows = rowsOf(member)
+    const key = pullKey(rows)
+    const known = pulls.findIndex((other) => pullKey(other) === key)
+    return { member, pull: known < 0 ? pulls.push(rows) - 1 : known }
+  })
+  const draft = { statement, kept, parts, pulls, places }
+  return {
+    pulls,
+    parts,
+    kept: [...kept].map(rowsOf),
+    plan: () => planDraft(draft),
+  }
+}
+
+function hasUserTypes({ occurrence: { table } }: Member): boolean {
+  return table.columns.some(({ typeOid }) => typeOid >= FIRST_USER_OID)
+}
+
+/** The planner doesn't know which collation a part's column has. */
+function hasCollations({ input, tables }: Statement): boolean {
+  let found = [...tables.distributed, ...tables.reference].some(({ columns }) =>
+    columns.some(({ collation }) => collation !== undefined),
+  )
+  walkTree(input.statement, (kind) => {
+    if (kind === 'CollateClause') found = true
+    return !found
+  })
+  return found
+}
+
+type Draft = {
+  readonly statement: Statement
+  readonly kept: ReadonlySet<Member>
+  readonly parts: readonly PulledPart[]
+  readonly pulls: readonly PulledRows[]
+  readonly places: readonly { readonly member: Member; readonly pull: number }[]
+}
+
+function planDraft(draft: Draft): ScatterSelect | undefined {
+  const { input, tables } = draft.statement
+  try {
+    const analysis = analyseDraft(draft)
+    return planScatterSelect(analysis, (plan) => {
+      try {
+        return plan()
+      } catch (error) {
+        if (error instanceof Refusal) return planPulled(input, 'SelectStmt', tables)
+        throw error
+      }
+    })
+  } catch (error) {
+    // the parser's own: the text can't be changed in this way
+    if (error instanceof Refusal || error instanceof RouterError) return undefined
+    throw error
+  }
+}
+
+/** The statement with the temporary tables' names in it, read as one over reference tables of these names. */
+function analyseDraft(draft: Draft) {
+  const { input } = draft.statement
+  const text = draftText(draft)
+  const statement = input.parser.parse(text).stmts[0]?.stmt as Tree
+  const added = [...draft.pulls.map(pulledTable), ...draft.parts.map(partTable)]
+  const sent = added.map((table, index): [string, ReferenceTable] => {
+    const name = broadcastName(index)
+    return [tableKey('pg_temp', name), { ...table, name }]
+  })
+  const catalog = { ...input.catalog, tables: new Map([...input.catalog.tables, ...sent]) }
+  const { part: _part, ...whole } = input
+  return analyse({ ...whole, text, statement, literals: undefined, catalog }, statement)
+}
+
+function draftText({ statement, kept, parts, pulls, places }: Draft): Buffer {
+  const { input, tables, rewrites } = statement
+  const named = places.map(({ member: { occurrence, range }, pull }) => {
+    const text = `pg_temp.${broadcastName(pull)}${suffix(input, tables, occurrence)}`
+    return { ...range, text }
+  })
+  // as the rewritten columns name them
+  const aliases = [...kept].map(({ occurrence, range: { end } }) => {
+    return { start: end, end, text: suffix(input, tables, occurrence) }
+  })
+  const results = parts.map((part, index) => {
+    const { start, end, names } = part
+    const columns = names.map((name, column) => `c${column + 1} AS ${quotedName(name)}`)
+    const table = broadcastName(pulls.length + index)
+    return { start, end, text: ` SELECT ${columns.join(', ')} FROM pg_temp.${table} ` }
+  })
+  const others = [...named, ...aliases, ...rewrites].filter(
+    ({ start }) => !parts.some((part) => part.start <= start && start < part.end),
+  )
+  return replaced(input, [...others, ...results])
+}
+
+function replaced(input: PlanInput, replacements: readonly Replacement[]): Buffer {
+  const range = typeof input.part === 'object' ? input.part : { start: 0, end: input.text.length }
+  const pieces: Buffer[] = []
+  let at = range.start
+  for (const { start, end, text } of replacements.toSorted((a, b) => a.start - b.start)) {
+    pieces.push(input.text.subarray(at, start), Buffer.from(text))
+    at = end
+  }
+  pieces.push(input.text.subarray(at, range.end))
+  return Buffer.concat(pieces)
+}
+
+const NO_TABLE = {
+  kind: 'reference',
+  oid: 0,
+  schema: 'pg_temp',
+  name: '',
+  colocationId: 0,
+  hasTriggers: false,
+  shardId: 0,
+} as const
+
+function pulledTable({ table, needsPrimaryKey }: PulledRows): ReferenceTable {
+  return {
+    ...NO_TABLE,
+    columns: table.columns,
+    primaryKey: needsPrimaryKey ? table.primaryKey : [],
+  }
+}
+
+/** Which types its columns have isn't known before it has run: nothing compares with them. */
+function partTable({ names }: PulledPart, part: number): ReferenceTable {
+  const columns = names.map((_, index) => ({
+    name: `c${index + 1}`,
+    attributeNumber: index + 1,
+    typeOid: -(part * MAX_COLUMNS + index + 1),
+    typeModifier: -1,
+    typeName: 'unknown',
+    collation: undefined,
+    isNotNull: false,
+    hasDefault: false,
+    isGenerated: false,
+  }))
+  return { ...NO_TABLE, columns, primaryKey: [] }
+}
