@@ -15,7 +15,12 @@ import type {
   SelectPlan,
   ShardText,
 } from './plan.ts'
-import type { InsertThroughScratchPlan, MirroredPlan, ScatterModify } from './write/write-plans.ts'
+import type {
+  InsertThroughScratchPlan,
+  MirroredPlan,
+  Repartition,
+  ScatterModify,
+} from './write/write-plans.ts'
 
 /** A plan in words, for golden cases. `text` is the statement that it was made from. */
 export function describePlan(plan: Plan, text: Buffer): string {
@@ -177,10 +182,16 @@ function describeLocked(plan: LockedSelect): readonly string[] {
 }
 
 function describeThroughScratch(plan: InsertThroughScratchPlan): readonly string[] {
-  const { table, target, targetSuffix, source, upsert } = plan
+  const { table, target, targetSuffix, source, upsert, repartition } = plan
   const line = `insert-through-scratch ${table.name} at ${target.start}-${target.end}${targetSuffix}`
   const then = upsert === undefined ? [] : [`then: ${shardText(upsert.insert.worker)}`]
-  return [line, ...(source === undefined ? [] : describePulled(source)), ...then]
+  const direct = repartition === undefined ? [] : [describeRepartition(repartition)]
+  return [line, ...(source === undefined ? [] : describePulled(source)), ...then, ...direct]
+}
+
+function describeRepartition({ rows, columns, keyIndex }: Repartition): string {
+  const list = columns.map((name, index) => (index === keyIndex ? `*${name}` : name)).join(', ')
+  return `or (${list}) by [${rows.pins.map(describePin).join(' ')}]: ${shardText(rows.worker)}`
 }
 
 function describeMirrored({ targets, places, source, insertsFirst }: MirroredPlan) {

@@ -66,6 +66,7 @@ function scratchPlan(world: World, text: string): [InsertThroughScratchPlan, str
     targetSuffix: ' AS events',
     source: undefined,
     upsert: undefined,
+    repartition: undefined,
   }
   return [plan, text.replace('§', 'events')]
 }

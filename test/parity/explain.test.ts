@@ -210,6 +210,21 @@ t.test('EXPLAIN of every kind of plan', async (t) => {
                     Group Key: s.c1
                     ->  Seq Scan on subquery_1 s`,
     )
+    t.equal(
+      await lines(
+        "EXPLAIN (COSTS OFF) INSERT INTO users (tenant, id, name) SELECT id, tenant, 'x' FROM users",
+      ),
+      `Custom Scan (Citus INSERT ... SELECT)
+  INSERT/SELECT method: repartition
+  ->  Custom Scan (Citus Adaptive)
+        Tier: scatter
+        Task Count: 32
+        Shards Pruned: 0 of 32
+        Tasks Shown: One of 32
+        ->  Task
+              Node: host=H port=P dbname=app
+              ->  Seq Scan on users`,
+    )
     const measured = await lines(
       'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) SELECT count(*) FROM kinds k JOIN users USING (kind)'.replace(
         'users USING (kind)',

@@ -39,6 +39,8 @@ export type DistributedScan = {
   readonly method?: string
   readonly subplans?: readonly Subplan[]
   readonly job?: Job
+  /** What feeds it, below this node. */
+  readonly source?: DistributedScan
   /** On the coordinator, below this node. */
   readonly child?: ServerPlan
   /** undefined: it did not run. */

@@ -2,7 +2,7 @@ import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { coordinatorOf } from '../../catalog/catalog-lookup.ts'
 import type { ExplainPlan, PulledPlan } from '../../planner/plan.ts'
 import { refusalError } from '../../planner/refusals.ts'
-import type { InsertThroughScratchPlan } from '../../planner/write/write-plans.ts'
+import type { InsertThroughScratchPlan, Repartition } from '../../planner/write/write-plans.ts'
 import { keysOf } from '../execution-keys.ts'
 import { query } from '../node-client.ts'
 import type { Execution, StatementContext } from '../ports.ts'
@@ -12,6 +12,7 @@ import { PositionMap } from '../relay/position-map.ts'
 import { quoteIdentifier } from '../relay/quoted-schema.ts'
 import { replacedText } from '../relay/relay-on.ts'
 import { scatterRequest } from '../scatter/scatter-request.ts'
+import { repartitionRequest, usableRepartition } from '../write/repartition/repartition.ts'
 import { retarget, throughScratch } from '../write/scratch-insert.ts'
 import type { ScratchTable } from '../write/scratch-table.ts'
 import {
@@ -134,6 +135,9 @@ export async function explainThroughScratch(
   context: StatementContext,
 ): Promise<DistributedScan> {
   if (insert.upsert !== undefined) throw refusalError({ kind: 'refusal', id: 'explain' })
+  // what is measured are servers' own plans: with ANALYZE rows take the way on which there is one of the INSERT, too
+  const repartition = plan.analyzes ? undefined : await usableRepartition(insert, context)
+  if (repartition !== undefined) return explainRepartition(plan, repartition, execution, context)
   let subplans: readonly Subplan[] = []
   let child: ServerPlan = { kind: 'text', lines: [] }
   const beganMs = performance.now()
@@ -158,6 +162,23 @@ export async function explainThroughScratch(
     child,
     actual: plan.analyzes ? { milliseconds: performance.now() - beganMs, rows: 0 } : undefined,
   }
+}
+
+/** Each shard's part of the SELECT. */
+async function explainRepartition(
+  plan: ExplainPlan,
+  repartition: Repartition,
+  execution: Execution,
+  context: StatementContext,
+): Promise<DistributedScan> {
+  const request = await repartitionRequest(repartition, execution, context)
+  const shardCount = repartition.rows.table.shards.length
+  const tasks = { request, tier: 'scatter', shardCount } as const
+  const source = {
+    provider: 'Citus Adaptive',
+    ...(await explainTasks(plan, tasks, context)),
+  } as const
+  return { provider: 'Citus INSERT ... SELECT', method: 'repartition', source, actual: undefined }
 }
 
 async function explainInsert(

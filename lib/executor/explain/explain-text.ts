@@ -30,11 +30,12 @@ export function measures({ actual }: DistributedScan, showing: Showing): string 
 
 /** What stands below the node's own line. */
 export function detailLines(scan: DistributedScan, showing: Showing, catalog: Catalog): string[] {
-  const { method, subplans = [], job, child } = scan
+  const { method, subplans = [], job, source, child } = scan
   return [
     ...(method === undefined ? [] : [`INSERT/SELECT method: ${method}`]),
     ...subplans.flatMap((subplan) => subplanLines(subplan, showing, catalog)),
     ...(job === undefined ? [] : jobLines(job, catalog)),
+    ...(source === undefined ? [] : nested(scanLines(source, showing, catalog))),
     ...(child === undefined ? [] : planLines(child)),
   ]
 }

@@ -35,7 +35,7 @@ function measuresTree({ actual }: DistributedScan, showing: Showing): JsonObject
 }
 
 export function detailsTree(
-  { method, subplans = [], job, child }: DistributedScan,
+  { method, subplans = [], job, source, child }: DistributedScan,
   showing: Showing,
   catalog: Catalog,
 ): JsonObject {
@@ -47,6 +47,7 @@ export function detailsTree(
   return {
     ...(method === undefined ? {} : { 'INSERT/SELECT method': method }),
     ...(Object.keys(query).length === 0 ? {} : { 'Distributed Query': query }),
+    ...(source === undefined ? {} : { Plans: [scanTree(source, showing, catalog)] }),
     ...(child?.kind === 'tree' ? { Plans: [child.query['Plan'] ?? {}] } : {}),
   }
 }

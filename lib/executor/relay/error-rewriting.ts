@@ -43,7 +43,8 @@ export type Mending = {
 /** For rows that we send by COPY, which the client knows nothing of. */
 export const UNSEEN_COPY: Mending = { positions: undefined, where: withoutCopy }
 
-function withoutCopy(where: string): string | undefined {
+/** CONTEXT of an error, without our own COPY. */
+export function withoutCopy(where: string): string | undefined {
   const shown = where.replace(/(?:^|\n)COPY [^\n]*, line \d+[^\n]*$/, '')
   return shown === '' ? undefined : shown
 }

@@ -1,6 +1,4 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
-import { RouterError } from '../../base/errors.ts'
-import { SqlState } from '../../base/sqlstate.ts'
 import type { Catalog, ClusterTable } from '../../catalog/catalog.ts'
 import { coordinatorOf } from '../../catalog/catalog-lookup.ts'
 import type { Replacement, TextRange } from '../../planner/plan.ts'
@@ -16,7 +14,13 @@ import { relayedRows, waitFor } from '../scatter/relayed-rows.ts'
 import { tagCount } from '../server-answer.ts'
 import { sendStatements } from '../statement-request.ts'
 import { distributeRows } from './distribute-rows.ts'
-import { createScratchTable, dropScratchTable, type ScratchTable } from './scratch-table.ts'
+import { runRepartitioned } from './repartition/repartition.ts'
+import {
+  createScratchTable,
+  dropScratchTable,
+  lostRows,
+  type ScratchTable,
+} from './scratch-table.ts'
 import { upsertIntoCopies, upsertIntoShards } from './upsert.ts'
 
 /** INSERT whose keys only Postgres can tell: it runs into a scratch table, whose rows then go to the shards. */
@@ -27,8 +31,12 @@ export function runInsertThroughScratch(
 ): Promise<CommandTag> {
   const { upsert, table } = plan
   if (upsert === undefined) {
-    return throughScratch(table, context, (coordinator, scratch) =>
-      evaluate(plan, scratch, coordinator, execution, context),
+    return context.atomically(
+      async () =>
+        (await runRepartitioned(plan, execution, context)) ??
+        (await throughScratch(table, context, (coordinator, scratch) =>
+          evaluate(plan, scratch, coordinator, execution, context),
+        )),
     )
   }
   return context.atomically(async () => {
@@ -117,15 +125,6 @@ export function throughScratch(
     await dropScratchTable(coordinator, scratch)
     return tag
   })
-}
-
-/** A trigger on a shard that drops rows, or a bug of ours: nothing of it is committed. */
-export function lostRows({ name }: ClusterTable, expected: number, actual: number): RouterError {
-  return new RouterError(
-    SqlState.internalError,
-    `only ${actual} of ${expected} rows of "${name}" arrived on their shards`,
-    { hint: 'A trigger that skips rows cannot be used with this kind of INSERT or COPY.' },
-  )
 }
 
 /** The client's text with the scratch table where its target stood. */

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { BackendConnection } from '../../backend/backend-connection.ts'
+import { RouterError } from '../../base/errors.ts'
+import { SqlState } from '../../base/sqlstate.ts'
 import type { ClusterTable } from '../../catalog/catalog.ts'
 import { query } from '../node-client.ts'
 import type { Alias } from '../relay/error-rewriting.ts'
@@ -77,4 +79,13 @@ export async function dropScratchTable(
   { qualifiedName }: ScratchTable,
 ): Promise<void> {
   await query(coordinator, `DROP TABLE ${qualifiedName}`)
+}
+
+/** A trigger on a shard that drops rows, or a bug of ours: nothing of it is committed. */
+export function lostRows({ name }: ClusterTable, expected: number, actual: number): RouterError {
+  return new RouterError(
+    SqlState.internalError,
+    `only ${actual} of ${expected} rows of "${name}" arrived on their shards`,
+    { hint: 'A trigger that skips rows cannot be used with this kind of INSERT or COPY.' },
+  )
 }

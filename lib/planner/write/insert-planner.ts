@@ -12,6 +12,7 @@ import type { InsertStmt, Tree } from '../tree.ts'
 import { checkUpsert, keyPosition, linkInsert } from './insert-keys.ts'
 import { orMirrored, planMirrored } from './mirror-planner.ts'
 import { planPushedInsert } from './modify-planner.ts'
+import { planRepartition } from './repartition-planner.ts'
 import { planThroughScratch } from './scratch-planner.ts'
 import type { InsertThroughScratchPlan, MirroredPlan } from './write-plans.ts'
 
@@ -25,7 +26,11 @@ export function planInsert(input: PlanInput, insert: InsertStmt): Plan {
   const sources = tables.references.filter(({ node }) => node !== insert.relation)
   const readsDistributed = sources.some(({ table }) => table?.kind === 'distributed')
   const readsLocal = sources.some(({ table }) => table === undefined)
-  const throughScratch = () => planEvaluated(input, insert, target, tables)
+  const throughScratch = () => {
+    const plan = planEvaluated(input, insert, target, tables)
+    if (!readsDistributed || readsLocal || plan.kind === 'mirrored') return plan
+    return { ...plan, repartition: planRepartition(input, insert, target, plan) }
+  }
   const rows = insert.selectStmt?.SelectStmt?.valuesLists
   if (rows !== undefined && !readsLocal) {
     const evaluated = () => orRefusal(throughScratch)

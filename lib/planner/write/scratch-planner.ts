@@ -42,6 +42,7 @@ export function planThroughScratch(
     targetSuffix: relation?.alias === undefined ? ` AS ${quoteName(table.name)}` : '',
     source: readsDistributed ? planPulled(own, 'InsertStmt', ownTables, targets) : undefined,
     upsert,
+    repartition: undefined,
   }
 }
 

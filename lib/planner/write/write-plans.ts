@@ -1,5 +1,5 @@
 import type { DistributedTable, ReferenceTable } from '../../catalog/catalog.ts'
-import type { Pin, PulledPlan, TextRange, WorkerQuery } from '../plan.ts'
+import type { Pin, PulledPlan, ScatterSelect, TextRange, WorkerQuery } from '../plan.ts'
 
 /**
  * INSERT whose keys are known only to Postgres (INSERT … SELECT from elsewhere, expressions, DEFAULT):
@@ -18,6 +18,18 @@ export type InsertThroughScratchPlan = {
   /** The statement's rows come from distributed tables; undefined: they don't. */
   readonly source: PulledPlan | undefined
   readonly upsert: Upsert | undefined
+  /** The shards' rows may go straight to where they belong, unless the table says no when it is asked. */
+  readonly repartition: Repartition | undefined
+}
+
+/** The SELECT of an INSERT, of which each shard gives a part. */
+export type Repartition = {
+  /** Its columns are those of `columns`, and of their types. */
+  readonly rows: ScatterSelect
+  /** Of the target. */
+  readonly columns: readonly string[]
+  /** Of them, the distribution column. */
+  readonly keyIndex: number
 }
 
 /** ON CONFLICT: once evaluated, the rows are inserted where they belong by the client's own clause. */

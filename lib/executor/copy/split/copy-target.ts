@@ -9,7 +9,7 @@ export type CopyTarget = {
   /** Once, before its first COPY, on its node's connection. */
   readonly prepare: ((connection: BackendConnection) => Promise<void>) | undefined
   /** The client's statement, for this table. */
-  text(): { readonly text: Buffer; readonly positions: PositionMap }
+  text(): { readonly text: Buffer; readonly positions: PositionMap | 'drop' }
   alias(): Alias | undefined
   /** Rows that wait to be sent; undefined: none. */
   batch: RowBatch | undefined

@@ -1,26 +1,21 @@
 import type { BackendConnection } from '../../../backend/backend-connection.ts'
 import type { DistributedTable, Shard } from '../../../catalog/catalog.ts'
 import { coordinatorOf } from '../../../catalog/catalog-lookup.ts'
-import type { CopyPlan } from '../../../planner/plan.ts'
-import { FrameWriter } from '../../../wire/frame-writer.ts'
-import type { Execution, StatementContext } from '../../ports.ts'
-import { PositionMap } from '../../relay/position-map.ts'
-import { quotedSchema, quoteIdentifier } from '../../relay/quoted-schema.ts'
-import { writeReplaced } from '../../relay/splice-writer.ts'
+import type { StatementContext } from '../../ports.ts'
 import type { AnswerReader } from '../../server-answer.ts'
-import { distributeRows } from '../../write/distribute-rows.ts'
-import { lostRows, retarget } from '../../write/scratch-insert.ts'
+import { distributeRows, shardName } from '../../write/distribute-rows.ts'
 import {
   createScratchTable,
   dropScratchTable,
+  lostRows,
   type ScratchTable,
 } from '../../write/scratch-table.ts'
 import type { CopyInStream } from '../copy-in-stream.ts'
 import { BlockPool } from './block-pool.ts'
 import type { CopyTarget } from './copy-target.ts'
-import { type CopyWorld, NodeCopy } from './node-copy.ts'
+import { type Asking, type CopyWorld, NodeCopy } from './node-copy.ts'
 import { RowBatch } from './row-batch.ts'
-import { BROKEN_SHARD, type RowSink, type RowSplitter, UNKNOWN_SHARD } from './row-splitter.ts'
+import { BROKEN_SHARD, type RowSink, UNKNOWN_SHARD } from './row-splitter.ts'
 
 /** All that waits to be sent, of one COPY. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024
@@ -31,19 +26,38 @@ const MIN_BATCH_BYTES = 16 * 1024
 const MAX_BLOCK_BYTES = 64 * 1024
 const MIN_BLOCK_BYTES = 4096
 
+/** Where the rows come from. */
+export type RowOrigin = {
+  /** What stood before them. */
+  readonly head: { readonly bytes: Buffer | undefined; readonly lines: number }
+  /** Postgres will refuse the last row placed. */
+  readonly isBroken: boolean
+  /** See RowSplitter. */
+  firstShift(bytes: Buffer, start: number, end: number): number
+}
+
+/** What the COPYs of the rows are. */
+export type CopyStatements = {
+  readonly table: DistributedTable
+  readonly context: StatementContext
+  /** The lines of errors are those of the client's own data. */
+  readonly showsLines: boolean
+  /** Into the shard of this name. */
+  intoShard(name: string): ReturnType<CopyTarget['text']>
+  intoScratch(scratch: ScratchTable): ReturnType<CopyTarget['text']>
+}
+
 /**
  * Rows gather for each shard until they are worth a COPY of their own, since a node's one connection has one COPY at a time.
  * Bounded in all: the client waits while the nodes don't keep up.
  */
 export class CopyTargets implements RowSink {
-  readonly tableName: string
   /** The first failure: the others follow from it. */
   error: unknown
   trailer: Buffer | undefined
-  splitter: RowSplitter | undefined
-  readonly #plan: CopyPlan
+  origin: RowOrigin | undefined
+  readonly #statements: CopyStatements
   readonly #table: DistributedTable
-  readonly #execution: Execution
   readonly #context: StatementContext
   readonly #pool: BlockPool
   readonly #shards: readonly CopyTarget[]
@@ -52,18 +66,12 @@ export class CopyTargets implements RowSink {
   #scratchTarget: CopyTarget | undefined
   #scratch: ScratchTable | undefined
   #scratchRows = 0
-  #wake: (() => void) | undefined
+  #wakes: (() => void)[] = []
 
-  constructor(
-    plan: CopyPlan,
-    table: DistributedTable,
-    execution: Execution,
-    context: StatementContext,
-  ) {
-    this.tableName = table.name
-    this.#plan = plan
+  constructor(statements: CopyStatements) {
+    const { table, context } = statements
+    this.#statements = statements
     this.#table = table
-    this.#execution = execution
     this.#context = context
     const count = table.shards.length
     this.#batchBytes = clamp(MAX_GATHERED_BYTES / count, MIN_BATCH_BYTES, MAX_BATCH_BYTES)
@@ -91,7 +99,7 @@ export class CopyTargets implements RowSink {
     if (target === undefined) throw new Error(`no shard ${shard}`)
     let { batch } = target
     if (batch === undefined) {
-      batch = new RowBatch(this.#pool, this.splitter?.firstShift(bytes, start, end) ?? 0)
+      batch = new RowBatch(this.#pool, this.origin?.firstShift(bytes, start, end) ?? 0)
       target.batch = batch
     }
     batch.append(bytes, start, end, line, lines)
@@ -105,7 +113,7 @@ export class CopyTargets implements RowSink {
     this.#sendLargest()
     while (this.error === undefined && this.#pool.usedBytes >= MAX_WAITING_BYTES) {
       await new Promise<void>((resolve) => {
-        this.#wake = resolve
+        this.#wakes.push(resolve)
       })
     }
     if (this.error !== undefined) throw this.error
@@ -133,7 +141,17 @@ export class CopyTargets implements RowSink {
     await Promise.all([...this.#nodes.values()].map((node) => node.abort(reason)))
   }
 
-  readonly #fail = (error: unknown): void => {
+  /** All that waits to be sent, in bytes. */
+  get waitingBytes(): number {
+    return this.#pool.usedBytes
+  }
+
+  /** Something else of the statement's, on the node's connection, as soon as no COPY is open there. */
+  ask(nodeId: number, asking: Asking): void {
+    this.#node(nodeId).ask(asking)
+  }
+
+  readonly fail = (error: unknown): void => {
     this.error ??= error
     this.#reject?.(this.error)
     this.#awake()
@@ -146,16 +164,16 @@ export class CopyTargets implements RowSink {
   }
 
   #awake(): void {
-    const wake = this.#wake
-    this.#wake = undefined
-    wake?.()
+    const wakes = this.#wakes
+    this.#wakes = []
+    for (const wake of wakes) wake()
   }
 
   #send(target: CopyTarget, batch: RowBatch): void {
     target.batch = undefined
     target.batchBytes = this.#batchBytes
     batch.seal()
-    batch.isBroken = this.splitter?.isBroken === true && target === this.#shards[BROKEN_SHARD]
+    batch.isBroken = this.origin?.isBroken === true && target === this.#shards[BROKEN_SHARD]
     this.#node(target.nodeId).put(target, batch)
   }
 
@@ -183,11 +201,12 @@ export class CopyTargets implements RowSink {
   #world(): CopyWorld {
     return {
       context: this.#context,
-      tableName: this.tableName,
+      tableName: this.#table.name,
+      showsLines: this.#statements.showsLines,
       pool: this.#pool,
-      head: () => this.splitter?.head ?? { bytes: undefined, lines: 0 },
+      head: () => this.origin?.head ?? { bytes: undefined, lines: 0 },
       trailer: () => this.trailer,
-      fail: this.#fail,
+      fail: this.fail,
       onProgress: () => this.#awake(),
     }
   }
@@ -195,24 +214,15 @@ export class CopyTargets implements RowSink {
   /** Batches of different first lengths, so that not all shards' are sent at the same time. */
   #shardTarget(shard: Shard): CopyTarget {
     const part = 0.5 + (shard.index % 8) / 16
-    const name = `${quotedSchema(shard).toString()}.${quoteIdentifier(this.#table.name)}`
+    const name = shardName(this.#table, shard)
     return {
       nodeId: shard.nodeId,
       prepare: undefined,
-      text: () => this.#retargeted(name),
+      text: () => this.#statements.intoShard(name),
       alias: () => undefined,
       batch: undefined,
       batchBytes: Math.ceil(this.#batchBytes * part),
     }
-  }
-
-  #retargeted(name: string): ReturnType<CopyTarget['text']> {
-    const { text, positionBase } = this.#execution
-    const positions = new PositionMap()
-    const out = new FrameWriter(text.length + 128)
-    const own = { ...this.#plan.target, text: name }
-    writeReplaced(out, text, 0, text.length, [own], positions, positionBase)
-    return { text: out.take(), positions }
   }
 
   /** For rows whose keys only Postgres can read: they go through a scratch table. */
@@ -222,11 +232,7 @@ export class CopyTargets implements RowSink {
       prepare: async (connection) => {
         this.#scratch = await createScratchTable(connection, this.#table)
       },
-      text: () => {
-        const positions = new PositionMap()
-        const { target } = this.#plan
-        return { text: retarget(this.#execution, target, this.#made, '', positions), positions }
-      },
+      text: () => this.#statements.intoScratch(this.#made),
       alias: () => this.#made.alias,
       batch: undefined,
       batchBytes: this.#batchBytes,

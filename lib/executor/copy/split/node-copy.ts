@@ -1,6 +1,6 @@
 import type { BackendConnection } from '../../../backend/backend-connection.ts'
 import type { StatementContext } from '../../ports.ts'
-import type { Mending } from '../../relay/error-rewriting.ts'
+import { type Mending, withoutCopy } from '../../relay/error-rewriting.ts'
 import { relayedRows } from '../../scatter/relayed-rows.ts'
 import type { AnswerReader } from '../../server-answer.ts'
 import { copyData } from '../../write/distribute-rows.ts'
@@ -17,6 +17,7 @@ const MAX_COPY_BYTES = 8 * 1024 * 1024
 export type CopyWorld = {
   readonly context: StatementContext
   readonly tableName: string
+  readonly showsLines: boolean
   readonly pool: BlockPool
   /** What each COPY begins with: the line of column names, or the binary header. */
   readonly head: () => { readonly bytes: Buffer | undefined; readonly lines: number }
@@ -28,6 +29,16 @@ export type CopyWorld = {
   readonly onProgress: () => void
 }
 
+type Piece = { readonly target: CopyTarget; readonly batch: RowBatch }
+
+/** What is sent between two COPYs. One of both is called. */
+export type Asking = {
+  /** No COPY is open. The answer need not be waited for. */
+  send(connection: BackendConnection): void
+  /** The node's COPYs have failed, or are given up. */
+  skip(): void
+}
+
 type OpenCopy = {
   readonly target: CopyTarget
   readonly stream: CopyInStream
@@ -37,6 +48,9 @@ type OpenCopy = {
   isBroken: boolean
 }
 
+/** In the queue's first place, so that what was sent is not skipped as well. */
+const SENT: Asking = { send: () => undefined, skip: () => undefined }
+
 /**
  * The COPYs of one node, one after the other on the transaction's one connection to it: all rows of a batch go to its table;
  * for another table the COPY at hand is ended and the next one begun, without waiting for the answer.
@@ -44,8 +58,7 @@ type OpenCopy = {
 export class NodeCopy {
   readonly nodeId: number
   readonly #world: CopyWorld
-  readonly #queue: RowBatch[] = []
-  readonly #targets: CopyTarget[] = []
+  readonly #queue: (Piece | Asking)[] = []
   readonly #ended: Promise<void>[] = []
   readonly #prepared = new Set<CopyTarget>()
   #current: OpenCopy | undefined
@@ -67,8 +80,16 @@ export class NodeCopy {
 
   put(target: CopyTarget, batch: RowBatch): void {
     if (this.#isAborted) return
-    this.#queue.push(batch)
-    this.#targets.push(target)
+    this.#queue.push({ target, batch })
+    this.#running ??= this.#run()
+  }
+
+  ask(asking: Asking): void {
+    if (this.#isAborted) {
+      asking.skip()
+      return
+    }
+    this.#queue.push(asking)
     this.#running ??= this.#run()
   }
 
@@ -93,19 +114,31 @@ export class NodeCopy {
 
   async #run(): Promise<void> {
     try {
-      for (let batch = this.#queue[0]; batch !== undefined; batch = this.#queue[0]) {
+      for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
         if (this.#isAborted) break
-        const target = this.#targets[0]
-        if (target !== undefined) await this.#write(target, batch)
+        if ('batch' in next) await this.#write(next.target, next.batch)
+        else await this.#send(next)
         this.#queue.shift()
-        this.#targets.shift()
       }
     } catch (error) {
       this.#isAborted = true
       this.#world.fail(error)
     } finally {
       this.#running = undefined
+      if (this.#isAborted) this.#skip()
     }
+  }
+
+  async #send(asking: Asking): Promise<void> {
+    const connection = await this.#world.context.connection(this.nodeId, 'read')
+    if (this.#isAborted) return
+    this.#end()
+    this.#queue[0] = SENT
+    asking.send(connection)
+  }
+
+  #skip(): void {
+    for (const waiting of this.#queue.splice(0)) if ('skip' in waiting) waiting.skip()
   }
 
   async #write(target: CopyTarget, batch: RowBatch): Promise<void> {
@@ -143,14 +176,14 @@ export class NodeCopy {
   }
 
   #open(target: CopyTarget, connection: BackendConnection, reader: AnswerReader): OpenCopy {
-    const { context, head, tableName } = this.#world
+    const { context, head, tableName, showsLines } = this.#world
     const { text, positions } = target.text()
     const alias = target.alias()
     const lines = new ShardLines(alias?.shownName ?? tableName, head)
     const mending: Mending = {
       positions,
       aliases: alias === undefined ? [] : [alias],
-      where: (where) => lines.mend(where),
+      where: (where) => (showsLines ? lines.mend(where) : withoutCopy(where)),
     }
     const stream = new CopyInStream(connection, text, { signal: context.signal, reader, mending })
     stream.ended.catch(this.#world.fail)

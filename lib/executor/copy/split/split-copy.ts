@@ -4,13 +4,17 @@ import { SqlState } from '../../../base/sqlstate.ts'
 import type { DistributedTable } from '../../../catalog/catalog.ts'
 import { binaryKeyHasher, textKeyHasher } from '../../../catalog/key-bytes.ts'
 import type { CopyPlan, CopyRows } from '../../../planner/plan.ts'
+import { FrameWriter } from '../../../wire/frame-writer.ts'
 import type { CommandTag, Execution, StatementContext } from '../../ports.ts'
+import { PositionMap } from '../../relay/position-map.ts'
+import { writeReplaced } from '../../relay/splice-writer.ts'
 import { COPY_TRAILER } from '../../write/hashed-rows.ts'
+import { retarget } from '../../write/scratch-insert.ts'
 import { relayedStart } from '../copy-start.ts'
 import { BinaryRows } from './binary-rows.ts'
 import { encodingOf, maySplit } from './copy-facts.ts'
 import { CopyFault } from './copy-fault.ts'
-import { CopyTargets } from './copy-targets.ts'
+import { type CopyStatements, CopyTargets } from './copy-targets.ts'
 import { CsvRows } from './csv-rows.ts'
 import { RowSplitter } from './row-splitter.ts'
 import { TextRows } from './text-rows.ts'
@@ -36,9 +40,38 @@ export async function splitCopy(
   if (encoding === undefined) return undefined
   if (!(await maySplit(connection, table, plan.columns, context))) return undefined
   const serverMajor = Number.parseInt(parameters.get('server_version') ?? '', 10)
-  const targets = new CopyTargets(plan, table, execution, context)
+  const targets = new CopyTargets(copyStatements(plan, table, execution, context))
   const splitter = makeSplitter(plan, table, rows, { encoding, serverMajor }, targets)
-  return await new SplitCopy(targets, splitter, context).run(connection, rows.format === 'binary')
+  return await new SplitCopy(table.name, targets, splitter, context).run(
+    connection,
+    rows.format === 'binary',
+  )
+}
+
+/** The client's own statement, for other tables. */
+function copyStatements(
+  { target }: CopyPlan,
+  table: DistributedTable,
+  execution: Execution,
+  context: StatementContext,
+): CopyStatements {
+  return {
+    table,
+    context,
+    showsLines: true,
+    intoShard: (name) => {
+      const { text, positionBase } = execution
+      const positions = new PositionMap()
+      const out = new FrameWriter(text.length + 128)
+      const own = { ...target, text: name }
+      writeReplaced(out, text, 0, text.length, [own], positions, positionBase)
+      return { text: out.take(), positions }
+    },
+    intoScratch: (scratch) => {
+      const positions = new PositionMap()
+      return { text: retarget(execution, target, scratch, '', positions), positions }
+    },
+  }
 }
 
 function makeSplitter(
@@ -71,11 +104,18 @@ function makeSplitter(
 }
 
 class SplitCopy {
+  readonly #tableName: string
   readonly #targets: CopyTargets
   readonly #splitter: RowSplitter
   readonly #context: StatementContext
 
-  constructor(targets: CopyTargets, splitter: RowSplitter, context: StatementContext) {
+  constructor(
+    tableName: string,
+    targets: CopyTargets,
+    splitter: RowSplitter,
+    context: StatementContext,
+  ) {
+    this.#tableName = tableName
     this.#targets = targets
     this.#splitter = splitter
     this.#context = context
@@ -84,7 +124,7 @@ class SplitCopy {
   /** Never leaves a connection in the midst of a COPY. */
   async run(connection: BackendConnection, isBinary: boolean): Promise<CommandTag> {
     const targets = this.#targets
-    targets.splitter = this.#splitter
+    targets.origin = this.#splitter
     if (isBinary) targets.trailer = COPY_TRAILER
     try {
       const mending = { positions: undefined }
@@ -143,6 +183,6 @@ class SplitCopy {
   }
 
   #where(line: number): string {
-    return `COPY ${this.#targets.tableName}, line ${line}`
+    return `COPY ${this.#tableName}, line ${line}`
   }
 }
