@@ -7,6 +7,7 @@ export const SqlState = {
   featureNotSupported: '0A000',
   invalidParameterValue: '22023',
   nullValueNotAllowed: '22004',
+  uniqueViolation: '23505',
   characterNotInRepertoire: '22021',
   invalidTextRepresentation: '22P02',
   badCopyFileFormat: '22P04',

@@ -66,6 +66,19 @@ export type ReferenceTable = TableBase & {
 /** Every other table is local: it lives on the coordinator and isn't in the catalog. */
 export type ClusterTable = DistributedTable | ReferenceTable
 
+/** A unique index or constraint without the distribution column: what is in it is also kept on the coordinator. */
+export type GlobalIndex = {
+  readonly id: number
+  readonly name: string
+  readonly tableOid: number
+  readonly schema: string
+  readonly table: string
+  /** As errors show it: `email`, `lower(email)`. */
+  readonly key: string
+  /** OIDs of tables, its own among them: a write to one, by cascades of foreign keys too, may change what is in it. */
+  readonly writtenThrough: readonly number[]
+}
+
 /** Names, in any schema, of what runs code of the user's unsaid, or could be meant instead of Postgres' own. */
 export type UserCode = {
   /** Relations: a write to them may leave something behind in its server session. */
@@ -121,6 +134,8 @@ export type Catalog = {
   readonly materializedViews?: ReadonlyMap<string, MaterializedView>
   /** Key: tableKey(schema, name) of local relations that bear the name of a cluster table or view in another schema. */
   readonly shadowingRelations: ReadonlySet<string>
+  /** Absent: there are none. */
+  readonly globalIndexes?: readonly GlobalIndex[]
   /** undefined: not asked for, in a database without metadata. */
   readonly userCode?: UserCode | undefined
   /** Key `nodeId/oid of a shard's table on that node` -> OID of the shell on the coordinator. */

@@ -71,6 +71,7 @@ const SETTINGS: ReadonlyMap<string, ClusterSetting> = new Map<string, ClusterSet
   ['override_table_visibility', ON],
   ['subquery_pushdown', OFF],
   ['consistent_reads', OFF],
+  ['global_unique_indexes', OFF],
   ['cluster_name', { kind: 'string', default: 'default' }],
   ['show_shards_for_app_name_prefixes', { kind: 'string', default: '' }],
 ])

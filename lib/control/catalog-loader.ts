@@ -4,6 +4,7 @@ import {
   type ClusterTable,
   type Column,
   type DistributedTable,
+  type GlobalIndex,
   type MaterializedView,
   type Shard,
   tableKey,
@@ -11,6 +12,7 @@ import {
   type UserType,
 } from '../catalog/catalog.ts'
 import { READING_SQL, type ViewDocument, viewOf, viewsSql } from '../catalog/view-document.ts'
+import { GLOBAL_INDEXES } from './global-index-metadata.ts'
 import type { NodeAddress } from './metadata-schema.ts'
 import { shardSchema } from './shard-schema.ts'
 import { USER_CODE_SQL } from './user-code-sql.ts'
@@ -26,6 +28,7 @@ type Document = {
   readonly views: readonly ViewDocument[] | null
   readonly materializedViews: readonly MaterializedViewDocument[] | null
   readonly shadows: readonly (readonly [schema: string, name: string])[] | null
+  readonly globalIndexes: readonly GlobalIndex[] | null
   readonly userCode: { readonly [Part in keyof UserCode]: readonly string[] | null }
 }
 
@@ -116,6 +119,7 @@ SELECT json_build_object(
         UNION SELECT r.relname FROM reading JOIN pg_class r USING (oid) UNION SELECT m.relname FROM (${MATERIALIZED}) m)
       AND c.relpersistence <> 't' AND x.nspname !~ '^pgloom_'
       AND NOT EXISTS (SELECT FROM pgloom.pg_dist_partition t WHERE t.logicalrelid = c.oid)),
+  'globalIndexes', (${GLOBAL_INDEXES}),
   'userCode', ${USER_CODE_SQL})`
 
 /** The raw document, or undefined where the metadata schema is missing. Equal texts mean equal catalogs. */
@@ -183,10 +187,16 @@ export function buildCatalog(data: CatalogSourceData): Catalog {
     shadowingRelations: new Set(
       (document?.shadows ?? []).map(([schema, name]) => tableKey(schema, name)),
     ),
+    ...globalIndexesOf(document),
     userCode: userCodeOf(document),
     shellOids: shellOidsOf(tables, data.tablesOfNodes, document),
     ...userTypesOf(data.tablesOfNodes, nodes[0]?.nodeId ?? 0),
   })
+}
+
+function globalIndexesOf(document: Document | undefined): Pick<Catalog, 'globalIndexes'> {
+  const indexes = document?.globalIndexes ?? []
+  return indexes.length === 0 ? {} : { globalIndexes: indexes }
 }
 
 function userCodeOf(document: Document | undefined): UserCode | undefined {

@@ -11,6 +11,7 @@ import {
   checkUniqueness,
 } from './distribution-checks.ts'
 import { type ArgumentValues, oidArgument, textArgument } from './function-arguments.ts'
+import { allowsGlobalIndexes, syncGlobalIndexes } from './global-indexes.ts'
 import { guardShellSql } from './guard-sql.ts'
 import { quoteIdentifier, quoteQualified, shardSchema } from './shard-schema.ts'
 import { shareDependencies, shellSql } from './shell-copies.ts'
@@ -35,7 +36,7 @@ export async function createDistributedTable(
   const table = await lockTable(run, oid)
   checkTable(table)
   const key = checkDistributionColumn(table, textArgument(values, 'distribution_column'))
-  checkUniqueness(table, key)
+  checkUniqueness(table, key, await allowsGlobalIndexes(run, oid))
   await register(run, table, key.name, values)
   const catalog = await run.catalog()
   const distributed = tableByOid(catalog, oid)
@@ -49,6 +50,7 @@ export async function createDistributedTable(
   await createShardTables(run, table, distributed, catalog.nodes)
   const count = await moveRows(run, table, distributed)
   await finishShards(run, table, distributed, catalog.nodes)
+  await syncGlobalIndexes(run, oid)
   await run.onEach(workers, (connection) => runAll(connection, shellSql(table)))
   const name = quoteQualified(table.schema, table.name)
   const empty = table.referencedBy.length > 0 ? `DELETE FROM ONLY ${name}` : `TRUNCATE ONLY ${name}`

@@ -96,16 +96,25 @@ export function checkDistributionColumn(table: TableDescription, name: string): 
   return column
 }
 
-/** PRIMARY KEY, UNIQUE and EXCLUDE can be enforced inside shards only. */
-export function checkUniqueness(table: TableDescription, key: ColumnDescription): void {
-  for (const constraint of table.constraints) {
-    if (constraint.type === 'c') continue
-    const at = (constraint.columns ?? []).indexOf(key.number)
-    const isEqual = constraint.operators === null || constraint.operators[at] === '='
-    if (at < 0 || !isEqual) refuseUniqueness(table, constraint.name)
+/**
+ * PRIMARY KEY, UNIQUE and EXCLUDE can be enforced inside shards only, but for unique indexes that may be global ones by their
+ * names.
+ */
+export function checkUniqueness(
+  table: TableDescription,
+  key: ColumnDescription,
+  mayBeGlobal: (name: string) => boolean,
+): void {
+  for (const { type, columns, operators, name } of table.constraints) {
+    if (type === 'c') continue
+    const at = (columns ?? []).indexOf(key.number)
+    const isEqual = operators === null || operators[at] === '='
+    const isGlobal = type !== 'x' && mayBeGlobal(name)
+    if ((at < 0 || !isEqual) && !isGlobal) refuseUniqueness(table, name)
   }
-  for (const index of table.indexes) {
-    if (index.isUnique && !index.columns.includes(key.number)) refuseUniqueness(table, index.name)
+  for (const { isUnique, columns, name } of table.indexes) {
+    if (isUnique && !columns.includes(key.number) && !mayBeGlobal(name))
+      refuseUniqueness(table, name)
   }
 }
 
@@ -113,7 +122,7 @@ function refuseUniqueness(table: TableDescription, name: string): never {
   refuse(
     `cannot create constraint on "${table.name}"`,
     'Distributed relations cannot have UNIQUE, EXCLUDE, or PRIMARY KEY constraints that do not include the partition column (with an equality operator if EXCLUDE).',
-    `Add the distribution column to "${name}", or drop it.`,
+    `Add the distribution column to "${name}", drop it, or SET pgloom.global_unique_indexes = on for a lookup across all shards.`,
   )
 }
 

@@ -2,6 +2,7 @@ import { RouterError } from '../base/errors.ts'
 import type { ClusterTable } from '../catalog/catalog.ts'
 import { query } from '../executor/node-client.ts'
 import { type CommandRun, runAll, workersOf } from './command-run.ts'
+import { dropGlobalIndexes } from './global-indexes.ts'
 import { quoteLiteral, quoteQualified } from './shard-schema.ts'
 
 /**
@@ -19,6 +20,7 @@ export async function dropTables(
   await runAll(run.coordinator, [`LOCK TABLE ${shells.join(', ')} IN ACCESS EXCLUSIVE MODE`])
   await tryOnShells(run, tables, text)
   for (const { oid } of tables) {
+    await dropGlobalIndexes(run, oid)
     await run.value(`SELECT pgloom.unregister_table(${oid}::oid::regclass)`)
   }
   await run.onEach(catalog.nodes, (connection, node) => {

@@ -16,6 +16,13 @@ import {
   checkUniqueness,
 } from './distribution-checks.ts'
 import { mayBeDefaultsOfShards } from './drop-tables.ts'
+import type { GlobalIndexDescription } from './global-index-sql.ts'
+import {
+  allowsGlobalIndexes,
+  describeGlobalIndexes,
+  dropStaleIndexes,
+  syncGlobalIndexes,
+} from './global-indexes.ts'
 import { resumeGuardSql, suspendGuardSql } from './guard-sql.ts'
 import { quoteIdentifier, quoteQualified } from './shard-schema.ts'
 import { shareTypes } from './share-types.ts'
@@ -64,7 +71,10 @@ export async function runOnAll(run: CommandRun, plan: DdlPlan, text: Buffer): Pr
     const locked = tables.map(({ schema, name }) => quoteQualified(schema, name)).join(', ')
     await runAll(run.coordinator, [`LOCK TABLE ${locked} IN ACCESS EXCLUSIVE MODE`])
     const outcomes = await tryOnCoordinator(run, catalog, tables, shells, own)
-    for (const table of outcomes) await shareTypes(run, table, workersOf(catalog))
+    for (const { description, globalIndexes } of outcomes) {
+      await shareTypes(run, description, workersOf(catalog))
+      await dropStaleIndexes(run, description.oid, globalIndexes)
+    }
   }
   const isAlter = plan.command === 'ALTER TABLE' && !/\brename\s+to\b/i.test(own)
   const last = isAlter ? await lastColumns(run, tables) : new Map<number, string>()
@@ -76,6 +86,7 @@ export async function runOnAll(run: CommandRun, plan: DdlPlan, text: Buffer): Pr
   })
   if (isAlter) await evenOutDefaults(run, catalog, tables, last)
   if (changesShape) await compareShards(run, distributed)
+  if (changesShape) for (const { oid } of distributed) await syncGlobalIndexes(run, oid)
   return tag
 }
 
@@ -99,14 +110,24 @@ async function runUnguarded(
   return tag
 }
 
+type Outcome = {
+  readonly description: TableDescription
+  readonly globalIndexes: readonly GlobalIndexDescription[]
+}
+
+async function globalIndexesOf({ coordinator }: CommandRun, table: ClusterTable) {
+  if (table.kind === 'reference') return []
+  return describeGlobalIndexes(coordinator, table.oid, table.distributionColumn.attributeNumber)
+}
+
 async function tryOnCoordinator(
   run: CommandRun,
   catalog: Catalog,
   tables: readonly ClusterTable[],
   shells: readonly string[],
   text: string,
-): Promise<readonly TableDescription[]> {
-  const outcomes: TableDescription[] = []
+): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = []
   // One after the other: a description borrows the connection's search_path.
   const before: TableDescription[] = []
   for (const { oid } of tables) before.push(await run.describe(oid))
@@ -118,8 +139,9 @@ async function tryOnCoordinator(
     for (const [index, table] of tables.entries()) {
       const after = await run.describe(table.oid)
       const was = before[index]
-      if (was !== undefined) checkOutcome(catalog, table, was, after)
-      outcomes.push(after)
+      const mayBeGlobal = await allowsGlobalIndexes(run, table.oid)
+      if (was !== undefined) checkOutcome(catalog, { table, mayBeGlobal }, was, after)
+      outcomes.push({ description: after, globalIndexes: await globalIndexesOf(run, table) })
     }
   }
   await query(run.coordinator, 'ROLLBACK TO SAVEPOINT pgloom_ddl; RELEASE SAVEPOINT pgloom_ddl')
@@ -142,7 +164,7 @@ async function succeeds(
 
 function checkOutcome(
   catalog: Catalog,
-  table: ClusterTable,
+  { table, mayBeGlobal }: { table: ClusterTable; mayBeGlobal: (name: string) => boolean },
   before: TableDescription,
   after: TableDescription,
 ): void {
@@ -167,7 +189,7 @@ function checkOutcome(
     )
   }
   const key = checkDistributionColumn(after, kept.name)
-  checkUniqueness(after, key)
+  checkUniqueness(after, key, mayBeGlobal)
   checkForeignKeys(after, { key, colocationId, tableOf })
 }
 

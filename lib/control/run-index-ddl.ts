@@ -5,6 +5,7 @@ import { query } from '../executor/node-client.ts'
 import type { CommandTag } from '../executor/ports.ts'
 import type { DdlPlan } from '../planner/plan.ts'
 import { activeNodes, type CommandRun, runAll, tableByOid, workersOf } from './command-run.ts'
+import { syncGlobalIndexes } from './global-indexes.ts'
 import { quoteIdentifier, quoteQualified } from './shard-schema.ts'
 
 type ClusterIndex = { readonly name: string; readonly schema: string; readonly table: ClusterTable }
@@ -34,9 +35,13 @@ export async function runIndexDdl(
       'Use one statement for each.',
     )
   }
-  return plan.command === 'DROP INDEX'
-    ? dropIndexes(run, catalog, indexes, text)
-    : alterIndex(run, catalog, indexes, plan, text)
+  const tag =
+    plan.command === 'DROP INDEX'
+      ? await dropIndexes(run, catalog, indexes, text)
+      : await alterIndex(run, catalog, indexes, plan, text)
+  for (const oid of new Set(indexes.map(({ table }) => table.oid)))
+    await syncGlobalIndexes(run, oid)
+  return tag
 }
 
 function refuse(message: string, hint: string): never {

@@ -6,6 +6,7 @@ import { type CommandRun, runAll, tableByOid, workersOf } from './command-run.ts
 import { copyRows } from './create-reference-table.ts'
 import { dropEmptySchemasSql } from './drop-tables.ts'
 import { type ArgumentValues, oidArgument } from './function-arguments.ts'
+import { dropGlobalIndexes } from './global-indexes.ts'
 import { unguardReferenceSql, unguardShellSql } from './guard-sql.ts'
 import { quoteIdentifier, quoteQualified } from './shard-schema.ts'
 import type { TableDescription } from './table-description.ts'
@@ -28,6 +29,7 @@ export async function undistributeTable(run: CommandRun, values: ArgumentValues)
   const workers = workersOf(catalog)
   await runAll(run.coordinator, unguard(cluster, name))
   if (cluster.kind === 'distributed') await bringRowsBack(run, cluster, table)
+  await dropGlobalIndexes(run, oid)
   await run.value(`SELECT pgloom.unregister_table(${oid}::oid::regclass)`)
   await run.onEach(workers, (connection) => runAll(connection, [`DROP TABLE ${name}`]))
 }

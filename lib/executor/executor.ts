@@ -26,6 +26,7 @@ import { runMirrored } from './write/mirror/run-mirrored.ts'
 import { runScatterModify } from './write/modify.ts'
 import { runReferenceWrite } from './write/reference-write.ts'
 import { runInsertThroughScratch } from './write/scratch-insert.ts'
+import { runUniqueWrite } from './write/unique/unique-write.ts'
 
 /**
  * Runs plans that are not simply relayed by the session (it may give us those too). Shared by all sessions; what
@@ -70,6 +71,8 @@ export class Executor {
         return runInsertThroughScratch(plan, execution, context)
       case 'mirrored':
         return runMirrored(plan, execution, context)
+      case 'unique-write':
+        return runUniqueWrite(plan, context, (own) => this.run(plan.plan, execution, own))
       case 'reference-write':
         return runReferenceWrite(plan, execution, context)
       case 'copy':

@@ -53,6 +53,10 @@ export function describePlan(plan: Plan, text: Buffer): string {
       return describeThroughScratch(plan).join('\n')
     case 'mirrored':
       return describeMirrored(plan).join('\n')
+    case 'unique-write': {
+      const names = plan.indexes.map(({ name }) => name).join(', ')
+      return `unique by ${names}\n${describePlan(plan.plan, text)}`
+    }
     case 'reference-write':
       return `reference-write ${plan.table.name}`
     case 'copy':

@@ -1,6 +1,7 @@
 import type { ClusterTable, ClusterView, DistributedTable } from '../catalog/catalog.ts'
 import type { ResultShape } from './cluster-results.ts'
 import type { MaterializePlan } from './views/materialize-plan.ts'
+import type { UniqueWritePlan } from './write/unique-writes.ts'
 import type {
   InsertThroughScratchPlan,
   MirroredPlan,
@@ -21,6 +22,7 @@ export type Plan =
   | InsertThroughScratchPlan
   | MirroredPlan
   | ReferenceWritePlan
+  | UniqueWritePlan
   | CopyPlan
   | CopyQueryPlan
   | DdlPlan

@@ -11,6 +11,7 @@ import { planSessionCommand } from './session-commands.ts'
 import { tableReferences } from './table-references.ts'
 import { isRecord } from './tree.ts'
 import { planUtility } from './utility-planner.ts'
+import { keepUnique } from './write/unique-writes.ts'
 
 /**
  * The plan of one statement. Pure and synchronous. Never throws for what it can't do: that is a RefusalPlan.
@@ -18,13 +19,14 @@ import { planUtility } from './utility-planner.ts'
  */
 export function planStatement(input: PlanInput): Plan {
   try {
-    return planNode(input)
+    return keepUnique(input, planNode(input))
   } catch (error) {
     if (error instanceof Refusal) return error.plan()
     throw error
   }
 }
 
+/** Also of a statement inside another, which answers for what that writes. */
 function planNode(input: PlanInput): Plan {
   const [entry] = Object.entries(input.statement)
   if (entry === undefined || !isRecord(entry[1]))
@@ -38,17 +40,14 @@ function planNode(input: PlanInput): Plan {
     case 'MergeStmt':
       return planCommand(input, kind)
     case 'ExplainStmt':
-      return planExplain(input, body, planStatement)
+      return planExplain(input, body, planNode)
     case 'DeclareCursorStmt':
-      return (
-        planDeclareCursor(input, body, planStatement) ??
-        planUtility(input, kind, body, planStatement)
-      )
+      return planDeclareCursor(input, body, planNode) ?? planUtility(input, kind, body, planNode)
     default: {
       const session = planSessionCommand(kind, body, input.text, (tree) =>
         printExpression(input, tree),
       )
-      return session ?? planUtility(input, kind, body, planStatement)
+      return session ?? planUtility(input, kind, body, planNode)
     }
   }
 }

@@ -149,6 +149,14 @@ export const REFUSALS = {
     example:
       'WITH i AS (INSERT INTO users (tenant_id, email) SELECT g, $$x$$ FROM generate_series(1, 3) g ON CONFLICT DO NOTHING RETURNING *) SELECT * FROM i',
   },
+  'global-unique-conflict': {
+    sqlState: NOT_SUPPORTED,
+    message:
+      'ON CONFLICT of a table with a global unique index must name an index that holds the distribution column',
+    detail: 'index %s',
+    hint: 'Insert without ON CONFLICT, and handle the unique violation.',
+    example: "INSERT INTO accounts VALUES (1, 'a@x') ON CONFLICT DO NOTHING",
+  },
   'reference-write-key': {
     sqlState: NOT_SUPPORTED,
     message:

@@ -76,6 +76,7 @@ export function usualTier(kind: Plan['kind']): QueryTier {
     case 'insert-rows':
     case 'copy':
     case 'copy-query':
+    case 'unique-write':
       return 'scatter'
     case 'pulled':
     case 'mirrored':

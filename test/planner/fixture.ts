@@ -149,6 +149,7 @@ const TABLES: readonly ClusterTable[] = [
   ),
   distributed('metrics', 'device_id', 'device_id int8, value numeric', [], 3),
   distributed('notes', 'owner', 'owner text, note text C', [], 4),
+  distributed('accounts', 'tenant_id', 'tenant_id int4, email text', ['tenant_id'], 5),
   reference('countries', 'code varchar, name varchar', ['code']),
   reference('plain_countries', 'code varchar, name varchar', []),
   reference('currencies', 'code text, added timestamptz !', ['code']),
@@ -194,6 +195,15 @@ const CATALOG: Catalog = {
     functions: new Set(['initcap']),
     operators: new Set(['~~~']),
   },
+  globalIndexes: TABLES.filter(({ name }) => name === 'accounts').map(({ oid }) => ({
+    id: 1,
+    name: 'accounts_email_key',
+    tableOid: oid,
+    schema: 'public',
+    table: 'accounts',
+    key: 'email',
+    writtenThrough: [oid],
+  })),
   shellOids: new Map(),
 }
 

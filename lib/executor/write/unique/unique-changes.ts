@@ -1,0 +1,149 @@
+import type { BackendConnection } from '../../../backend/backend-connection.ts'
+import { ServerError } from '../../../base/errors.ts'
+import { SqlState } from '../../../base/sqlstate.ts'
+import type { GlobalIndex } from '../../../catalog/catalog.ts'
+import { errorFields, serverError, writeFields } from '../../../wire/error-messages.ts'
+import { FrameWriter } from '../../../wire/frame-writer.ts'
+import { Backend } from '../../../wire/message-codes.ts'
+import { query } from '../../node-client.ts'
+
+// Keys of rows that the transaction has changed in shards come from there in pages and go to the lookup on the coordinator; the
+// functions are those of control/global-index-sql.ts. Whatever is not applied in time stops the commit.
+
+/** Rows of changes_N in one answer of take_N: a full page may not be the last. */
+const PAGE_CHUNKS = 32
+
+type Page = {
+  readonly isLast: boolean
+  readonly clears: boolean
+  /** Insides of array literals. */
+  readonly removed: readonly string[]
+  readonly added: readonly string[]
+}
+
+/** Asked of a node whose shards may have been written: a page of each index's changes. */
+export async function takePages(
+  indexes: readonly GlobalIndex[],
+  source: BackendConnection,
+): Promise<readonly Page[]> {
+  // all are on their way before the first answer
+  const results = await Promise.allSettled(indexes.map((index) => takePage(index, source)))
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason
+    return result.value
+  })
+}
+
+async function takePage({ id }: GlobalIndex, source: BackendConnection): Promise<Page> {
+  const { rows } = await query(source, `SELECT op, entries FROM pgloom_unique.take_${id}()`)
+  const of = (wanted: string) => {
+    return rows.flatMap(([op, entries]) => (op === wanted ? [(entries ?? '').slice(1, -1)] : []))
+  }
+  return {
+    isLast: rows.length < PAGE_CHUNKS,
+    clears: of('t').length > 0,
+    removed: of('d'),
+    added: of('i'),
+  }
+}
+
+/** All changes of these nodes. Throws where a key is there already; the transaction is then to be rolled back. */
+export async function applyChanges(
+  indexes: readonly GlobalIndex[],
+  sources: readonly BackendConnection[],
+  coordinator: () => Promise<BackendConnection>,
+  first?: readonly (readonly Page[])[],
+): Promise<void> {
+  const pages = first ?? (await Promise.all(sources.map((source) => takePages(indexes, source))))
+  for (const [at, index] of indexes.entries()) {
+    const own = sources.map((source, of) => ({ source, page: pages[of]?.[at] ?? NOTHING }))
+    await applyIndex(index, own, coordinator)
+  }
+}
+
+const NOTHING: Page = { isLast: true, clears: false, removed: [], added: [] }
+
+type Held = { readonly source: BackendConnection; page: Page }
+
+/** Everywhere keys leave before others come: an update may hand them on from one node to another. */
+async function applyIndex(
+  index: GlobalIndex,
+  held: Held[],
+  coordinator: () => Promise<BackendConnection>,
+): Promise<void> {
+  if (held.every(({ page }) => page.isLast)) {
+    await applyPages(
+      index,
+      held.map(({ page }) => page),
+      coordinator,
+    )
+    return
+  }
+  for (const one of held) {
+    for (;;) {
+      await applyPages(index, [{ ...one.page, added: [] }], coordinator)
+      if (one.page.isLast || one.page.added.length > 0) break
+      one.page = await takePage(index, one.source)
+    }
+  }
+  for (const one of held) {
+    for (;;) {
+      await applyPages(index, [{ ...one.page, clears: false, removed: [] }], coordinator)
+      if (one.page.isLast) break
+      one.page = await takePage(index, one.source)
+    }
+  }
+}
+
+async function applyPages(
+  index: GlobalIndex,
+  pages: readonly Page[],
+  coordinator: () => Promise<BackendConnection>,
+): Promise<void> {
+  const clears = pages.some((page) => page.clears)
+  const removed = pages.flatMap((page) => page.removed)
+  const added = pages.flatMap((page) => page.added)
+  if (!clears && removed.length === 0 && added.length === 0) return
+  const connection = await coordinator()
+  try {
+    await query(connection, `SELECT pgloom_unique.apply_${index.id}($1, $2, $3)`, [
+      String(clears),
+      `{${removed.join(',')}}`,
+      `{${added.join(',')}}`,
+    ])
+  } catch (error) {
+    throw shownError(error, index)
+  }
+}
+
+const HIDDEN: ReadonlySet<string> = new Set(['W', 'q', 'p'])
+
+/** In the words of a unique index on the user's table. */
+function shownError(error: unknown, index: GlobalIndex): unknown {
+  if (!(error instanceof ServerError)) return error
+  const fields = [...errorFields(error.frame)].filter(([code]) => !HIDDEN.has(code))
+  const isViolation = error.sqlState === SqlState.uniqueViolation
+  const shown = fields.map(([code, value]): [string, string] => {
+    return [code, isViolation ? shownField(code, value, index) : value]
+  })
+  const out = new FrameWriter()
+  writeFields(out, Backend.errorResponse, shown)
+  return serverError(out.take())
+}
+
+function shownField(code: string, value: string, { id, name, schema, table, key }: GlobalIndex) {
+  switch (code) {
+    case 'M':
+      return value.replace(`pgloom_unique_key_${id}`, () => name)
+    case 'D':
+      return value.replace(/\(c1(?:, c\d+)*\)=/, () => `(${key})=`)
+    case 's':
+      return schema
+    case 't':
+      return table
+    case 'n':
+      return name
+    default:
+      return value
+  }
+}
