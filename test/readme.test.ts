@@ -4,7 +4,7 @@ import { DevCluster } from './support/pgloom-process.ts'
 import { projectPath } from './support/project.ts'
 import { RawClient } from './support/raw-client.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 const README = readFileSync(projectPath('README.md'), 'utf8')
 

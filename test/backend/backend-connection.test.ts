@@ -37,7 +37,7 @@ function connect(server: FakeBackend, password?: string): Promise<BackendConnect
     database: 'd',
     user: 'u',
     credential: password === undefined ? undefined : { kind: 'password', password },
-    connectTimeoutMs: 5000,
+    connectTimeoutMs: 60_000,
     allowsCleartextPassword: false,
   })
 }

@@ -34,7 +34,7 @@ async function world(t: Test) {
       database: 'd',
       user: 'u',
       credential: undefined,
-      connectTimeoutMs: 5000,
+      connectTimeoutMs: 60_000,
       allowsCleartextPassword: false,
     })
   return { asked, state, connect, server }
@@ -157,7 +157,7 @@ t.test('a cancel whose end nobody saw makes its connection nobody’s', async (t
     database: 'd',
     user: 'u',
     credential: undefined,
-    connectTimeoutMs: 5000,
+    connectTimeoutMs: 60_000,
     allowsCleartextPassword: false,
   })
   const order: string[] = []

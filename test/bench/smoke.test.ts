@@ -13,7 +13,7 @@ const MISSING =
 
 t.test(
   'one second of point reads through each system',
-  { skip: hasProgram('pgbench', '--version') ? false : MISSING, timeout: 240_000 },
+  { skip: hasProgram('pgbench', '--version') ? false : MISSING, timeout: 600_000 },
   async (t) => {
     const out = temporaryDirectory(t)
     const choice = ['--scenario', 'select-only', '--protocol', 'prepared', '--clients', '4']

@@ -9,7 +9,7 @@ import { temporaryDirectory } from '../support/postgres-cluster.ts'
 
 async function outcome(...args: string[]): Promise<{ code: number | undefined; said: string }> {
   const run = await PgloomProcess.start({ args, expectExit: true })
-  const code = await run.exited
+  const code = await run.closed
   return { code, said: run.tail() }
 }
 

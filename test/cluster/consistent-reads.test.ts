@@ -2,13 +2,19 @@ import { serialize } from 'pg-protocol'
 import t from 'tap'
 import { RawClient } from '../support/raw-client.ts'
 import { ServeCluster } from '../support/serve-cluster.ts'
+import {
+  RECOVERY_QUERY,
+  type RelayedConnection,
+  type ServerRelay,
+  type Watch,
+} from '../support/server-relay.ts'
 import { until } from '../support/until.ts'
 
-const DEADLINE_MS = 20_000
+const DEADLINE_MS = 60_000
 const TOTAL = 'SELECT sum(v) FROM amounts'
 const REFUSED = { sqlState: '0A000', message: /a consistent read of several shards needs/ }
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 t.test('pgloom.consistent_reads', async (t) => {
   const cluster = await ServeCluster.start(t, 2, { relayed: true })
@@ -24,8 +30,9 @@ t.test('pgloom.consistent_reads', async (t) => {
   await until('the other proxy knows it', DEADLINE_MS, async () => {
     return (await reader.simple(TOTAL)).error === undefined
   })
-  const second = cluster.relays[2]
-  if (second === undefined) throw new Error('no second worker')
+  const [coordinator, , second] = cluster.relays
+  if (coordinator === undefined || second === undefined) throw new Error('no servers')
+  const recovery = new Recovery(cluster.relays)
   t.afterEach(async () => {
     await reader.simple('ROLLBACK')
     await reader.run('SET pgloom.consistent_reads = on')
@@ -46,10 +53,13 @@ t.test('pgloom.consistent_reads', async (t) => {
     await reader.run('SET pgloom.consistent_reads = off')
     for (let run = 0; run < 10; run++) t.equal(await sumOfPrepared(), 0)
     await reader.run('SET pgloom.consistent_reads = on')
-    let isHeld = false
-    second.watch = ({ text }) => {
-      if (isHeld || !text.startsWith('COMMIT PREPARED')) return undefined
-      isHeld = true
+    recovery.stop()
+    const held: RelayedConnection[] = []
+    second.watch = (passing) => {
+      if (held.length > 0 || !passing.text.startsWith('COMMIT PREPARED')) {
+        return recovery.watch(passing)
+      }
+      held.push(passing.connection)
       return 'request'
     }
     const committing = writer.simple('UPDATE amounts SET v = v + 1')
@@ -57,26 +67,31 @@ t.test('pgloom.consistent_reads', async (t) => {
       const seen = await plain.value(TOTAL)
       return seen !== '0' && seen !== '100'
     })
+    // while they wait, recovery finishes it
+    recovery.goOn()
     t.equal(await sumOfPrepared(), 100)
     t.equal(await reader.value(TOTAL), '100')
-    second.release()
+    held[0]?.release()
     t.equal((await committing).error, undefined)
   })
 
   t.test('a commit that is not decided is not waited for', async (t) => {
-    const [coordinator] = cluster.relays
-    if (coordinator === undefined) throw new Error('no coordinator')
-    let isHeld = false
-    coordinator.watch = ({ text }) => {
-      if (isHeld || !text.includes('pgloom.decide')) return undefined
-      isHeld = true
+    // it would undo what nobody has decided for long
+    recovery.stop()
+    const held: RelayedConnection[] = []
+    coordinator.watch = (passing) => {
+      if (held.length > 0 || !passing.text.includes('pgloom.decide')) {
+        return recovery.watch(passing)
+      }
+      held.push(passing.connection)
       return 'request'
     }
     const committing = writer.simple('UPDATE amounts SET v = v + 1')
-    await until('it waits for the decision', DEADLINE_MS, async () => isHeld)
+    await until('it waits for the decision', DEADLINE_MS, async () => held.length > 0)
     t.equal(await reader.value(TOTAL), '100')
-    coordinator.release()
+    held[0]?.release()
     t.equal((await committing).error, undefined)
+    recovery.goOn()
     t.equal(await reader.value(TOTAL), '200')
   })
 
@@ -134,3 +149,28 @@ t.test('pgloom.consistent_reads', async (t) => {
     t.equal(await plain.value(TOTAL), '200')
   })
 })
+
+/** Of all proxies: what it asks the servers is held while it stands still. */
+class Recovery {
+  readonly #held: RelayedConnection[] = []
+  #isStopped = false
+
+  constructor(relays: readonly ServerRelay[]) {
+    for (const relay of relays) relay.watch = this.watch
+  }
+
+  readonly watch: Watch = ({ text, connection }) => {
+    if (!this.#isStopped || !text.includes(RECOVERY_QUERY)) return undefined
+    this.#held.push(connection)
+    return 'request'
+  }
+
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  goOn(): void {
+    this.#isStopped = false
+    for (const connection of this.#held.splice(0)) connection.release()
+  }
+}

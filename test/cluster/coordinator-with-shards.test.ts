@@ -2,7 +2,7 @@ import t from 'tap'
 import { DevCluster } from '../support/pgloom-process.ts'
 import { RawClient } from '../support/raw-client.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 const SETUP = [
   'CREATE TABLE events (k int, v int, note text)',

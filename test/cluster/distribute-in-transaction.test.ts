@@ -3,7 +3,7 @@ import { type Answer, RawClient } from '../support/raw-client.ts'
 import { ServeCluster } from '../support/serve-cluster.ts'
 import { until } from '../support/until.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 function firstValue({ results }: Answer): string | null | undefined {
   return results.at(-1)?.rows[0]?.[0]
@@ -46,7 +46,7 @@ t.test('tables made and distributed in an open transaction', async (t) => {
     for (const client of [a, neighbour]) {
       t.equal(await client.value('SELECT sum(extra) FROM t'), '724', 'at once after COMMIT')
     }
-    await until('the other proxy sees it', 5000, async () => {
+    await until('the other proxy sees it', 60_000, async () => {
       const { error, results } = await elsewhere.simple('SELECT sum(extra) FROM t')
       return error === undefined && results[0]?.rows[0]?.[0] === '724'
     })

@@ -20,7 +20,7 @@ const DATA_ROW = 0x44
 const ERROR = 0x45
 const READY = 0x5a
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 /** Reads as fast as it is told, and only counts. */
 class CountingReader {

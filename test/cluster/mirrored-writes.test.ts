@@ -2,7 +2,7 @@ import t from 'tap'
 import { DevCluster } from '../support/pgloom-process.ts'
 import { RawClient } from '../support/raw-client.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 /** Joined with a local table: evaluated on the coordinator. */
 const RAISE = 'UPDATE stock SET amount = amount + d.n FROM deltas d WHERE d.item = stock.item'

@@ -3,7 +3,7 @@ import { nodeUrls, valueOn } from '../support/node-urls.ts'
 import { DevCluster } from '../support/pgloom-process.ts'
 import { RawClient } from '../support/raw-client.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 /** Not joined on the distribution column: only all rows together give the answer. */
 const PAIRS = 'SELECT count(*) FROM a JOIN b ON a.v = b.id'

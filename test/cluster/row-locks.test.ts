@@ -2,7 +2,7 @@ import t from 'tap'
 import { DevCluster } from '../support/pgloom-process.ts'
 import { RawClient } from '../support/raw-client.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 const TAKE = 'SELECT id FROM jobs ORDER BY id LIMIT 3 FOR UPDATE SKIP LOCKED'
 

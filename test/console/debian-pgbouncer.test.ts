@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { chmodSync, existsSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import pg from 'pg'
 import t from 'tap'
 import { SHOWN_TABLES } from '../../lib/console/show-commands.ts'
+import { freePort } from '../../lib/embedded/free-port.ts'
 import { temporaryDirectory } from '../support/postgres-cluster.ts'
 import { until } from '../support/until.ts'
 
@@ -14,14 +14,6 @@ const OIDS = { text: 25, int4: 23, int8: 20, numeric: 1700 }
 
 /** As 1.25 calls what older ones called otherwise. */
 const RENAMED: ReadonlyMap<string, string> = new Map([['reserve_pool', 'reserve_pool_size']])
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
 
 async function startPgbouncer(binary: string): Promise<pg.Client> {
   const directory = temporaryDirectory(t)
@@ -46,7 +38,7 @@ admin_users = boss
   t.teardown(() => {
     child.kill('SIGKILL')
   })
-  const client = await until('pgbouncer', 20_000, async () => {
+  const client = await until('pgbouncer', 60_000, async () => {
     const made = new pg.Client(`postgres://boss@127.0.0.1:${port}/pgbouncer`)
     await made.connect()
     return made

@@ -2,7 +2,7 @@ import t from 'tap'
 import { RawClient } from '../support/raw-client.ts'
 import { consoleWorld } from './console-world.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 /** What pgbouncer_exporter of Prometheus' community asks, and reads: label columns and numbers. */
 const QUERIES: Readonly<Record<string, { labels: readonly string[]; numbers: readonly string[] }>> =

@@ -10,6 +10,8 @@ import { consoleWorld, SECRET } from './console-world.ts'
 /** Debian's interpreter has Debian's drivers. */
 const PYTHON = existsSync('/usr/bin/python3') ? '/usr/bin/python3' : 'python3'
 
+const DEADLINE_MS = 60_000
+
 const run = promisify(execFile)
 
 async function refusal(work: Promise<unknown>): Promise<string> {
@@ -112,7 +114,7 @@ with psycopg.connect(sys.argv[1], autocommit=True) as c:
     })
     await until(
       'pause',
-      20_000,
+      DEADLINE_MS,
       async () => (await show(watcher, 'DATABASES'))[1]?.['paused'] === 1,
     )
     t.equal((await app.query('SELECT 2 AS n')).rows[0].n, 2, 'the transaction goes on')
@@ -122,7 +124,7 @@ with psycopg.connect(sys.argv[1], autocommit=True) as c:
     t.same(await show(watcher, 'SERVERS'), [])
     const held = app.query('SELECT 3 AS n')
     const waiting = async () => (await show(watcher, 'POOLS'))[0]?.['cl_waiting'] === 1
-    await until('a waiting client', 20_000, waiting)
+    await until('a waiting client', DEADLINE_MS, waiting)
     t.equal(await refusal(boss.query('RESUME other')), 'database other is not paused')
     await boss.query('RESUME app')
     t.equal((await held).rows[0].n, 3)

@@ -3,7 +3,7 @@ import t from 'tap'
 import { until } from '../support/until.ts'
 import { type ConsoleWorld, consoleWorld } from './console-world.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 const DEADLINE_MS = 60_000
 

@@ -40,7 +40,7 @@ t.test('installMetadata', async (t) => {
       SELECT pgloom.register_distributed_table('events', 'tenant_id', NULL, 4, false);
       SELECT pgloom.register_distributed_table('users', 'tenant_id', NULL, 4, false)`)
     const { rows } = await client.query({
-      text: `SELECT table_name::text, shardid::int, shard_name, nodeport FROM pgloom.citus_shards`,
+      text: `SELECT table_name::text, shardid::int, shard_name, nodeport FROM pgloom.citus_shards ORDER BY shardid`,
       rowMode: 'array',
     })
     t.same(rows, [

@@ -31,7 +31,7 @@ type Driver = {
 
 const classes = mkdtempSync(join(tmpdir(), 'pgloom-jdbc-'))
 t.teardown(() => rmSync(classes, { recursive: true, force: true }))
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 const steps = readSteps()
 const drivers: readonly Driver[] = [

@@ -27,7 +27,7 @@ async function holdCluster(dataDirectory: string): Promise<Held> {
 }
 
 async function untilDead(pids: readonly number[]): Promise<boolean> {
-  const deadline = Date.now() + 20_000
+  const deadline = Date.now() + 60_000
   while (Date.now() < deadline) {
     if (!pids.some(isAlive)) return true
     await delay(20)

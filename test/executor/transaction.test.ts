@@ -1,7 +1,7 @@
 import t from 'tap'
 import { SIGNAL, transactionWorld } from '../support/transaction-world.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 const withState = (sqlState: string) => ({ message: /./, sqlState })
 

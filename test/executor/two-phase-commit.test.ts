@@ -3,7 +3,7 @@ import { TransactionRecovery } from '../../lib/control/transaction-recovery.ts'
 import { SILENT, transactionWorld } from '../support/transaction-world.ts'
 import { until } from '../support/until.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 const withState = (sqlState: string) => ({ message: /./, sqlState })
 
@@ -37,7 +37,7 @@ t.test('atomic commit', async (t) => {
       (value) => ({ value }),
       (error: unknown) => ({ error }),
     )
-    await until('both are prepared', 20_000, async () => (await prepared()).length === 2)
+    await until('both are prepared', 60_000, async () => (await prepared()).length === 2)
     await meanwhile()
     await coordinator.query('COMMIT')
     return await committing

@@ -3,7 +3,7 @@ import { runBenchmark } from './benchmarks/benchmark.ts'
 import { CLICKBENCH_LAYOUTS, TPCH_LAYOUTS } from './benchmarks/layouts.ts'
 import { ClusterPair } from './cluster-pair.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 t.test('TPC-H and ClickBench answer as one stock Postgres', async (t) => {
   const pair = await ClusterPair.start(t, 2)

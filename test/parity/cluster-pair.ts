@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { nodeUrls } from '../support/node-urls.ts'
 import { DevCluster } from '../support/pgloom-process.ts'
 import { projectPath } from '../support/project.ts'
 import { RawClient } from '../support/raw-client.ts'
@@ -34,9 +35,11 @@ export class ClusterPair {
    * PGLOOM_TEST_SETTINGS: statements for the proxy first, such as SET pgloom.broadcast_joins = always.
    */
   static async start(t: Teardown, workers: number): Promise<ClusterPair> {
-    const { PGLOOM_TEST_PROXY: running } = process.env
+    const { PGLOOM_TEST_PROXY: running, PGLOOM_TEST_STOCK: runningStock } = process.env
     const stockUrl = await stockPostgres(t)
     const proxyUrl = running ?? (await DevCluster.start(t, workers)).url
+    if (runningStock === undefined) await keepStatistics(stockUrl.replace('app@', 'postgres@'))
+    if (running === undefined) await Promise.all((await nodeUrls(proxyUrl)).map(keepStatistics))
     const [stock, proxy] = await Promise.all(
       [stockUrl, proxyUrl].map((url) => RawClient.connect(url)),
     )
@@ -62,6 +65,14 @@ export class ClusterPair {
     await Promise.all([this.stock.simple('ROLLBACK'), this.proxy.simple('ROLLBACK')])
     this.isAbandoned = true
   }
+}
+
+/** Autovacuum comes by once a minute: plans, and the order of rows where none is asked for, would depend on how long a test takes. */
+async function keepStatistics(url: string): Promise<void> {
+  const client = await RawClient.connect(url)
+  await client.run('ALTER SYSTEM SET autovacuum = off')
+  await client.run('SELECT pg_reload_conf()')
+  client.close()
 }
 
 export async function loadScript({ stock, proxy }: ClusterPair, script: string): Promise<void> {

@@ -16,7 +16,7 @@ import { Random } from './random/random.ts'
 const { PGLOOM_COPY_SEED = '20261121', PGLOOM_COPY_CASES = '80' } = process.env
 const seed = Number(PGLOOM_COPY_SEED)
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 t.test('COPY FROM STDIN takes and refuses what one stock Postgres does', async (t) => {
   const pair = await ClusterPair.start(t, 2)

@@ -5,7 +5,7 @@ import { comparable } from '../support/differential.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { ClusterPair } from './cluster-pair.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 const TABLE = `CREATE TABLE letters (id int PRIMARY KEY, w text, n numeric);
   INSERT INTO letters SELECT g, CASE g % 3 WHEN 0 THEN 'é' || g WHEN 1 THEN 'ß' || g ELSE 'plain' || g END, g * 1.5

@@ -3,7 +3,7 @@ import { comparable } from '../support/differential.ts'
 import type { Answer, Parameter } from '../support/raw-client.ts'
 import { ClusterPair } from './cluster-pair.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 const EXTENSIONS = ['citext', 'hstore', 'ltree', 'pg_trgm']
 

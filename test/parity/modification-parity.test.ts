@@ -19,7 +19,7 @@ const TABLES = [
 
 const folder = projectPath('test', 'parity', 'modifications')
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 t.test('modifications change what one stock Postgres changes', async (t) => {
   const pair = await ClusterPair.start(t, 2)

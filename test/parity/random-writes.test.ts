@@ -17,7 +17,7 @@ const seconds = Number(environment['PGLOOM_WRITES_SECONDS'] ?? 30)
 const workers = Number(environment['PGLOOM_WRITES_WORKERS'] ?? 2)
 const MAX_SHOWN = 20
 
-t.setTimeout(240_000 + seconds * 1000)
+t.setTimeout(600_000 + seconds * 1000)
 
 t.test(`${statements} random writes, seed ${seed}, ${workers} workers`, async (t) => {
   t.comment(`PGLOOM_WRITES_SEED=${seed}`)

@@ -12,7 +12,7 @@ const MAX_REFUSED = 2
 const folder = projectPath('test', 'parity', 'selects')
 const lists = readdirSync(folder).filter((file) => file.endsWith('.sql'))
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 t.test('SELECTs answer as one stock Postgres', async (t) => {
   const pair = await ClusterPair.start(t, 2)

@@ -12,7 +12,7 @@ const MAX_REFUSED = 0
 
 const folder = projectPath('test', 'parity', 'unusual')
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 /** PGLOOM_TEST_LIST: the name of one list. In order, one after the other: some of them leave something behind for the next. */
 t.test('what few programs do answers as one stock Postgres', async (t) => {

@@ -2,7 +2,7 @@ import t from 'tap'
 import type { Answer, Parameter } from '../support/raw-client.ts'
 import { ClusterPair } from './cluster-pair.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 const TYPES = `
   CREATE SCHEMA shop;

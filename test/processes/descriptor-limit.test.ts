@@ -5,7 +5,7 @@ import t from 'tap'
 import { clientOf, ServeOneServer } from '../support/serve-one-server.ts'
 import { until } from '../support/until.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 const DEADLINE_MS = 60_000
 const PRLIMIT = '/usr/bin/prlimit'

@@ -5,7 +5,7 @@ import { freePort } from '../../lib/embedded/free-port.ts'
 import { cancelProcessId, clientOf, ServeOneServer } from '../support/serve-one-server.ts'
 import { until } from '../support/until.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 const DEADLINE_MS = 60_000
 

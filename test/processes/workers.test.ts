@@ -7,7 +7,7 @@ import type { PgloomProcess } from '../support/pgloom-process.ts'
 import { cancelProcessId, clientOf, ServeOneServer } from '../support/serve-one-server.ts'
 import { until } from '../support/until.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 const DEADLINE_MS = 60_000
 
@@ -37,10 +37,13 @@ async function work(client: pg.Client, isOver: () => boolean): Promise<'done' | 
   }
 }
 
-async function metric(proxy: PgloomProcess, name: string): Promise<number> {
-  const page = await (await fetch(`${proxy.httpUrl}/metrics`)).text()
-  const line = page.split('\n').find((one) => one.startsWith(`${name} `))
-  return Number(line?.split(' ')[1])
+/** A worker that takes more than two seconds to answer is left out of the sums. */
+async function untilMetric(proxy: PgloomProcess, name: string, value: number): Promise<void> {
+  await until(`${name} is ${value}`, DEADLINE_MS, async () => {
+    const page = await (await fetch(`${proxy.httpUrl}/metrics`)).text()
+    const line = page.split('\n').find((one) => one.startsWith(`${name} `))
+    return Number(line?.split(' ')[1]) === value
+  })
 }
 
 const world = await ServeOneServer.start(
@@ -71,12 +74,14 @@ t.test('two workers', async (t) => {
     const late = new pg.Client({ connectionString: proxy.url })
     late.on('error', () => undefined)
     await t.rejects(late.connect(), { code: '53300' }, 'max_client_conn is counted over both')
-    t.equal(await metric(proxy, 'pgloom_clients'), 40, 'metrics are summed')
-    t.equal(await metric(proxy, 'pgloom_processes'), 2)
+    await untilMetric(proxy, 'pgloom_clients', 40)
+    await untilMetric(proxy, 'pgloom_processes', 2)
     await Promise.all(clients.map((client) => client.end()))
   })
 
   await t.test('pass cancel requests on', async (t) => {
+    // else one worker may still count clients that have left
+    await untilMetric(proxy, 'pgloom_clients', 0)
     const sleepers = await Promise.all([clientOf(t, proxy.url), clientOf(t, proxy.url)])
     t.same(new Set(sleepers.map(numberOf)), new Set([1, 2]), 'one at each')
     const asleep = sleepers.map((client) =>
@@ -91,7 +96,9 @@ t.test('two workers', async (t) => {
     }
     await cancel(proxy.port, { processID: 99, secretKey: 1 })
     await cancel(proxy.port, { processID: 2 ** 31 - 1, secretKey: 1 })
-    t.equal((await sleepers[0].query('SELECT 1 AS x')).rows[0]?.x, 1, 'unknown keys do nothing')
+    // not one of those: a cancel request more than it needed may still be on its way to it
+    const other = await clientOf(t, proxy.url)
+    t.equal((await other.query('SELECT 1 AS x')).rows[0]?.x, 1, 'unknown keys do nothing')
   })
 
   await t.test('one that is killed costs its own clients only', async (t) => {
@@ -113,7 +120,7 @@ t.test('two workers', async (t) => {
       t.equal(ends[index], numberOf(client) === 2 ? 'lost' : 'done')
     }
     await until('the bound holds', DEADLINE_MS, async () => (await world.connections()) <= 4)
-    t.equal(await metric(proxy, 'pgloom_process_restarts_total'), 1)
+    await untilMetric(proxy, 'pgloom_process_restarts_total', 1)
   })
 
   await t.test('the leader may be killed, too', async (t) => {
@@ -162,7 +169,7 @@ t.test('workers that crash again and again', async (t) => {
     for (const pid of childrenOf(proxy.pid)) process.kill(pid, 'SIGKILL')
     return proxy.child.exitCode !== null
   })
-  t.equal(await proxy.exited, 1)
+  t.equal(await proxy.closed, 1)
   t.match(proxy.tail(), /worker processes crash again and again/)
 })
 

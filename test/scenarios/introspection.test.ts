@@ -16,7 +16,7 @@ const COMMANDS = [
   ...['\\d+ users', '\\dd', '\\des', '\\det', '\\dE', '\\d nothing', '\\dx'],
 ]
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 const missing = hasProgram('psql', '--version') ? false : 'psql is not installed'
 

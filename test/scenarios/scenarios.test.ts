@@ -22,7 +22,7 @@ const COUNTED = [
 ]
 const CREATE_CALL = /^SELECT create_(?:distributed|reference)_table\(.*\);$/gm
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 const missing = hasProgram('psql', '--version') ? false : 'psql is not installed'
 

@@ -11,6 +11,9 @@ import { authenticationBy } from '../support/authentication.ts'
 import { localProxy } from '../support/local-proxy.ts'
 import { logIn } from '../support/login-dialogue.ts'
 import { referencePostgres } from '../support/postgres-cluster.ts'
+import { until } from '../support/until.ts'
+
+const DEADLINE_MS = 60_000
 
 /** As auth.auth_query has it by default. */
 const DEFAULT_QUERY = `SELECT rolname, CASE WHEN rolvaliduntil < pg_catalog.now() THEN NULL ELSE rolpassword END
@@ -40,6 +43,13 @@ async function demandPasswords(node: EmbeddedNode): Promise<void> {
     'host all postgres all trust\nhost all older all md5\nhost all all all scram-sha-256\n'
   writeFileSync(join(node.dataDirectory, 'pg_hba.conf'), rules)
   await asSuperuser(node, 'SELECT pg_reload_conf()')
+  await until('the rules are in force', DEADLINE_MS, async () => {
+    const { host, port } = node
+    const stranger = new pg.Client({ host, port, user: 'bare', database: 'app', password: 'x' })
+    const end = await stranger.connect().catch((error: unknown) => error)
+    await stranger.end().catch(() => undefined)
+    return end instanceof pg.DatabaseError && end.code === '28P01'
+  })
 }
 
 function lookupIn(node: EmbeddedNode, sql = DEFAULT_QUERY, port = node.port): AuthQuery {
@@ -52,12 +62,13 @@ function lookupIn(node: EmbeddedNode, sql = DEFAULT_QUERY, port = node.port): Au
         database: 'app',
         user: 'postgres',
         parameters: AUTH_QUERY_PARAMETERS,
-        connectTimeoutMs: 5000,
+        connectTimeoutMs: 60_000,
         allowsCleartextPassword: false,
       }),
   }
   const log = new Log('error', {}, () => undefined)
-  return new AuthQuery({ targetOf: (name) => (name === 'app' ? target : undefined), log })
+  const targetOf = (name: string) => (name === 'app' ? target : undefined)
+  return new AuthQuery({ targetOf, log, cacheMs: 600_000 })
 }
 
 type Client = { readonly user: string; readonly password: string; readonly options?: string }
@@ -147,7 +158,7 @@ t.test('users by auth_query', async (t) => {
         database: 'app',
         user: 'postgres',
         parameters: AUTH_QUERY_PARAMETERS,
-        connectTimeoutMs: 5000,
+        connectTimeoutMs: 60_000,
         allowsCleartextPassword: false,
       })
       t.teardown(() => connection.close())

@@ -29,7 +29,7 @@ function connect(port: number, tls?: ServerTls, host = '127.0.0.1'): Promise<Bac
     user: 'u',
     credential: PASSWORD,
     tls,
-    connectTimeoutMs: 5000,
+    connectTimeoutMs: 60_000,
     allowsCleartextPassword: false,
   })
 }

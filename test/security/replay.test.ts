@@ -4,7 +4,7 @@ import { localProxy } from '../support/local-proxy.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { stockPostgres } from '../support/stock-postgres.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 t.test('ProxySQL 3.0.12: what was answered in part is not sent again', async (t) => {
   const stock = await stockPostgres(t)

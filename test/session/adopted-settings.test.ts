@@ -5,7 +5,7 @@ import { RawClient } from '../support/raw-client.ts'
 import { stockPostgres } from '../support/stock-postgres.ts'
 import { sameDialogue } from './dialogue.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 const SETUP = `
   CREATE FUNCTION be(tenant text) RETURNS void LANGUAGE plpgsql AS

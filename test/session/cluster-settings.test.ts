@@ -2,7 +2,7 @@ import t from 'tap'
 import { DevCluster } from '../support/pgloom-process.ts'
 import { RawClient } from '../support/raw-client.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 t.test('settings of the cluster', async (t) => {
   const cluster = await DevCluster.start(t, 2)

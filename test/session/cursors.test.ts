@@ -2,7 +2,7 @@ import t from 'tap'
 import { ClusterPair } from '../parity/cluster-pair.ts'
 import { sameDialogue } from './dialogue.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 const SETUP = `
   CREATE TABLE events (tenant int, id int, kind varchar(20), amount numeric(10,2), PRIMARY KEY (tenant, id));

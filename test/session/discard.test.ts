@@ -2,7 +2,7 @@ import t from 'tap'
 import { DevCluster } from '../support/pgloom-process.ts'
 import { RawClient } from '../support/raw-client.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 t.test('DISCARD in and out of transactions', async (t) => {
   const cluster = await DevCluster.start(t, 1)

@@ -9,7 +9,7 @@ const CLIENTS = 8
 const RUNS = 60
 const DEADLINE_MS = 60_000
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 type Client = pg.Client
 

@@ -3,7 +3,7 @@ import { FrameWriter } from '../../lib/wire/frame-writer.ts'
 import { DevCluster } from '../support/pgloom-process.ts'
 import { RawClient } from '../support/raw-client.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 const LEAVES = `PERFORM set_config('my.leak', 'left', false); SET work_mem = '7MB';
   PERFORM pg_advisory_lock(77); CREATE TEMP TABLE IF NOT EXISTS left_behind (x int)`

@@ -3,7 +3,7 @@ import { localProxy } from '../support/local-proxy.ts'
 import { stockPostgres } from '../support/stock-postgres.ts'
 import { noTotals, runTaggedClients } from '../support/tagged-clients.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 const CLIENTS = 32
 const STATEMENTS = 12_000

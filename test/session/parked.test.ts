@@ -1,20 +1,20 @@
 import { connect } from 'node:net'
 import pg from 'pg'
 import t from 'tap'
-import { localProxy } from '../support/local-proxy.ts'
+import { LimitSwitch, localProxy } from '../support/local-proxy.ts'
 import { stockPostgres, type Teardown } from '../support/stock-postgres.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 const WRITE = 'UPDATE counters SET n = n + 1 WHERE id = 1 RETURNING n'
 const PREPARED = { name: 'write', text: 'UPDATE counters SET n = n + $1 WHERE id = 1 RETURNING n' }
 
 /** A proxy with one server connection; the shapes of the statements are known to it. */
-async function serve(t: Teardown, acquireTimeoutMs = 60_000): Promise<string> {
+async function serve(t: Teardown, limits?: LimitSwitch): Promise<string> {
   const url = new URL(await stockPostgres(t))
   const server = { host: url.hostname, port: Number(url.port) }
-  const pool = { acquireTimeoutMs }
-  url.port = String(await localProxy(t, server, undefined, 1, undefined, { pool }))
+  const options = limits === undefined ? {} : { limits }
+  url.port = String(await localProxy(t, server, undefined, 1, undefined, options))
   const client = await connected(t, url.href)
   await client.query('CREATE TABLE counters (id int PRIMARY KEY, n int)')
   await client.query('INSERT INTO counters VALUES (1, 0)')
@@ -110,10 +110,13 @@ t.test('one who leaves while waiting leaves the queue', async (t) => {
 })
 
 t.test('query_wait_timeout ends the wait', async (t) => {
-  const url = await serve(t, 300)
+  const limits = new LimitSwitch()
+  const url = await serve(t, limits)
   const client = await connected(t, url)
   const held = await holder(t, url)
+  limits.set({ acquireTimeoutMs: 300 })
   await t.rejects(writes(client), { code: '53300', message: 'query_wait_timeout' })
+  limits.set({})
   await held.query('COMMIT')
   t.equal(await writes(client), 1)
 })

@@ -3,7 +3,7 @@ import { localProxy } from '../support/local-proxy.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { stockPostgres, type Teardown } from '../support/stock-postgres.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 /** `connections`: what the proxy may hold. */
 async function clients(t: Teardown, stock: string, connections: number) {

@@ -3,7 +3,7 @@ import { localProxy } from '../support/local-proxy.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { stockPostgres } from '../support/stock-postgres.ts'
 
-t.setTimeout(60_000)
+t.setTimeout(600_000)
 
 t.test("currval() and lastval() are a session's own, or an error", async (t) => {
   const url = new URL(await stockPostgres(t))

@@ -3,7 +3,7 @@ import { localProxy } from '../support/local-proxy.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { stockPostgres, type Teardown } from '../support/stock-postgres.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 /** Two clients that take turns on one server connection, or more. */
 async function twoClients(t: Teardown, connections = 1) {

@@ -2,7 +2,7 @@ import t from 'tap'
 import { DevCluster } from '../support/pgloom-process.ts'
 import { RawClient } from '../support/raw-client.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 const SETUP = `CREATE TABLE events (k int); SELECT create_distributed_table('events', 'k');
   INSERT INTO events VALUES (1);

@@ -2,7 +2,7 @@ import t from 'tap'
 import { DevCluster } from '../support/pgloom-process.ts'
 import { RawClient } from '../support/raw-client.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 const SETUP = `CREATE TABLE events (k int); CREATE TABLE notes (k int); INSERT INTO notes VALUES (1);
   CREATE VIEW seen AS SELECT * FROM events; CREATE VIEW twice AS SELECT * FROM seen;

@@ -36,7 +36,7 @@ export type ConversationTarget = {
 
 type Fields = Readonly<Record<string, unknown>>
 
-const TIMEOUT_MS = 10_000
+const TIMEOUT_MS = 60_000
 
 /** What the server said, a line a message, in the order of the conversation. */
 export async function runConversation(

@@ -132,7 +132,7 @@ export async function executorWorld(t: Teardown, workers = 2, shardCount = 4): P
       node,
       database: 'app',
       user: 'app',
-      connectTimeoutMs: 10_000,
+      connectTimeoutMs: 60_000,
       allowsCleartextPassword: false,
     })
     connections.push(connection)

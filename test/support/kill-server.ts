@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import type { EmbeddedNode } from '../../lib/embedded/embedded-node.ts'
 import { until } from './until.ts'
 
-const DEADLINE_MS = 20_000
+const DEADLINE_MS = 60_000
 
 /** kill -9 of a server and of all its processes, as by the kernel. Stopped first, so that it makes no new ones. */
 export async function killServer(node: EmbeddedNode): Promise<void> {

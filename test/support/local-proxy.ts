@@ -13,7 +13,12 @@ import { ClientTls } from '../../lib/session/client/client-tls.ts'
 import { DEFAULT_LISTENING_OPTIONS } from '../../lib/session/client/listening-ports.ts'
 import { Listener } from '../../lib/session/listener.ts'
 import type { DatabaseServices } from '../../lib/session/session-services.ts'
-import { NO_LIMITS, type SessionLimits, SessionTimers } from '../../lib/session/session-timers.ts'
+import {
+  NO_LIMITS,
+  type SessionLimits,
+  SessionTimers,
+  type TimeLimits,
+} from '../../lib/session/session-timers.ts'
 import { ParserHost } from '../../lib/sql/parser-host.ts'
 import { DEFAULT_FRAME_LIMITS } from '../../lib/wire/frame-reader.ts'
 import { NO_TLS, type TlsOptions } from '../../lib/wire/tls-options.ts'
@@ -32,11 +37,34 @@ export const TRUST: AuthenticatorOptions = {
   allowsPlainPassword: false,
 }
 
+type SwitchedLimits = Partial<SessionLimits> & {
+  readonly waitNotifyMs?: number
+  readonly acquireTimeoutMs?: number
+}
+
+/**
+ * Time limits that a test sets when what they are to end is under way. What comes before and after stands under none, so that
+ * nothing has to be quick.
+ */
+export class LimitSwitch {
+  #reload: ((limits: SwitchedLimits) => void) | undefined
+
+  /** Hold from now on, in place of those before; `{}`: none. */
+  set(limits: SwitchedLimits): void {
+    if (this.#reload === undefined) throw new Error('no proxy has these limits')
+    this.#reload(limits)
+  }
+
+  attach(reload: (limits: SwitchedLimits) => void): void {
+    this.#reload = reload
+  }
+}
+
 export type LocalProxyOptions = {
   readonly pool?: Partial<PoolsOptions>
-  readonly limits?: Partial<SessionLimits>
+  /** None until they are set. */
+  readonly limits?: LimitSwitch
   readonly customs?: Partial<ClientCustoms>
-  readonly waitNotifyMs?: number
   readonly loginTimeoutMs?: number
   readonly abandonMs?: number
   readonly log?: Log
@@ -53,18 +81,24 @@ export async function localProxy(
     pool,
     limits,
     customs,
-    waitNotifyMs = 0,
-    loginTimeoutMs = 10_000,
+    loginTimeoutMs = 60_000,
     abandonMs,
     log = new Log('error'),
   }: LocalProxyOptions = {},
 ): Promise<number> {
   const credentials = new HeldCredentials()
-  const pools = new Pools({
+  const poolsOptions: PoolsOptions = {
     ...DEFAULT_POOLS_OPTIONS,
     maxConnections,
     ...pool,
     credentialOf: ({ database, user }) => credentials.of(database, user),
+  }
+  const pools = new Pools(poolsOptions)
+  const timers = new SessionTimers(timeLimits(loginTimeoutMs, {}), abandonMs)
+  limits?.attach((switched) => {
+    const { acquireTimeoutMs = poolsOptions.acquireTimeoutMs } = switched
+    timers.reload(timeLimits(loginTimeoutMs, switched))
+    pools.reload({ ...poolsOptions, acquireTimeoutMs })
   })
   const databases = new Map<string, DatabaseServices>()
   const makeDatabase = (name: string): DatabaseServices => {
@@ -94,10 +128,7 @@ export async function localProxy(
     log,
     limits: DEFAULT_FRAME_LIMITS,
     customs: { ...DEFAULT_CUSTOMS, ...customs },
-    timers: new SessionTimers(
-      { loginTimeoutMs, waitNotifyMs, of: () => ({ ...NO_LIMITS, ...limits }) },
-      abandonMs,
-    ),
+    timers,
     observer: undefined,
     traffic: new TrafficTable(),
     console: undefined,
@@ -109,6 +140,13 @@ export async function localProxy(
     pools.closeAll()
   })
   return listener.port
+}
+
+function timeLimits(
+  loginTimeoutMs: number,
+  { waitNotifyMs = 0, acquireTimeoutMs: _ofPools, ...limits }: SwitchedLimits,
+): TimeLimits {
+  return { loginTimeoutMs, waitNotifyMs, of: () => ({ ...NO_LIMITS, ...limits }) }
 }
 
 function emptyCatalog(

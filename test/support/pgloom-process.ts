@@ -26,6 +26,8 @@ export class PgloomProcess {
   readonly child: ChildProcess
   readonly log: string[] = []
   readonly exited: Promise<number | undefined>
+  /** As `exited`, but when all that it and its children have said is here: for whoever looks at what it said. */
+  readonly closed: Promise<number | undefined>
   #url = ''
   #httpUrl: string | undefined
   #output = ''
@@ -44,6 +46,9 @@ export class PgloomProcess {
         this.#ended = true
         resolve(code ?? undefined)
       })
+    })
+    this.closed = new Promise((resolve) => {
+      this.child.once('close', (code) => resolve(code ?? undefined))
     })
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#output += text

@@ -117,7 +117,7 @@ export function connectTo(
   return connectBackend({
     node: { nodeId, host, port },
     ...target,
-    connectTimeoutMs: 5000,
+    connectTimeoutMs: 60_000,
     allowsCleartextPassword: false,
   })
 }

@@ -36,7 +36,7 @@ export type Answer = {
 
 export type Parameter = string | null
 
-const CONNECT_DEADLINE_MS = 30_000
+const CONNECT_DEADLINE_MS = 60_000
 
 /**
  * A client that hides nothing: it keeps every field of the answers as the server sent them. Written for tests
@@ -122,9 +122,16 @@ export class RawClient {
   }
 
   #drained(): Promise<void> {
+    const socket = this.#socket
     return new Promise((resolve) => {
-      this.#socket.once('drain', resolve)
-      this.#socket.once('close', resolve)
+      const go = () => {
+        socket.off('drain', go)
+        socket.off('close', go)
+        resolve()
+      }
+      // 'close' comes once only
+      if (socket.destroyed) resolve()
+      else socket.once('drain', go).once('close', go)
     })
   }
 

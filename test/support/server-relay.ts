@@ -5,6 +5,9 @@ import type { Teardown } from './stock-postgres.ts'
 const LOOPBACK = '127.0.0.1'
 const STARTUP_PROTOCOL = 196_608
 
+/** Of it is made what recovery asks a server first: for the transactions that it may have to finish. */
+export const RECOVERY_QUERY = 'SELECT gid, owner FROM pg_catalog.pg_prepared_xacts'
+
 /** A request of a proxy on its way to a server. */
 export type Passing = {
   /** The place of the server in its cluster. */

@@ -132,10 +132,10 @@ export class NarrowRun {
     }
   }
 
-  /** What the proxy refuses must not run on the stock side: both go on from the same rows. */
+  /** What the proxy refuses, or what takes too long, must not run on the stock side: both go on from the same rows. */
   async #lockstep(sent: Sent): Promise<void> {
     const proxy = await send(this.#pair.proxy, sent, 'simple')
-    if (isRefusal(proxy)) {
+    if (isRefusal(proxy) || isTimeout(proxy)) {
       this.#refuse(proxy)
       if (proxy.status !== 'I') await this.#pair.abandonTransaction()
       return
