@@ -86,6 +86,10 @@ export class Pool implements LendingPool, SlotHolder {
     return this.#waiters.length > 0
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   get options(): PoolOptions {
     return this.#options
   }
@@ -170,7 +174,8 @@ export class Pool implements LendingPool, SlotHolder {
     this.#waiters.push(waiter)
     this.#usedAtMs = nowMs
     this.#serve()
-    this.#say()
+    // tick() looks at all who wait; only this one is new
+    this.#say(this.#said.isUrgent || waiter.isHolder)
     if (this.#waiters.length > 0) this.onStarving?.()
     return waiter
   }
@@ -270,7 +275,7 @@ export class Pool implements LendingPool, SlotHolder {
 
   // -- connecting -----------------------------------------------------------------------------------------------
 
-  #need(): SlotNeed {
+  #need(isUrgent = this.#waiters.firstHolder() !== undefined): SlotNeed {
     if (this.#isClosed || this.#failures.error !== undefined) return NO_NEED
     if (this.#isPaused) return this.#needOfHolder()
     const { maxParallelConnects, minConnections } = this.#options
@@ -280,11 +285,7 @@ export class Pool implements LendingPool, SlotHolder {
     const missing = isInUse ? minConnections - this.#size : 0
     const wanted = Math.min(Math.max(demand, missing), maxParallelConnects - this.#connecting)
     if (wanted <= 0) return NO_NEED
-    return {
-      wanted,
-      isLate: this.#isLate,
-      isUrgent: this.#waiters.firstHolder() !== undefined,
-    }
+    return { wanted, isLate: this.#isLate, isUrgent }
   }
 
   /** A pause waits for transactions, so they must not wait for its end. */
@@ -302,8 +303,8 @@ export class Pool implements LendingPool, SlotHolder {
   }
 
   /** Tells the slots what is needed, when that has changed. */
-  #say(): void {
-    const need = this.#need()
+  #say(urgency?: boolean): void {
+    const need = this.#need(urgency)
     const { wanted, isLate, isUrgent } = this.#said
     if (need.wanted === wanted && need.isLate === isLate && need.isUrgent === isUrgent) return
     this.#said = need

@@ -93,7 +93,7 @@ export class Pools {
     this.#ticker.unref()
   }
 
-  /** Don't keep the pool: ask again for each connection; but release to the pool that gave it. */
+  /** Don't keep the pool once it is closed; but release to the pool that gave it. */
   get(node: BackendAddress, database: string, user: string): Pool {
     const text = poolName(node, database, user)
     const known = this.#pools.get(text)

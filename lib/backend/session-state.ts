@@ -29,13 +29,6 @@ function withSetting(settings: Settings, name: string, value: string | undefined
 /** Who may set the others depends on these: they are given up first and taken last. */
 const IDENTITIES: ReadonlySet<string> = new Set(['session_authorization', 'role'])
 
-/** They rule how a transaction begins: to set them inside it is too late. */
-const DEFAULT_CHARACTERISTICS: readonly string[] = [
-  'default_transaction_isolation',
-  'default_transaction_read_only',
-  'default_transaction_deferrable',
-]
-
 export type SettingsSnapshot = { readonly session: Settings; readonly effective: Settings }
 
 type Level = SettingsSnapshot & { readonly name: string }
@@ -171,20 +164,6 @@ export class ConnectionSettings {
       else sets.push(`SET ${scope}${quoteName(name)} TO ${value}`)
     }
     return [...resets, ...sets].join('; ')
-  }
-
-  /** What must be said before BEGIN, and counts as said; '' mostly. */
-  beginText(wanted: Settings): string {
-    if (this.#session === wanted) return ''
-    const texts: string[] = []
-    for (const name of DEFAULT_CHARACTERISTICS) {
-      const value = wanted.get(name)
-      if (value === this.#session.get(name)) continue
-      texts.push(`SET ${name} TO ${value ?? 'DEFAULT'}`)
-      this.#session = withSetting(this.#session, name, value)
-      this.#local = this.#session
-    }
-    return texts.join('; ')
   }
 
   /** The statements of syncText() have succeeded. */

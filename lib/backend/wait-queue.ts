@@ -31,6 +31,11 @@ export class Waiter {
     wish.borrower?.startsWaiting()
   }
 
+  /** Holds connections itself, and is promised none yet. */
+  get isHolder(): boolean {
+    return !this.isPromised && this.wish.borrower !== undefined && this.wish.borrower.holds > 0
+  }
+
   serve(connection: BackendConnection): void {
     this.#settled()
     this.#awaiter.served(connection)
@@ -80,9 +85,9 @@ export class WaitQueue {
     return this.#waiters.remove(waiter)
   }
 
-  /** The first who holds connections himself and is promised none yet. */
+  /** The first of them who is one. */
   firstHolder(): Waiter | undefined {
-    return this.#waiters.find(holdsOthers)
+    return this.#waiters.find((waiter) => waiter.isHolder)
   }
 
   expire(nowMs: number, makeError: () => RouterError): void {
@@ -98,10 +103,6 @@ export class WaitQueue {
       waiter.refuse(error)
     }
   }
-}
-
-function holdsOthers({ wish, isPromised }: Waiter): boolean {
-  return !isPromised && wish.borrower !== undefined && wish.borrower.holds > 0
 }
 
 /** A wait as a promise. `enter` puts the awaiter in the queue, `withdraw` takes it out again: false, it isn't there any more. */

@@ -64,6 +64,10 @@ export class RelaySink implements ResponseSink {
   isShared = false
   /** RowDescription answers a Describe message rather than a Query. */
   isExtended = false
+  /** BEGIN goes along: without it nothing of the request has taken effect. */
+  isLed = false
+  /** So many messages of the answer are still to come that answer what leads. */
+  #lead = 0
 
   /** The first error of the answer, mended. */
   error: RouterError | undefined
@@ -95,6 +99,8 @@ export class RelaySink implements ResponseSink {
     this.script.reset()
     this.writesErrors = false
     this.isExtended = false
+    this.isLed = false
+    this.#lead = 0
     this.isShared = false
     this.isPlain = false
     this.hasPassedReady = false
@@ -115,14 +121,27 @@ export class RelaySink implements ResponseSink {
     return this.#tag.toString('latin1', 0, this.#tagLength)
   }
 
+  /** What goes before the client's own request is answered by so many messages, none of them rows. */
+  expectLead(messages: number): void {
+    this.isLed = true
+    this.#lead = messages
+  }
+
+  /** What leads has not been answered. */
+  get isLeadDue(): boolean {
+    return this.#lead > 0
+  }
+
   get runs() {
     return this.isPlain ? ANSWER_RUNS : ROW_RUNS
   }
 
   rows(chunk: Buffer, start: number, end: number): boolean {
     if (this.error !== undefined) return false
-    if (this.firstOfRun === 0) this.firstOfRun = chunk[start] ?? 0
-    return this.#pass(chunk, start, end)
+    const from = this.#lead === 0 ? start : this.#dropLead(chunk, start, end)
+    if (from === end) return false
+    if (this.firstOfRun === 0) this.firstOfRun = chunk[from] ?? 0
+    return this.#pass(chunk, from, end)
   }
 
   mends(chunk: Buffer, start: number, end: number): boolean {
@@ -137,9 +156,10 @@ export class RelaySink implements ResponseSink {
     if (this.error === undefined) {
       this.hasPassedReady = this.#owner.passesReady(status)
       const runEnd = this.hasPassedReady ? end : readyAt
-      if (runEnd > start) {
+      const from = this.#lead === 0 ? start : this.#dropLead(chunk, start, runEnd)
+      if (runEnd > from) {
         this.hasAnswered = true
-        isKept = this.#writeNow(chunk, start, runEnd) === 'kept'
+        isKept = this.#writeNow(chunk, from, runEnd) === 'kept'
       }
     }
     this.#owner.relayDone(this)
@@ -147,10 +167,18 @@ export class RelaySink implements ResponseSink {
   }
 
   message(type: number, chunk: Buffer, start: number, end: number): void {
-    if (COMPLETIONS.has(type)) this.#completion(type, chunk, start, end)
+    if (this.#lead > 0 && COMPLETIONS.has(type)) this.#lead--
+    else if (COMPLETIONS.has(type)) this.#completion(type, chunk, start, end)
     else if (type === Backend.rowDescription) this.#rowDescription(chunk, start, end)
     else if (type === Backend.errorResponse) this.#errorResponse(chunk, start, end)
     else this.#rareMessage(type, chunk, start, end)
+  }
+
+  /** Of a run of whole messages; returns where the client's own begin. */
+  #dropLead(chunk: Buffer, start: number, end: number): number {
+    let at = start
+    for (; this.#lead > 0 && at < end; this.#lead--) at += 1 + chunk.readInt32BE(at + 1)
+    return at
   }
 
   #rareMessage(type: number, chunk: Buffer, start: number, end: number): void {

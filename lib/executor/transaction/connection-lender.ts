@@ -8,7 +8,7 @@ import type { TrafficCounters } from '../../backend/traffic-counters.ts'
 import type { ConnectionAwaiter } from '../../backend/wait-queue.ts'
 import { asRouterError, RouterError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
-import type { CatalogSource, ClusterNode } from '../../catalog/catalog.ts'
+import type { Catalog, CatalogSource, ClusterNode } from '../../catalog/catalog.ts'
 import { query } from '../node-client.ts'
 
 export type LenderOptions = {
@@ -31,6 +31,10 @@ export class ConnectionLender {
   readonly #borrower = new Borrower()
   readonly #kept: BackendConnection[] = []
   #waitingSinceMs = 0
+  /** Asked for last. */
+  #lastPool: Pool | undefined
+  #lastNodeId = 0
+  #lastCatalog: Catalog | undefined
 
   constructor(options: LenderOptions) {
     this.#options = options
@@ -179,7 +183,19 @@ export class ConnectionLender {
   }
 
   #pool(nodeId: number): Pool {
-    const node = this.#options.catalog.current().nodes.find((one) => one.nodeId === nodeId)
+    const catalog = this.#options.catalog.current()
+    const last = this.#lastPool
+    const isSame = nodeId === this.#lastNodeId && catalog === this.#lastCatalog
+    if (isSame && last !== undefined && !last.isClosed) return last
+    const pool = this.#find(catalog, nodeId)
+    this.#lastCatalog = catalog
+    this.#lastNodeId = nodeId
+    this.#lastPool = pool
+    return pool
+  }
+
+  #find(catalog: Catalog, nodeId: number): Pool {
+    const node = catalog.nodes.find((one) => one.nodeId === nodeId)
     if (node === undefined) {
       throw new RouterError(
         SqlState.connectionDoesNotExist,

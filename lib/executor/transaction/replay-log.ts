@@ -17,7 +17,14 @@ export class ReplayLog {
 
   /** All of it as one simple query. A client's own text may end in a comment. */
   get text(): string {
+    const [first] = this.#entries
+    if (first !== undefined && this.isOneCommand) return first.text
     return this.#entries.map((entry) => entry.text).join('\n; ')
+  }
+
+  /** There is nothing after BEGIN. */
+  get isOneCommand(): boolean {
+    return this.#entries.length === 1
   }
 
   /** Begins another block like this one: AND CHAIN keeps all but an imported snapshot. */

@@ -1,6 +1,6 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
 import type { SessionSettings, Settings } from '../../backend/session-state.ts'
-import type { RouterError } from '../../base/errors.ts'
+import { asRouterError, type RouterError } from '../../base/errors.ts'
 import { writeQuery } from '../../wire/frontend-messages.ts'
 import { query } from '../node-client.ts'
 import { SwallowSink } from './swallow-sink.ts'
@@ -13,11 +13,19 @@ export function localSettings(connection: BackendConnection, settings: SessionSe
   return text
 }
 
-/** What rules how a transaction begins, pipelined before its BEGIN. */
-export function prepareBegin(connection: BackendConnection, session: Settings): void {
-  const text = connection.settings.beginText(session)
-  // else the block would begin in another way than it should
-  if (text !== '') void query(connection, text).catch(() => connection.close())
+/** What the session holds, pipelined before BEGIN: the connection keeps it. Closed if the server refuses, with all that was sent after it. */
+export function settleBeforeBegin(
+  connection: BackendConnection,
+  session: Settings,
+  onError: (error: RouterError) => void,
+): void {
+  const text = connection.settings.syncText(session, false)
+  if (text === '') return
+  connection.settings.synced(session, false)
+  query(connection, text).catch((error: unknown) => {
+    onError(asRouterError(error))
+    connection.close()
+  })
 }
 
 /** Pipelined before the statement; an error fails the block on that node, so the statement can't run. */

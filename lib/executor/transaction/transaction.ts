@@ -1,7 +1,7 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { NO_SETTINGS, type Settings } from '../../backend/session-state.ts'
 import type { ConnectionAwaiter } from '../../backend/wait-queue.ts'
-import type { RouterError } from '../../base/errors.ts'
+import { BackendLost, type RouterError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { SqlState } from '../../base/sqlstate.ts'
 import type { PinReason } from '../../planner/plan.ts'
@@ -17,7 +17,7 @@ import { quoteIdentifier, ReplayLog } from './replay-log.ts'
 import { SequenceOwnership } from './sequence-ownership.ts'
 import { SessionCursors } from './session-cursors.ts'
 import { type Pin, SessionPins } from './session-pins.ts'
-import { localSettings, prepareBegin, slipIn } from './slip-in.ts'
+import { localSettings, settleBeforeBegin, slipIn } from './slip-in.ts'
 import {
   failedTransaction,
   noTransactions,
@@ -74,6 +74,8 @@ export class SessionTransaction {
   /** The error of something we slipped in before a statement; the statement itself then failed with 25P02. */
   #slippedError: RouterError | undefined = undefined
   #replay = new ReplayLog('BEGIN')
+  /** It has joined the block, which it has not been told yet: see takeLead(). */
+  #lead: BackendConnection | undefined
   /** Settings when the block began: later ones don't change how it does. */
   #defaults: Settings = NO_SETTINGS
   readonly #onSlipped = (error: RouterError): void => {
@@ -151,16 +153,22 @@ export class SessionTransaction {
 
   // -- connections ----------------------------------------------------------------------------------------------
 
-  /** The session's connection to the node, ready to be written to; undefined when that needs waiting. */
-  connectionNow(nodeId: number, access: Access): BackendConnection | undefined {
+  /**
+   * The session's connection to the node, ready to be written to; undefined when that needs waiting. `leads`: the caller writes
+   * what takeLead() says before his statement, in this turn.
+   */
+  connectionNow(nodeId: number, access: Access, leads = false): BackendConnection | undefined {
     if (access === 'write') this.#writtenNodeId = nodeId
     if (this.#consistency.isDue(access)) return undefined
     const held = this.#held(nodeId, access)
-    if (held !== undefined) return held
+    if (held !== undefined) {
+      if (!leads) this.#sendLead()
+      return held
+    }
     const pinned = this.#pinned.living(nodeId)
     const fresh = pinned ?? this.#lender.acquireNow(nodeId)
     if (fresh === undefined) return undefined
-    if (this.#block !== 'none') return this.#join(nodeId, fresh, access)
+    if (this.#block !== 'none') return this.#join(nodeId, fresh, access, leads)
     if (this.#lender.isInStep(fresh)) return this.#borrow(nodeId, fresh)
     if (pinned === undefined) this.#lender.giveBack(fresh)
     return undefined
@@ -185,15 +193,15 @@ export class SessionTransaction {
   }
 
   /**
-   * As connection(), without a promise, after connectionNow() has had none. Returns how to withdraw (false: it is too late,
-   * `awaiter` will be told); undefined: ask connection().
+   * As connection(), without a promise, after connectionNow() has had none; who is served asks that again. Returns how to
+   * withdraw (false: it is too late, `awaiter` will be told); undefined: ask connection().
    */
   enqueue(nodeId: number, access: Access, awaiter: ConnectionAwaiter): (() => boolean) | undefined {
     if (this.#pinned.living(nodeId) !== undefined || this.#consistency.isDue(access))
       return undefined
     return this.#lender.enqueue(nodeId, {
       served: (fresh) => {
-        if (this.#block !== 'none') awaiter.served(this.#join(nodeId, fresh, access))
+        if (this.#block !== 'none') awaiter.served(this.#join(nodeId, fresh, access, true))
         else this.#lender.whenInStep(this.#borrow(nodeId, fresh), awaiter)
       },
       refused: (error) => awaiter.refused(error),
@@ -216,8 +224,16 @@ export class SessionTransaction {
     this.#lender.giveBack(connection)
   }
 
+  /** How the block begins, if that is to go along with the first statement on this connection; '' mostly. */
+  takeLead(connection: BackendConnection): string {
+    if (this.#lead !== connection) return ''
+    this.#lead = undefined
+    return this.#replay.text
+  }
+
   /** After each statement: gives autocommit connections back; inside a block a failure makes the block failed. */
   endStatement(failed: boolean): void {
+    this.#sendLead()
     const nodeId = this.#writtenNodeId
     if (nodeId !== undefined) {
       this.#writtenNodeId = undefined
@@ -233,9 +249,9 @@ export class SessionTransaction {
 
   /** What to tell the client instead of `error`: a block that failed unseen on a node shows up as 25P02 later. */
   trueError(error: RouterError): RouterError {
-    return error.sqlState === SqlState.inFailedSqlTransaction && !this.#hasFailed
-      ? (this.#slippedError ?? error)
-      : error
+    const isOwnFault =
+      error instanceof BackendLost || error.sqlState === SqlState.inFailedSqlTransaction
+    return isOwnFault && !this.#hasFailed ? (this.#slippedError ?? error) : error
   }
 
   // -- blocks ---------------------------------------------------------------------------------------------------
@@ -327,7 +343,7 @@ export class SessionTransaction {
 
   /** `error`: of the COMMIT. Returns what to tell the client of it. */
   ended(isCommitted: boolean, error: RouterError | undefined): RouterError | undefined {
-    const [writer] = this.#participants.writers
+    const [writer] = error === undefined ? [] : this.#participants.writers
     this.#followers.end(isCommitted && error === undefined)
     this.#close()
     return error === undefined || writer === undefined ? error : commitFailure(writer, error)
@@ -494,13 +510,27 @@ export class SessionTransaction {
     return connection
   }
 
-  #join(nodeId: number, connection: BackendConnection, access: Access): BackendConnection {
+  #join(
+    nodeId: number,
+    connection: BackendConnection,
+    access: Access,
+    leads = false,
+  ): BackendConnection {
     this.#participants.join(nodeId, connection, access === 'write')
-    prepareBegin(connection, this.#defaults)
+    settleBeforeBegin(connection, this.#defaults, this.#onSlipped)
     const settings = localSettings(connection, this.#options.settings)
+    if (leads && settings === '' && this.#replay.isOneCommand) {
+      this.#lead = connection
+      return connection
+    }
     const text = this.#replay.text + (settings === '' ? '' : `\n; ${settings}`)
     slipIn(connection, text, this.#onSlipped)
     return connection
+  }
+
+  #sendLead(): void {
+    const connection = this.#lead
+    if (connection !== undefined) slipIn(connection, this.takeLead(connection), this.#onSlipped)
   }
 
   #releaseBorrowed(): void {

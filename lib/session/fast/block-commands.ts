@@ -10,6 +10,7 @@ import type { MessageProcessor } from '../message-processor.ts'
 import type { SessionParts } from '../session-parts.ts'
 
 const LETTER_B = 0x62
+const SEMICOLON = 0x3b
 
 /** The statement's text, and what its protocol answers before CommandComplete. */
 export type CommandMessage = {
@@ -59,7 +60,7 @@ export class BlockCommands {
     const isBegin = ((chunk[start] ?? 0) | 0x20) === LETTER_B
     if (!isBegin || transaction.isInBlock) return 'passed'
     try {
-      transaction.begin(chunk.toString('utf8', start, end).replace(/;\s*$/, ''))
+      transaction.begin(beginText(chunk, start, end))
     } catch {
       // said again, properly, on the ordinary way
       return 'passed'
@@ -146,4 +147,11 @@ export class BlockCommands {
     }
     this.#onEnd()
   }
+}
+
+/** `chunk` begins there with BEGIN. */
+function beginText(chunk: Buffer, start: number, end: number): string {
+  const length = chunk[end - 1] === SEMICOLON ? end - start - 1 : end - start
+  if (length === 'BEGIN'.length) return 'BEGIN'
+  return chunk.toString('utf8', start, end).replace(/;\s*$/, '')
 }

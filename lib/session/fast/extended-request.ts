@@ -81,7 +81,7 @@ export class ExtendedRequest {
     const isMissing = error.sqlState === SqlState.invalidSqlStatementName && this.#preparing === 0
     const isUnprepared = this.#preparing > 0 && sink.script.consumed < this.#preparing
     if (isStale || isMissing || isUnprepared) connection?.prepared.forget(this.#key)
-    if (sink.hasAnswered || sink.status !== TransactionStatus.idle) return false
+    if (sink.isLed || sink.hasAnswered || sink.status !== TransactionStatus.idle) return false
     if (isStale) return this.#describes || this.#statement?.isDescribed !== true
     return isMissing
   }

@@ -19,6 +19,7 @@ import type { PlannedStatement } from '../statement-planner.ts'
 import { NO_PARAMETERS } from '../statement-runner.ts'
 import { BindGroup } from './bind-group.ts'
 import { BlockCommands, type CommandMessage } from './block-commands.ts'
+import { expectQueryLead, queryLead, writeExtendedLead } from './block-lead.ts'
 import { ExtendedRequest } from './extended-request.ts'
 import { FanOut } from './fan-out.ts'
 import { ParkedMessage, type ParkedMessageOwner } from './parked-message.ts'
@@ -158,9 +159,17 @@ export class FastPath implements ParkedMessageOwner {
     const { sink } = this.#parts.relay
     sink.isExtended = true
     sink.isPlain = true
+    this.#lead()
     this.#writeParse(chunk)
     this.#parts.relay.finish(this.#onDone)
     return true
+  }
+
+  #lead(): void {
+    const { transaction, relay } = this.#parts
+    if (relay.connection === undefined) return
+    const begin = transaction.takeLead(relay.connection)
+    if (begin !== '') writeExtendedLead(relay.connection, relay.sink, begin)
   }
 
   #writeParse(chunk: Buffer): void {
@@ -216,6 +225,7 @@ export class FastPath implements ParkedMessageOwner {
       return this.#parks(chunk, start, group.end)
     }
     this.#parts.counters.binds++
+    this.#lead()
     this.#request.write(chunk, statement, planned, group)
     this.#request.keep(chunk, start, group.end)
     this.#retried = this.#request
@@ -260,7 +270,14 @@ export class FastPath implements ParkedMessageOwner {
     if (connection === undefined) return true
     const { out } = connection
     const mark = out.begin(Frontend.query)
-    this.#writeText(out, chunk, start + 5, textEnd, sink.positions)
+    const begin = this.#parts.transaction.takeLead(connection)
+    if (begin === '') this.#writeText(out, chunk, start + 5, textEnd, sink.positions)
+    else {
+      const lead = queryLead(begin)
+      out.bytes(lead, 0, lead.length)
+      this.#writeText(out, chunk, start + 5, textEnd, sink.positions)
+      expectQueryLead(sink, lead)
+    }
     out.byte(0)
     out.end(mark)
     sink.isPlain = true
@@ -365,7 +382,7 @@ export class FastPath implements ParkedMessageOwner {
 
   #own() {
     try {
-      const connection = this.#parts.transaction.connectionNow(aim.nodeId, aim.access)
+      const connection = this.#parts.transaction.connectionNow(aim.nodeId, aim.access, true)
       this.#isBusy = connection === undefined
       return connection?.state === 'ready' ? connection : undefined
     } catch {
@@ -399,12 +416,21 @@ export class FastPath implements ParkedMessageOwner {
       if (parsed !== undefined && this.#describes) parsed.isDescribed = true
       this.#keepPortal(request?.statement ?? parsed)
       clock.done(this.#isRouted ? 'router' : 'local', 1, atMs)
-    }
-    // unless ParseComplete came, there is no such statement
-    else if (parsed !== undefined && relay.sink.firstOfRun !== Backend.parseComplete)
-      this.#parts.prepared.delete('')
+    } else this.#failed(parsed)
     if (error === undefined && relay.sink.hasPassedReady) this.#ended()
     else this.#answer(error)
+  }
+
+  #failed(parsed: PreparedStatement | undefined): void {
+    const { sink } = this.#parts.relay
+    // unless ParseComplete came, there is no such statement
+    if (parsed !== undefined && sink.firstOfRun !== Backend.parseComplete) {
+      this.#parts.prepared.delete('')
+    }
+    if (!sink.isExtended || !sink.isLeadDue) return
+    // whether the connection has BEGIN prepared is not known
+    const connection = sink.connection as BackendConnection | undefined
+    connection?.close()
   }
 
   #ended(): void {
