@@ -28,8 +28,8 @@ export async function runCase(
     await servers.setDurable(isDurable(scenario))
   }
   const warmUpSeconds = Math.ceil(settings.seconds * WARM_UP_PART)
-  const isIngest = scenario.workload.kind === 'ingest'
-  if (!(isIdle || isIngest)) {
+  const takesItsTime = scenario.workload.kind === 'ingest' || scenario.workload.kind === 'fill'
+  if (!(isIdle || takesItsTime)) {
     for (const target of targets) {
       await takeTurn(benchCase, target, 0, { ...settings, seconds: warmUpSeconds })
     }

@@ -19,6 +19,10 @@ export type Metric =
   | 'rssMiB'
   /** Of the same by psql, straight into one shard. */
   | 'shardThroughput'
+  /** Of the same by statements straight on the workers' shards. */
+  | 'byHandThroughput'
+  /** Of the same by the coordinator. */
+  | 'pulledThroughput'
   | 'clientKiB'
 
 export type Figures = Readonly<Partial<Record<Metric, number>>>

@@ -6,6 +6,7 @@ import { keepChild } from './child-processes.ts'
 import { CpuMeter, type Target } from './cpu-meter.ts'
 import type { Drained } from './drain.ts'
 import type { Figures } from './figures.ts'
+import { measureFill } from './fill.ts'
 import { measureIngest } from './ingest.ts'
 import { type PgbenchResult, type Protocol, runPgbench } from './pgbench.ts'
 import { hasProcessFigures, treeRssMiB } from './process-cpu.ts'
@@ -55,6 +56,8 @@ export function measure(
       return measureStream(workload.sql, target, settings)
     case 'ingest':
       return measureIngest(workload.rows, target, settings.directory)
+    case 'fill':
+      return measureFill(workload, target)
     case 'idle':
       return measureIdle(benchCase.clients, target)
   }

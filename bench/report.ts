@@ -33,6 +33,8 @@ const COLUMNS: readonly Column[] = [
   numberColumn('quiet p99 ms', 'quietP99Ms', 2),
   numberColumn('others %', 'foreignCpuPercent', 0),
   numberColumn('into one shard', 'shardThroughput', 0),
+  numberColumn('by hand', 'byHandThroughput', 0),
+  numberColumn('by the coordinator', 'pulledThroughput', 0),
   numberColumn('MiB', 'rssMiB', 1),
   numberColumn('KiB a client', 'clientKiB', 1),
 ]

@@ -26,6 +26,7 @@ export type Workload =
   | MixedWorkload
   | StreamWorkload
   | IngestWorkload
+  | FillWorkload
   | IdleWorkload
 
 export type StatementsWorkload = {
@@ -52,6 +53,20 @@ export type StreamWorkload = { readonly kind: 'stream'; readonly sql: string }
 
 /** One COPY FROM STDIN of so many narrow rows; a turn takes as long as it takes. */
 export type IngestWorkload = { readonly kind: 'ingest'; readonly rows: number }
+
+/** One INSERT … SELECT; a turn takes as long as it takes. */
+export type FillWorkload = {
+  readonly kind: 'fill'
+  /** That it reads. */
+  readonly rows: number
+  /** The table and its columns. */
+  readonly into: string
+  readonly byKey: string
+  /** Its rows belong to other shards than those that they are made of. */
+  readonly movesRows: boolean
+  /** `schema`: what stands before the tables' names. */
+  readonly sql: (schema: string) => string
+}
 
 /** Clients that log in and do nothing. */
 export type IdleWorkload = { readonly kind: 'idle' }
@@ -286,6 +301,44 @@ export const SCENARIOS: readonly Scenario[] = [
     clients: [1],
     isFixed: true,
   },
+  {
+    name: 'insert-select',
+    title:
+      'INSERT … SELECT: 2,000,000 rows to 100,000 groups; pgloom in 32 shards of 2 workers, the others in one server',
+    setting: 'cluster',
+    workload: {
+      kind: 'fill',
+      rows: 2_000_000,
+      into: 'bench_visitors (user_id int, visits bigint, spent numeric, PRIMARY KEY (user_id))',
+      byKey: 'user_id',
+      movesRows: false,
+      sql: (schema) =>
+        `INSERT INTO ${schema}bench_visitors SELECT user_id, count(*), sum(spent) FROM ${schema}bench_visits GROUP BY user_id`,
+    },
+    protocols: ['simple'],
+    clients: [1],
+    isFixed: true,
+    isAnalysis: true,
+  },
+  {
+    name: 'insert-select-moved',
+    title:
+      'INSERT … SELECT: 2,000,000 rows to the shards of another key; pgloom in 32 shards of 2 workers, the others in one server',
+    setting: 'cluster',
+    workload: {
+      kind: 'fill',
+      rows: 2_000_000,
+      into: 'bench_pages (page int, user_id int, spent numeric, at timestamptz)',
+      byKey: 'page',
+      movesRows: true,
+      sql: (schema) =>
+        `INSERT INTO ${schema}bench_pages SELECT page, user_id, spent, at FROM ${schema}bench_visits`,
+    },
+    protocols: ['simple'],
+    clients: [1],
+    isFixed: true,
+    isAnalysis: true,
+  },
 ]
 
 export function isDurable({ workload }: Scenario): boolean {
@@ -300,6 +353,7 @@ export function unitOf({ workload }: Scenario): string {
     case 'stream':
       return 'MB/s'
     case 'ingest':
+    case 'fill':
       return 'krows/s'
     case 'idle':
       return 'clients'

@@ -1,7 +1,7 @@
 import type { Column } from './catalog.ts'
 import { hashOfBinary } from './key-binary.ts'
 import { hashOfText } from './key-text.ts'
-import { hashBpchar, hashBytes, hashSafeInteger, hashUint32 } from './pg-hash.ts'
+import { hashBpchar, hashBytes, hashInt8, hashSafeInteger, hashUint32 } from './pg-hash.ts'
 import { TypeOid } from './type-oid.ts'
 
 /** The hash of the key in bytes [start, end), undefined where Postgres must read it. Allocates little or nothing. */
@@ -40,8 +40,25 @@ export function textKeyHasher(column: Column, isServerEncoding: boolean): KeyHas
   }
 }
 
+/** Those of the common types make no Buffer of the key. */
 export function binaryKeyHasher({ typeOid, typeModifier }: Column): KeyHasher {
-  return (bytes, start, end) => hashOfBinary(typeOid, typeModifier, bytes.subarray(start, end))
+  switch (typeOid) {
+    case TypeOid.int4:
+      return (bytes, start, end) =>
+        end - start === 4 ? hashUint32(bytes.readInt32BE(start)) : undefined
+    case TypeOid.int8:
+      return (bytes, start, end) =>
+        end - start === 8
+          ? hashInt8(bytes.readInt32BE(start), bytes.readInt32BE(start + 4))
+          : undefined
+    case TypeOid.uuid:
+      return (bytes, start, end) => (end - start === 16 ? hashBytes(bytes, start, end) : undefined)
+    case TypeOid.text:
+    case TypeOid.varchar:
+      return stringHasher(true, typeModifier < 4 ? Infinity : typeModifier - 4)
+    default:
+      return (bytes, start, end) => hashOfBinary(typeOid, typeModifier, bytes.subarray(start, end))
+  }
 }
 
 function integerHasher(typeOid: number, typeModifier: number): KeyHasher {

@@ -17,14 +17,28 @@ import { type Asking, type CopyWorld, NodeCopy } from './node-copy.ts'
 import { RowBatch } from './row-batch.ts'
 import { BROKEN_SHARD, type RowSink, UNKNOWN_SHARD } from './row-splitter.ts'
 
-/** All that waits to be sent, of one COPY. */
-const MAX_WAITING_BYTES = 16 * 1024 * 1024
-/** Of that, rows that wait for more rows of their shard. */
-const MAX_GATHERED_BYTES = 8 * 1024 * 1024
-const MAX_BATCH_BYTES = 256 * 1024
+const MIB = 1024 * 1024
+/**
+ * Of rows that wait for more rows of their shard, and with them all that waits to be sent. A client's COPY has the larger share
+ * unless others run when it begins.
+ */
+const SHARES = [
+  { gatheredBytes: 24 * MIB, waitingBytes: 32 * MIB },
+  { gatheredBytes: 8 * MIB, waitingBytes: 16 * MIB },
+] as const
+/**
+ * A COPY costs a server about as much as 5,000 narrow rows, whatever is in it (from version 17 on: it makes and drops a thousand
+ * slots that refer to one descriptor). So later batches are larger than the first, which give the nodes something to do.
+ */
+const FIRST_BATCH_BYTES = 128 * 1024
+const BATCH_GROWTH = 2
 const MIN_BATCH_BYTES = 16 * 1024
+const MAX_BATCH_BYTES = 1.5 * MIB
 const MAX_BLOCK_BYTES = 64 * 1024
 const MIN_BLOCK_BYTES = 4096
+
+/** COPYs of this process, and statements like them. */
+let running = 0
 
 /** Where the rows come from. */
 export type RowOrigin = {
@@ -62,7 +76,9 @@ export class CopyTargets implements RowSink {
   readonly #pool: BlockPool
   readonly #shards: readonly CopyTarget[]
   readonly #nodes = new Map<number, NodeCopy>()
+  readonly #share: (typeof SHARES)[number]
   readonly #batchBytes: number
+  #isOver = false
   #scratchTarget: CopyTarget | undefined
   #scratch: ScratchTable | undefined
   #scratchRows = 0
@@ -73,9 +89,12 @@ export class CopyTargets implements RowSink {
     this.#statements = statements
     this.#table = table
     this.#context = context
-    const count = table.shards.length
-    this.#batchBytes = clamp(MAX_GATHERED_BYTES / count, MIN_BATCH_BYTES, MAX_BATCH_BYTES)
-    const blockBytes = clamp(this.#batchBytes / 4, MIN_BLOCK_BYTES, MAX_BLOCK_BYTES)
+    this.#share = running === 0 ? SHARES[0] : SHARES[1]
+    running++
+    // of batches that are filled at different times half is there at a time
+    const batchBytes = (1.5 * this.#share.gatheredBytes) / table.shards.length
+    this.#batchBytes = clamp(batchBytes, MIN_BATCH_BYTES, MAX_BATCH_BYTES)
+    const blockBytes = clamp(this.#batchBytes / 8, MIN_BLOCK_BYTES, MAX_BLOCK_BYTES)
     this.#pool = new BlockPool(blockBytes)
     this.#shards = table.shards.map((shard) => this.#shardTarget(shard))
   }
@@ -109,9 +128,9 @@ export class CopyTargets implements RowSink {
   /** Resolves when there is room for more rows. Throws what has failed. */
   async makeRoom(): Promise<void> {
     if (this.error !== undefined) throw this.error
-    if (this.#pool.usedBytes < MAX_WAITING_BYTES) return
+    if (this.#pool.usedBytes < this.#share.waitingBytes) return
     this.#sendLargest()
-    while (this.error === undefined && this.#pool.usedBytes >= MAX_WAITING_BYTES) {
+    while (this.error === undefined && this.#pool.usedBytes >= this.#share.waitingBytes) {
       await new Promise<void>((resolve) => {
         this.#wakes.push(resolve)
       })
@@ -133,11 +152,13 @@ export class CopyTargets implements RowSink {
     const counts = await Promise.race([failed, Promise.all(nodes.map((node) => node.finish()))])
     if (this.error !== undefined) throw this.error
     await this.#distributeScratch()
+    this.#end()
     return counts.reduce((sum, count) => sum + count, 0)
   }
 
   /** Never throws; all connections are ready for ROLLBACK. */
   async abort(reason: string): Promise<void> {
+    this.#end()
     await Promise.all([...this.#nodes.values()].map((node) => node.abort(reason)))
   }
 
@@ -159,6 +180,11 @@ export class CopyTargets implements RowSink {
 
   #reject: ((error: unknown) => void) | undefined
 
+  #end(): void {
+    if (!this.#isOver) running--
+    this.#isOver = true
+  }
+
   get #all(): readonly CopyTarget[] {
     return this.#scratchTarget === undefined ? this.#shards : [...this.#shards, this.#scratchTarget]
   }
@@ -171,7 +197,7 @@ export class CopyTargets implements RowSink {
 
   #send(target: CopyTarget, batch: RowBatch): void {
     target.batch = undefined
-    target.batchBytes = this.#batchBytes
+    target.batchBytes = Math.min(this.#batchBytes, target.batchBytes * BATCH_GROWTH)
     batch.seal()
     batch.isBroken = this.origin?.isBroken === true && target === this.#shards[BROKEN_SHARD]
     this.#node(target.nodeId).put(target, batch)
@@ -183,7 +209,7 @@ export class CopyTargets implements RowSink {
     gathering.sort((a, b) => (b.batch?.heldBytes ?? 0) - (a.batch?.heldBytes ?? 0))
     let bytes = gathering.reduce((sum, { batch }) => sum + (batch?.heldBytes ?? 0), 0)
     for (const target of gathering) {
-      if (bytes <= MAX_GATHERED_BYTES || target.batch === undefined) return
+      if (bytes <= this.#share.gatheredBytes || target.batch === undefined) return
       bytes -= target.batch.heldBytes
       this.#send(target, target.batch)
     }
@@ -213,7 +239,7 @@ export class CopyTargets implements RowSink {
 
   /** Batches of different first lengths, so that not all shards' are sent at the same time. */
   #shardTarget(shard: Shard): CopyTarget {
-    const part = 0.5 + (shard.index % 8) / 16
+    const part = 0.5 + (shard.index % 16) / 16
     const name = shardName(this.#table, shard)
     return {
       nodeId: shard.nodeId,
@@ -221,7 +247,7 @@ export class CopyTargets implements RowSink {
       text: () => this.#statements.intoShard(name),
       alias: () => undefined,
       batch: undefined,
-      batchBytes: Math.ceil(this.#batchBytes * part),
+      batchBytes: Math.min(this.#batchBytes, Math.ceil(FIRST_BATCH_BYTES * part)),
     }
   }
 
@@ -235,7 +261,7 @@ export class CopyTargets implements RowSink {
       text: () => this.#statements.intoScratch(this.#made),
       alias: () => this.#made.alias,
       batch: undefined,
-      batchBytes: this.#batchBytes,
+      batchBytes: Math.min(this.#batchBytes, FIRST_BATCH_BYTES),
       taken: (count) => {
         this.#scratchRows += count
       },
