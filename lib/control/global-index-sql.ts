@@ -139,8 +139,8 @@ BEGIN
   END IF;
   RETURN NULL;
 END ${BODY}`,
-    `CREATE CONSTRAINT TRIGGER pgloom_check AFTER INSERT ON ${changes} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ${own('check', id)}()`,
-    `ALTER TABLE ${changes} ENABLE ALWAYS TRIGGER pgloom_check`,
+    `CREATE CONSTRAINT TRIGGER check_${id} AFTER INSERT ON ${changes} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ${own('check', id)}()`,
+    `ALTER TABLE ${changes} ENABLE ALWAYS TRIGGER check_${id}`,
     ...captureFunctionsSql(id, index),
   ]
 }
@@ -150,34 +150,26 @@ function captureFunctionsSql(id: number, index: GlobalIndexDescription): string[
   const keys = index.columns.map(({ expression }) => expression)
   const entry = `ROW(${keys.join(', ')})::text`
   const filled = [...keys.map((key) => `${key} IS NOT NULL`), ...predicateOf(index)].join(' AND ')
-  const create = (kind: string, body: string) =>
-    `CREATE FUNCTION ${own(`capture_${kind}`, id)}() RETURNS trigger LANGUAGE plpgsql ${AS_DEFINER} ${FORMATS} AS ${BODY}
-#variable_conflict use_column
-${body} ${BODY}`
-  const gathered = (op: string) => `BEGIN
+  const keysOf = (rows: string) => `SELECT ${entry} COLLATE "C" FROM ${rows} WHERE ${filled}`
+  const put = (op: string, select: string) => `
   INSERT INTO ${changes} (op, entries) SELECT '${op}', array_agg(s.entry) FROM (
-    SELECT ${entry} AS entry, (row_number() OVER () - 1) / ${CHUNK_KEYS} AS chunk FROM pgloom_rows WHERE ${filled}) s
-  GROUP BY s.chunk;
+    SELECT x.entry, (row_number() OVER () - 1) / ${CHUNK_KEYS} AS chunk FROM (${select}) x(entry)) s
+  GROUP BY s.chunk;`
+  const [before, after] = [keysOf('pgloom_before'), keysOf('pgloom_after')]
+  const bodies = {
+    insert: put('i', after),
+    delete: put('d', before),
+    update: put('d', `${before} EXCEPT ALL ${after}`) + put('i', `${after} EXCEPT ALL ${before}`),
+    truncate: `INSERT INTO ${changes} (op) VALUES ('t');`,
+  }
+  return Object.entries(bodies).map(
+    ([kind, body]) => `CREATE FUNCTION ${own(`capture_${kind}`, id)}() RETURNS trigger
+LANGUAGE plpgsql ${AS_DEFINER} ${FORMATS} AS ${BODY}
+#variable_conflict use_column
+BEGIN ${body}
   RETURN NULL;
-END`
-  return [
-    create('insert', gathered('i')),
-    create('delete', gathered('d')),
-    create('truncate', `BEGIN INSERT INTO ${changes} (op) VALUES ('t'); RETURN NULL; END`),
-    create(
-      'update',
-      `DECLARE
-  pgloom_before text := (SELECT ${entry} FROM (SELECT OLD.*) pgloom_row WHERE ${filled});
-  pgloom_after text := (SELECT ${entry} FROM (SELECT NEW.*) pgloom_row WHERE ${filled});
-BEGIN
-  IF pgloom_before IS DISTINCT FROM pgloom_after THEN
-    INSERT INTO ${changes} (op, entries) SELECT v.op, ARRAY[v.entry]
-    FROM (VALUES ('d'::"char", pgloom_before), ('i'::"char", pgloom_after)) v(op, entry) WHERE v.entry IS NOT NULL;
-  END IF;
-  RETURN NULL;
-END`,
-    ),
-  ]
+END ${BODY}`,
+  )
 }
 
 function predicateOf({ predicate }: GlobalIndexDescription): string[] {
@@ -191,15 +183,13 @@ export function captureSql(id: number, schema: string, table: string): string[] 
     `CREATE TRIGGER pgloom_unique_${id}_${kind} AFTER ${event} EXECUTE FUNCTION ${own(`capture_${kind}`, id)}()`,
     `ALTER TABLE ${name} ENABLE ALWAYS TRIGGER pgloom_unique_${id}_${kind}`,
   ]
-  const rows = (which: string) => `REFERENCING ${which} TABLE AS pgloom_rows FOR EACH STATEMENT`
+  const each = 'FOR EACH STATEMENT'
+  const [before, after] = ['OLD TABLE AS pgloom_before', 'NEW TABLE AS pgloom_after']
   return [
-    ...trigger('insert', `INSERT ON ${name} ${rows('NEW')}`),
-    ...trigger('delete', `DELETE ON ${name} ${rows('OLD')}`),
-    ...trigger('truncate', `TRUNCATE ON ${name} FOR EACH STATEMENT`),
-    ...trigger(
-      'update',
-      `UPDATE ON ${name} FOR EACH ROW WHEN (OLD.* OPERATOR(pg_catalog.*<>) NEW.*)`,
-    ),
+    ...trigger('insert', `INSERT ON ${name} REFERENCING ${after} ${each}`),
+    ...trigger('delete', `DELETE ON ${name} REFERENCING ${before} ${each}`),
+    ...trigger('update', `UPDATE ON ${name} REFERENCING ${before} ${after} ${each}`),
+    ...trigger('truncate', `TRUNCATE ON ${name} ${each}`),
   ]
 }
 
@@ -222,6 +212,8 @@ export function dropChangesSql(id: number): string[] {
   const captures = ['insert', 'delete', 'truncate', 'update'].map((kind) => `capture_${kind}`)
   const functions = [...captures, 'take', 'check'].map((name) => `${own(name, id)}()`)
   return [
+    // a table can't be dropped while deferred triggers wait, though they have nothing to say
+    `DO ${BODY} BEGIN IF to_regclass('${own('changes', id)}') IS NOT NULL THEN SET CONSTRAINTS ${own('check', id)} IMMEDIATE; END IF; END ${BODY}`,
     `DROP FUNCTION IF EXISTS ${functions.join(', ')} CASCADE`,
     `DROP TABLE IF EXISTS ${own('changes', id)}`,
   ]

@@ -128,6 +128,7 @@ async function createGlobalIndex(
   table: DistributedTable,
   index: GlobalIndexDescription,
 ): Promise<void> {
+  await refuseOldSnapshot(run, index.name)
   const id = Number(
     await run.value(
       `SELECT pgloom.register_global_index(${table.oid}::oid::regclass, $1, $2, $3)`,
@@ -151,6 +152,17 @@ async function createGlobalIndex(
   await load(run, { ...globalIndex(table, index), id }, sources)
 }
 
+/** Rows that were written before the shards were locked must be seen. */
+async function refuseOldSnapshot(run: CommandRun, name: string): Promise<void> {
+  if ((await run.value("SELECT current_setting('transaction_isolation')")) === 'read committed')
+    return
+  throw new RouterError(
+    SqlState.featureNotSupported,
+    `global unique index "${name}" can only be made in a READ COMMITTED transaction`,
+    { hint: "SET default_transaction_isolation = 'read committed', or begin the transaction so." },
+  )
+}
+
 function globalIndex({ oid, schema, name }: DistributedTable, index: GlobalIndexDescription) {
   return {
     name: index.name,
@@ -168,7 +180,10 @@ async function load(
   sources: readonly BackendConnection[],
 ): Promise<void> {
   try {
-    await applyChanges([index], sources, async () => run.coordinator)
+    await applyChanges([index], sources, {
+      coordinator: async () => run.coordinator,
+      signal: run.context.signal,
+    })
   } catch (error) {
     throw asBuildError(error, index.name)
   }

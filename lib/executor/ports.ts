@@ -91,6 +91,8 @@ export interface StatementContext {
   readonly consistently?: (<T>(work: () => Promise<T>) => Promise<T>) | undefined
   /** The value of now() in this transaction, as text of timestamptz in ISO form; asked of the coordinator once. */
   transactionTime(): Promise<string>
+  /** A request of the statement is on its way there, and nothing follows it before its answer. Absent: nobody needs to know. */
+  sent?(connection: BackendConnection): void
   /** For metrics: the way in which the statement turned out to run, where its plan left that open. */
   noteTier(tier: QueryTier): void
 }

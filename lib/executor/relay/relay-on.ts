@@ -22,6 +22,7 @@ export async function relayOn(
   const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
   const reader = relayedRows(connection, context, sendsRowDescription, mending)
   const answer = sendStatements(connection, [statement], reader, mending)
+  if (access === 'write') context.sent?.(connection)
   await waitFor(answer, connection, context.signal)
   return answer.tag
 }

@@ -5,6 +5,7 @@ import type { GlobalIndex } from '../../../catalog/catalog.ts'
 import { errorFields, serverError, writeFields } from '../../../wire/error-messages.ts'
 import { FrameWriter } from '../../../wire/frame-writer.ts'
 import { Backend } from '../../../wire/message-codes.ts'
+import { interruptible } from '../../interruptible.ts'
 import { query } from '../../node-client.ts'
 
 // Keys of rows that the transaction has changed in shards come from there in pages and go to the lookup on the coordinator; the
@@ -13,7 +14,7 @@ import { query } from '../../node-client.ts'
 /** Rows of changes_N in one answer of take_N: a full page may not be the last. */
 const PAGE_CHUNKS = 32
 
-type Page = {
+export type Page = {
   readonly isLast: boolean
   readonly clears: boolean
   /** Insides of array literals. */
@@ -47,17 +48,38 @@ async function takePage({ id }: GlobalIndex, source: BackendConnection): Promise
   }
 }
 
+/** Of the same node, one after the other. */
+export function joinPages(first: readonly Page[], second: readonly Page[]): readonly Page[] {
+  return second.map(({ isLast, clears, removed, added }, at) => {
+    const before = first[at] ?? NOTHING
+    return {
+      isLast,
+      clears: clears || before.clears,
+      removed: [...before.removed, ...removed],
+      added: [...before.added, ...added],
+    }
+  })
+}
+
+export type Application = {
+  /** Asked for where there is something to apply. */
+  readonly coordinator: () => Promise<BackendConnection>
+  readonly signal: AbortSignal
+  /** The first of each source and index, where they have been taken already. */
+  readonly pages?: readonly (readonly Page[])[]
+}
+
 /** All changes of these nodes. Throws where a key is there already; the transaction is then to be rolled back. */
 export async function applyChanges(
   indexes: readonly GlobalIndex[],
   sources: readonly BackendConnection[],
-  coordinator: () => Promise<BackendConnection>,
-  first?: readonly (readonly Page[])[],
+  application: Application,
 ): Promise<void> {
-  const pages = first ?? (await Promise.all(sources.map((source) => takePages(indexes, source))))
+  const pages =
+    application.pages ?? (await Promise.all(sources.map((source) => takePages(indexes, source))))
   for (const [at, index] of indexes.entries()) {
     const own = sources.map((source, of) => ({ source, page: pages[of]?.[at] ?? NOTHING }))
-    await applyIndex(index, own, coordinator)
+    await applyIndex(index, own, application)
   }
 }
 
@@ -69,26 +91,26 @@ type Held = { readonly source: BackendConnection; page: Page }
 async function applyIndex(
   index: GlobalIndex,
   held: Held[],
-  coordinator: () => Promise<BackendConnection>,
+  application: Application,
 ): Promise<void> {
   if (held.every(({ page }) => page.isLast)) {
     await applyPages(
       index,
       held.map(({ page }) => page),
-      coordinator,
+      application,
     )
     return
   }
   for (const one of held) {
     for (;;) {
-      await applyPages(index, [{ ...one.page, added: [] }], coordinator)
+      await applyPages(index, [{ ...one.page, added: [] }], application)
       if (one.page.isLast || one.page.added.length > 0) break
       one.page = await takePage(index, one.source)
     }
   }
   for (const one of held) {
     for (;;) {
-      await applyPages(index, [{ ...one.page, clears: false, removed: [] }], coordinator)
+      await applyPages(index, [{ ...one.page, clears: false, removed: [] }], application)
       if (one.page.isLast) break
       one.page = await takePage(index, one.source)
     }
@@ -98,7 +120,7 @@ async function applyIndex(
 async function applyPages(
   index: GlobalIndex,
   pages: readonly Page[],
-  coordinator: () => Promise<BackendConnection>,
+  { coordinator, signal }: Application,
 ): Promise<void> {
   const clears = pages.some((page) => page.clears)
   const removed = pages.flatMap((page) => page.removed)
@@ -106,11 +128,13 @@ async function applyPages(
   if (!clears && removed.length === 0 && added.length === 0) return
   const connection = await coordinator()
   try {
-    await query(connection, `SELECT pgloom_unique.apply_${index.id}($1, $2, $3)`, [
+    const applying = query(connection, `SELECT pgloom_unique.apply_${index.id}($1, $2, $3)`, [
       String(clears),
       `{${removed.join(',')}}`,
       `{${added.join(',')}}`,
     ])
+    // it may wait for another transaction that has the same key
+    await interruptible(connection, signal, applying)
   } catch (error) {
     throw shownError(error, index)
   }
