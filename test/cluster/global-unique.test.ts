@@ -5,7 +5,7 @@ import { RawClient } from '../support/raw-client.ts'
 import { ServeCluster } from '../support/serve-cluster.ts'
 import { until } from '../support/until.ts'
 
-const DEADLINE_MS = 30_000
+const DEADLINE_MS = 60_000
 const WAITING = 'SELECT count(*) FROM pg_catalog.pg_locks WHERE NOT granted'
 const OURS = `SELECT (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgloom_unique')
   + (SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'pgloom_unique')`
@@ -18,7 +18,7 @@ const DUPLICATE = {
   where: undefined,
 }
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 t.test('global unique indexes', async (t) => {
   const cluster = await ServeCluster.start(t, 2)

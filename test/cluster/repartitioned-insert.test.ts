@@ -1,7 +1,7 @@
 import t from 'tap'
 import { ClusterPair, loadScript } from '../parity/cluster-pair.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 const SETUP = `
 CREATE TABLE sources (id int PRIMARY KEY, wide text, n int, kind text);

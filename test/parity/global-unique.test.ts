@@ -15,7 +15,7 @@ const statements = Number(environment['PGLOOM_UNIQUE'] ?? 150)
 const seconds = Number(environment['PGLOOM_UNIQUE_SECONDS'] ?? 15)
 const workers = Number(environment['PGLOOM_UNIQUE_WORKERS'] ?? 2)
 
-t.setTimeout(240_000 + seconds * 1000)
+t.setTimeout(600_000 + seconds * 1000)
 
 t.test(`${statements} random writes, seed ${seed}, ${workers} workers`, async (t) => {
   const pair = await ClusterPair.start(t, workers)
