@@ -160,9 +160,9 @@ export const REFUSALS = {
   'reference-write-key': {
     sqlState: NOT_SUPPORTED,
     message:
-      'rows of a reference table without a primary key can only be changed where each node would make the same change',
+      'rows of a reference table with columns of types that users made, and without a primary key, can only be changed where each node would make the same change',
     hint: 'Give the table a primary key.',
-    example: 'UPDATE plain_countries SET name = random()::text',
+    example: 'UPDATE feelings SET note = random()::text',
   },
   'reference-write-volatile': {
     sqlState: NOT_SUPPORTED,

@@ -26,6 +26,7 @@ const OIDS: Readonly<Record<string, number>> = {
   date: 1082,
   inet: 869,
   'text[]': 1009,
+  mood: 60_001,
 }
 
 /** `name type flags`: `!` has a default, `C` has collation "C". */
@@ -152,6 +153,7 @@ const TABLES: readonly ClusterTable[] = [
   distributed('accounts', 'tenant_id', 'tenant_id int4, email text', ['tenant_id'], 5),
   reference('countries', 'code varchar, name varchar', ['code']),
   reference('plain_countries', 'code varchar, name varchar', []),
+  reference('feelings', 'mood mood, note text', []),
   reference('currencies', 'code text, added timestamptz !', ['code']),
 ]
 

@@ -28,6 +28,9 @@ import {
 import { callsShadowed } from '../user-code.ts'
 import type { MirroredPlace, MirroredPlan, MirroredTable } from './write-plans.ts'
 
+/** Their values in binary hold OIDs, or may be of types that look otherwise on other nodes. */
+const FIRST_USER_OID = 16_384
+
 /** One mention of a cluster table that the statement changes, and what it does to it. */
 type Change = {
   readonly node: RangeVar
@@ -167,7 +170,8 @@ function mirroredTable(
   const deletes = changes.some((change) => change.deletes)
   const readers = changes.filter(({ kind }) => kind !== 'insert')
   const isRead = readers.length > 0
-  if (table.kind === 'reference' && isRead && table.primaryKey.length === 0) {
+  const isKeyless = table.kind === 'reference' && table.primaryKey.length === 0
+  if (isKeyless && isRead && table.columns.some(({ typeOid }) => typeOid >= FIRST_USER_OID)) {
     refuse('reference-write-key')
   }
   const isDistributed = table.kind === 'distributed' && isRead

@@ -13,7 +13,7 @@ import { sendStatements } from '../../statement-request.ts'
 import { copiedColumns, distributeRows, shardName } from '../distribute-rows.ts'
 import { withReferenceWrites } from '../reference-guard.ts'
 import type { ChangeKind, Changes } from './changes.ts'
-import { SHARD_COLUMN, sameRow } from './identity.ts'
+import { isKeyless, placedRows, SHARD_COLUMN, sameRow } from './identity.ts'
 import { shipRows } from './node-rows.ts'
 
 const NO_PARAMETERS = { types: [], formats: [], values: [] }
@@ -76,18 +76,26 @@ export class ChangeApplication {
     const counts = this.#changes.counts.filter(({ kind }) => kinds.includes(kind))
     const shards = [...new Set(counts.map(({ shard }) => shard))].sort((a, b) => a - b)
     const list = kinds.map((kind) => `'${kind}'`).join(', ')
-    const same = sameRow(this.#changes.mirror.rows?.identity ?? [], 't', 'n')
     for (const index of shards) {
-      const own = counts.filter(({ shard }) => shard === index)
-      const expected = own.reduce((sum, { count }) => sum + count, 0)
+      const counted = counts.filter(({ shard }) => shard === index)
+      const expected = counted.reduce((sum, { count }) => sum + count, 0)
       for (const { nodeId, shard, name } of this.#places(index)) {
         const connection = await this.#context.connection(nodeId, 'write')
         const rows = await this.#rows(connection)
-        const text = `${verb(name)} ${rows} AS n WHERE ${same} AND n.${SHARD_COLUMN} = ${shard} AND n.pgloom_change IN (${list})`
-        const count = await this.#write(connection, text)
+        const own = `n.${SHARD_COLUMN} = ${shard} AND n.pgloom_change IN (${list})`
+        const count = await this.#write(connection, `${verb(name)} ${this.#meant(name, rows, own)}`)
         if (count !== expected) throw this.#changedOtherwise(expected, count)
       }
     }
+  }
+
+  /** The changed rows for which `own` holds, as n, and which row t each of them is. */
+  #meant(name: string, rows: string, own: string): string {
+    const { target, rows: mirrored } = this.#changes.mirror
+    if (!isKeyless(target.table)) {
+      return `${rows} AS n WHERE ${sameRow(mirrored?.identity ?? [], 't', 'n')} AND ${own}`
+    }
+    return `(${placedRows(target.table, name, rows, own)}) AS n WHERE t.ctid = n.pgloom_place`
   }
 
   #places(shard: number): readonly Place[] {
@@ -145,7 +153,9 @@ export class ChangeApplication {
     const shape = [
       'NULL::"char" AS pgloom_change',
       `NULL::pg_catalog.int4 AS ${SHARD_COLUMN}`,
-      ...identity.map((column) => `t.${column.of} AS ${column.name}`),
+      ...identity.map(
+        ({ name: own, type, of }) => `${isKeyless(table) ? `NULL::${type}` : `t.${of}`} AS ${own}`,
+      ),
       given,
     ]
     const where =

@@ -108,7 +108,8 @@ async function bringRows(
   const targets = [SHARD_COLUMN, ...identity.map(({ name }) => name), ...quoted].join(', ')
   const values = ['0', ...identity.map(({ of }) => of), ...quoted].join(', ')
   const from = `${quoteIdentifier(table.schema)}.${quoteIdentifier(table.name)}`
-  const insert = `INSERT INTO ${mirror.name} (${targets}) SELECT ${values} FROM ${from} FOR UPDATE`
+  const locked = `(SELECT * FROM ${from} FOR UPDATE) AS locked`
+  const insert = `INSERT INTO ${mirror.name} (${targets}) SELECT ${values} FROM ${locked}`
   await interruptible(coordinator, filling.context.signal, query(coordinator, insert))
 }
 
