@@ -182,14 +182,22 @@ function hasOwnColumns(block: Block, inside: ReadonlySet<Block>): boolean {
   const { select, outputs } = block
   let isOwn = true
   const values = [...ownExpressions(block), select?.distinctClause, select?.valuesLists]
+  const items = new Set(namedItems(select))
   visitLevel(values, ({ ColumnRef: reference }) => {
     if (reference === undefined || !isOwn) return isOwn
     const resolved = resolveColumn(block, reference)
     const [first, ...others] = reference.fields ?? []
-    const isOutput =
-      others.length === 0 && outputs?.some(({ name }) => name === first?.String?.sval) === true
-    isOwn = resolved === undefined ? isOutput : inside.has(resolved.block)
+    const mayBeOutput = others.length === 0 && items.has(reference)
+    const isOutput = mayBeOutput && outputs?.some(({ name }) => name === first?.String?.sval)
+    isOwn = resolved === undefined ? isOutput === true : inside.has(resolved.block)
     return isOwn
   })
   return isOwn
+}
+
+/** Where a name by itself may be that of an output: not within an expression. */
+function namedItems(select: Block['select']): readonly (object | undefined)[] {
+  const { sortClause = [], groupClause = [], distinctClause = [] } = select ?? {}
+  const sorted = sortClause.map(({ SortBy }) => SortBy?.node)
+  return [...sorted, ...groupClause, ...distinctClause].map((item) => item?.ColumnRef)
 }

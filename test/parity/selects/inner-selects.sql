@@ -19,6 +19,7 @@ SELECT r.plan, r.n, rank() OVER (ORDER BY r.n DESC, r.plan) FROM (SELECT plan, c
 SELECT t.tenant_id, (SELECT max(o.total) + t.tenant_id FROM orders o WHERE o.user_id = t.tenant_id) FROM tenants t ORDER BY 1 LIMIT 7;
 WITH tenants AS (SELECT 3 AS tenant_id) SELECT (SELECT sum(tenant_id) FROM tenants), (SELECT count(*) FROM orders);
 SELECT count(*) FROM orders o, LATERAL (SELECT max(u.tenant_id) AS m FROM users u WHERE u.tenant_id < o.user_id) x WHERE x.m IS NULL;
+SELECT t.mine, l.mine FROM (SELECT o.user_id FROM orders o) AS t (mine) LEFT JOIN LATERAL (SELECT count(*) AS mine FROM users u WHERE u.tenant_id < mine) AS l (mine) ON t.mine = l.mine ORDER BY 1, 2;
 -- # now() stands for one moment
 SELECT (SELECT count(*) FROM orders WHERE now() > '2001-01-01') = (SELECT count(*) FROM orders);
 -- # sums of real are not added up in parts
