@@ -77,6 +77,8 @@ export type GlobalIndex = {
   readonly key: string
   /** OIDs of tables, its own among them: a write to one, by cascades of foreign keys too, may change what is in it. */
   readonly writtenThrough: readonly number[]
+  /** Columns without which no UPDATE of the table changes what is in it; absent: not known. */
+  readonly columns?: readonly string[] | null
 }
 
 /** Names, in any schema, of what runs code of the user's unsaid, or could be meant instead of Postgres' own. */

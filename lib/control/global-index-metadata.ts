@@ -61,9 +61,19 @@ BEGIN
 END $$;
 `
 
+/** NULL where others come along: those that generated columns are made from, or foreign keys of the table to itself. */
+const COLUMNS = `
+  SELECT CASE WHEN bool_or(a.attgenerated <> '') OR EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f'
+      AND k.conrelid = c.oid AND k.confrelid = c.oid AND k.confupdtype IN ('c', 'n', 'd')) THEN NULL ELSE json_agg(a.attname) END
+  FROM pg_class ic JOIN pg_index i ON i.indexrelid = ic.oid JOIN pg_attribute a ON a.attrelid = i.indrelid
+  WHERE ic.relname = g.indexname AND i.indrelid = c.oid AND (a.attnum = ANY (i.indkey) OR EXISTS (SELECT FROM pg_depend d
+    WHERE d.classid = 'pg_class'::regclass AND d.objid = ic.oid AND d.refclassid = 'pg_class'::regclass
+      AND d.refobjid = c.oid AND d.refobjsubid = a.attnum))`
+
 /** Of the catalog's document; see GlobalIndex. */
 export const GLOBAL_INDEXES = `
   SELECT json_agg(json_build_object('id', g.indexid, 'name', g.indexname, 'tableOid', c.oid::int8, 'schema', x.nspname,
     'table', c.relname, 'key', g.indexkey,
+    'columns', (${COLUMNS}),
     'writtenThrough', (SELECT json_agg(w::int8 ORDER BY w) FROM pgloom.global_index_writers(g.indexid) w)) ORDER BY g.indexid)
   FROM pgloom.pg_dist_global_index g JOIN pg_class c ON c.oid = g.logicalrelid JOIN pg_namespace x ON x.oid = c.relnamespace`

@@ -150,7 +150,7 @@ const TABLES: readonly ClusterTable[] = [
   ),
   distributed('metrics', 'device_id', 'device_id int8, value numeric', [], 3),
   distributed('notes', 'owner', 'owner text, note text C', [], 4),
-  distributed('accounts', 'tenant_id', 'tenant_id int4, email text', ['tenant_id'], 5),
+  distributed('accounts', 'tenant_id', 'tenant_id int4, email text, note text', ['tenant_id'], 5),
   reference('countries', 'code varchar, name varchar', ['code']),
   reference('plain_countries', 'code varchar, name varchar', []),
   reference('feelings', 'mood mood, note text', []),
@@ -205,6 +205,7 @@ const CATALOG: Catalog = {
     table: 'accounts',
     key: 'email',
     writtenThrough: [oid],
+    columns: ['email'],
   })),
   shellOids: new Map(),
 }

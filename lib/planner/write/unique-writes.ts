@@ -39,13 +39,33 @@ export function keepUnique(input: PlanInput, plan: Plan): Plan {
   const targets = references.flatMap(({ role, table }) =>
     role === 'target' && table !== undefined ? [table] : [],
   )
-  const indexes = globalIndexes.filter(({ writtenThrough }) =>
-    targets.some(({ oid }) => writtenThrough.includes(oid)),
+  const [only] = targets
+  const updated =
+    targets.length === 1 && only !== undefined ? assigned(input, plan, only) : undefined
+  const indexes = globalIndexes.filter(
+    (index) =>
+      targets.some(({ oid }) => index.writtenThrough.includes(oid)) &&
+      !(updated !== undefined && only?.oid === index.tableOid && leaves(index, updated)),
   )
   if (indexes.length === 0) return plan
   checkConflicts(input, indexes)
   if (plan.kind !== 'explain') return { kind: 'unique-write', plan, indexes }
   return plan.analyzes ? refuse('explain') : plan
+}
+
+/** What a plain UPDATE assigns; undefined: it is none, or moves rows. */
+function assigned({ statement }: PlanInput, plan: Plan, table: ClusterTable) {
+  const targets = statement.UpdateStmt?.targetList
+  if (plan.kind !== 'modify' || targets === undefined || table.kind !== 'distributed') return
+  const names = targets.map(({ ResTarget }) => ResTarget?.name)
+  return names.includes(undefined) || names.includes(table.distributionColumn.name)
+    ? undefined
+    : names
+}
+
+/** Should that be wrong, the shard's triggers stop the commit. */
+function leaves({ columns }: GlobalIndex, names: readonly (string | undefined)[]): boolean {
+  return columns?.every((column) => !names.includes(column)) === true
 }
 
 function isEmptied({ statement }: PlanInput, { tables }: DdlPlan, { tableOid }: GlobalIndex) {
