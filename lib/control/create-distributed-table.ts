@@ -50,7 +50,7 @@ export async function createDistributedTable(
   await createShardTables(run, table, distributed, catalog.nodes)
   const count = await moveRows(run, table, distributed)
   await finishShards(run, table, distributed, catalog.nodes)
-  await syncGlobalIndexes(run, oid)
+  await syncGlobalIndexes(run, distributed)
   await run.onEach(workers, (connection) => runAll(connection, shellSql(table)))
   const name = quoteQualified(table.schema, table.name)
   const empty = table.referencedBy.length > 0 ? `DELETE FROM ONLY ${name}` : `TRUNCATE ONLY ${name}`

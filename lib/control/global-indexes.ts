@@ -4,7 +4,7 @@ import { SqlState } from '../base/sqlstate.ts'
 import type { DistributedTable, GlobalIndex } from '../catalog/catalog.ts'
 import { query } from '../executor/node-client.ts'
 import { applyChanges } from '../executor/write/unique/unique-changes.ts'
-import { activeNodes, type CommandRun, runAll, tableByOid } from './command-run.ts'
+import { activeNodes, type CommandRun, runAll } from './command-run.ts'
 import {
   captureAllSql,
   captureSql,
@@ -44,13 +44,15 @@ export async function describeGlobalIndexes(
   oid: number,
   distributionColumn: number,
 ): Promise<readonly GlobalIndexDescription[]> {
-  const saved = await query(coordinator, "SELECT current_setting('search_path')")
-  await query(coordinator, "SELECT set_config('search_path', '', true)")
-  const { rows } = await query(
+  const without = `i.indrelid = ${oid} AND NOT EXISTS (SELECT FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, n)
+    WHERE k.attnum = ${distributionColumn} AND k.n <= i.indnkeyatts)`
+  const saved = await query(
     coordinator,
-    `${WITHOUT_COLUMN} AND i.indrelid = ${oid} AND NOT EXISTS (SELECT FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, n)
-       WHERE k.attnum = ${distributionColumn} AND k.n <= i.indnkeyatts) ORDER BY c.oid`,
+    `SELECT current_setting('search_path'), EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indisunique AND ${without})`,
   )
+  if (saved.rows[0]?.[1] !== 't') return []
+  await query(coordinator, "SELECT set_config('search_path', '', true)")
+  const { rows } = await query(coordinator, `${WITHOUT_COLUMN} AND ${without} ORDER BY c.oid`)
   await query(coordinator, "SELECT set_config('search_path', $1, true)", [saved.rows[0]?.[0] ?? ''])
   return rows.map(([text = '']) => {
     const described: GlobalIndexDescription = JSON.parse(text)
@@ -68,13 +70,15 @@ function refuseForm(name: string, form: string): never {
 }
 
 /** May a unique index without the distribution column be of this name? */
-export async function allowsGlobalIndexes(run: CommandRun, oid: number) {
-  const setting = await run.value(
-    "SELECT pgloom.current_setting('citus.global_unique_indexes', true)",
+export async function allowsGlobalIndexes({ coordinator }: CommandRun, oid: number) {
+  const { rows } = await query(
+    coordinator,
+    `SELECT pgloom.current_setting('citus.global_unique_indexes', true), (SELECT json_agg(g.indexname)
+       FROM pgloom.pg_dist_global_index g WHERE g.logicalrelid = ${oid})`,
   )
-  const known = await knownIndexes(run, oid)
-  const isOn = setting === 'on'
-  return (name: string): boolean => isOn || known.some((index) => index.name === name)
+  const [setting, names = '[]'] = rows[0] ?? []
+  const known: readonly string[] = JSON.parse(names)
+  return (name: string): boolean => setting === 'on' || known.includes(name)
 }
 
 async function knownIndexes({ coordinator }: CommandRun, oid: number): Promise<readonly Known[]> {
@@ -110,9 +114,8 @@ async function dropGlobalIndex(run: CommandRun, id: number): Promise<void> {
 }
 
 /** Brings the lookups in line with the indexes of the shell, whose shards are locked against writes. */
-export async function syncGlobalIndexes(run: CommandRun, oid: number): Promise<void> {
-  const table = tableByOid(await run.catalog(), oid)
-  if (table?.kind !== 'distributed') return
+export async function syncGlobalIndexes(run: CommandRun, table: DistributedTable): Promise<void> {
+  const { oid } = table
   const { attributeNumber } = table.distributionColumn
   const wanted = await describeGlobalIndexes(run.coordinator, oid, attributeNumber)
   await dropStaleIndexes(run, oid, wanted)

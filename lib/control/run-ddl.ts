@@ -86,7 +86,7 @@ export async function runOnAll(run: CommandRun, plan: DdlPlan, text: Buffer): Pr
   })
   if (isAlter) await evenOutDefaults(run, catalog, tables, last)
   if (changesShape) await compareShards(run, distributed)
-  if (changesShape) for (const { oid } of distributed) await syncGlobalIndexes(run, oid)
+  if (changesShape) for (const table of distributed) await syncGlobalIndexes(run, table)
   return tag
 }
 

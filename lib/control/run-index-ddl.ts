@@ -39,8 +39,9 @@ export async function runIndexDdl(
     plan.command === 'DROP INDEX'
       ? await dropIndexes(run, catalog, indexes, text)
       : await alterIndex(run, catalog, indexes, plan, text)
-  for (const oid of new Set(indexes.map(({ table }) => table.oid)))
-    await syncGlobalIndexes(run, oid)
+  for (const table of new Set(indexes.map((index) => index.table))) {
+    if (table.kind === 'distributed') await syncGlobalIndexes(run, table)
+  }
   return tag
 }
 

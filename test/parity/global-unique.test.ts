@@ -11,8 +11,8 @@ import { UniqueRun } from './random/unique/unique-run.ts'
  */
 const environment = process.env
 const seed = Number(environment['PGLOOM_UNIQUE_SEED'] ?? 20261121)
-const statements = Number(environment['PGLOOM_UNIQUE'] ?? 150)
-const seconds = Number(environment['PGLOOM_UNIQUE_SECONDS'] ?? 15)
+const statements = Number(environment['PGLOOM_UNIQUE'] ?? 100)
+const seconds = Number(environment['PGLOOM_UNIQUE_SECONDS'] ?? 10)
 const workers = Number(environment['PGLOOM_UNIQUE_WORKERS'] ?? 2)
 
 t.setTimeout(600_000 + seconds * 1000)
