@@ -22,6 +22,7 @@ export const SqlState = {
   invalidPassword: '28P01',
   invalidCatalogName: '3D000',
   invalidCursorName: '34000',
+  invalidSchemaName: '3F000',
   serializationFailure: '40001',
   deadlockDetected: '40P01',
   transactionResolutionUnknown: '08007',

@@ -131,7 +131,7 @@ async function probeLookup(
 function judge(
   facts: Facts,
   where: string,
-  { pool }: Config,
+  { pool, multi_shard_commit_protocol: protocol }: Config,
   database: ConfigDatabase,
 ): readonly Finding[] {
   const { version, version_number, max_connections } = facts
@@ -145,7 +145,11 @@ function judge(
   if (!database.sharded) return found
   if (version_number < OLDEST_VERSION) say('error', 'a sharded database needs Postgres 15 or newer')
   if (facts.max_prepared_transactions === 0) {
-    say('warning', 'max_prepared_transactions is 0: no transaction can write on several nodes')
+    const effect =
+      protocol === '2pc'
+        ? 'no transaction can write on several nodes'
+        : 'commits over several nodes may be left half-done'
+    say('warning', `max_prepared_transactions is 0: ${effect}`)
   }
   if (facts.wal_level !== 'logical') {
     say('warning', `wal_level is ${facts.wal_level}: shards can be moved only where it is logical`)

@@ -13,6 +13,7 @@ const AT_START = [
   'log.level',
   'metadata_poll_interval_ms',
   'recover_2pc_interval_ms',
+  'multi_shard_commit_protocol',
 ] as const
 
 /** `path` is of the file; `listen.host` is `listen.hosts` once it is read. */

@@ -47,6 +47,7 @@ export type Config = {
   readonly metadata_user: string
   readonly metadata_poll_interval_ms: number
   readonly recover_2pc_interval_ms: number
+  readonly multi_shard_commit_protocol: '2pc' | '1pc'
 }
 
 export type ConfigListen = {

@@ -2,9 +2,13 @@ import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import { query } from '../executor/node-client.ts'
 import type { FunctionResult } from '../executor/ports.ts'
+import { clientGid } from '../executor/transaction/client-prepare.ts'
+import { readClusterId } from '../executor/transaction/two-phase-commit.ts'
 import {
   ACTIVITY_COLUMNS,
+  LOCK_COLUMNS,
   LOCK_WAIT_COLUMNS,
+  PREPARED_COLUMNS,
   type ResultColumn,
 } from '../planner/cluster-results.ts'
 import { activeNodes, type CommandRun } from './command-run.ts'
@@ -30,11 +34,25 @@ CROSS JOIN LATERAL unnest(pg_catalog.pg_blocking_pids(l.pid)) AS blocker(pid)
 JOIN pg_catalog.pg_stat_activity b ON b.pid = blocker.pid
 WHERE w.datname = pg_catalog.current_database()`
 
+const LOCKS = `
+SELECT $1::int8 * ${GPID_FACTOR} + l.pid, $1, ${LOCK_COLUMNS.slice(2)
+  .map(({ name }) => (name === 'relation_name' ? 'l.relation::regclass::text' : `l.${name}`))
+  .join(', ')}
+FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid) WHERE a.datname = pg_catalog.current_database()`
+
+/** $1: what stands before a client's own name. Of our own commits nothing is shown: they end by themselves. */
+const PREPARED = `
+SELECT p.transaction, pg_catalog.substr(p.gid, pg_catalog.length($1) + 1), p.prepared, p.owner, p.database
+FROM pg_catalog.pg_prepared_xacts p
+WHERE CASE WHEN $1 = '' THEN p.gid !~ '^pgloom_[0-9a-f]{12}_[0-9a-f]{32}_[0-9]+$' AND p.gid !~ '^pgloom:'
+  ELSE pg_catalog.starts_with(p.gid, $1) AND p.database = pg_catalog.current_database() END`
+
 /** Shown as text; rows need their types only where they are the whole answer. */
 const TEXT = { typeOid: 25, typeSize: -1 }
 const TYPES: Readonly<Record<string, { readonly typeOid: number; readonly typeSize: number }>> = {
   int8: { typeOid: 20, typeSize: 8 },
   int4: { typeOid: 23, typeSize: 4 },
+  int2: { typeOid: 21, typeSize: 2 },
   bool: { typeOid: 16, typeSize: 1 },
   oid: { typeOid: 26, typeSize: 4 },
   name: { typeOid: 19, typeSize: 64 },
@@ -49,6 +67,19 @@ export function statActivity(run: CommandRun): Promise<FunctionResult> {
 
 export function lockWaits(run: CommandRun): Promise<FunctionResult> {
   return onAllNodes(run, LOCK_WAITS, LOCK_WAIT_COLUMNS)
+}
+
+export function locks(run: CommandRun): Promise<FunctionResult> {
+  return onAllNodes(run, LOCKS, LOCK_COLUMNS)
+}
+
+/** What clients have prepared anywhere, by their own names. */
+export async function preparedTransactions(run: CommandRun): Promise<FunctionResult> {
+  const { nodeId: coordinatorId } = run.coordinator.node
+  const clusterId = await readClusterId(run.coordinator)
+  return onAllNodes(run, PREPARED, PREPARED_COLUMNS, (nodeId) =>
+    clientGid('', clusterId, nodeId === coordinatorId),
+  )
 }
 
 export async function backendGpid(run: CommandRun): Promise<FunctionResult> {
@@ -89,11 +120,12 @@ async function onAllNodes(
   { context }: CommandRun,
   sql: string,
   columns: readonly ResultColumn[],
+  parameterOf: (nodeId: number) => string = String,
 ): Promise<FunctionResult> {
   const rows = await Promise.all(
     activeNodes(context.catalog).map(async ({ nodeId }) => {
       const connection = await context.sideConnection(nodeId)
-      return (await query(connection, sql, [String(nodeId)])).rows
+      return (await query(connection, sql, [parameterOf(nodeId)])).rows
     }),
   )
   return {

@@ -1,5 +1,13 @@
 import type { FunctionResult } from '../executor/ports.ts'
-import { backendGpid, lockWaits, signalBackend, statActivity } from './activity-functions.ts'
+import {
+  backendGpid,
+  locks,
+  lockWaits,
+  oneValue,
+  preparedTransactions,
+  signalBackend,
+  statActivity,
+} from './activity-functions.ts'
 import { addNode, type ConnectNode } from './add-node.ts'
 import type { CommandRun } from './command-run.ts'
 import { createDistributedTable } from './create-distributed-table.ts'
@@ -14,6 +22,8 @@ export type Outside = {
   readonly connectNode: ConnectNode
   /** Finishes what proxies have left prepared; how many parts. */
   readonly recover: () => Promise<number>
+  /** Looks for deadlocks over several nodes now; whether there was one. */
+  readonly findDeadlocks: () => Promise<boolean>
 }
 
 export type ClusterFunction = {
@@ -184,6 +194,17 @@ export const CLUSTER_FUNCTIONS: ReadonlyMap<string, ClusterFunction> = new Map<
   ['citus_stat_activity', { arguments: [], isAtomic: false, run: statActivity }],
   ['citus_dist_stat_activity', { arguments: [], isAtomic: false, run: statActivity }],
   ['citus_lock_waits', { arguments: [], isAtomic: false, run: lockWaits }],
+  ['citus_locks', { arguments: [], isAtomic: false, run: locks }],
+  ['pg_prepared_xacts', { arguments: [], isAtomic: false, run: preparedTransactions }],
+  [
+    'check_distributed_deadlocks',
+    {
+      arguments: [],
+      isAtomic: false,
+      run: async (_run, _values, { findDeadlocks }) =>
+        oneValue('check_distributed_deadlocks', 'bool', (await findDeadlocks()) ? 't' : 'f'),
+    },
+  ],
   ['citus_backend_gpid', { arguments: [], isAtomic: false, run: backendGpid }],
   [
     'pg_cancel_backend',

@@ -9,6 +9,7 @@ import { SqlState } from '../base/sqlstate.ts'
 import type { CatalogSource, ClusterNode } from '../catalog/catalog.ts'
 import { query } from '../executor/node-client.ts'
 import type { LockWaiter, LockWaitObserver } from '../executor/transaction/lock-waiter.ts'
+import { GID_PREFIX } from '../executor/transaction/two-phase-commit.ts'
 import {
   type Cycle,
   victimOf,
@@ -42,8 +43,14 @@ SELECT key, started_at_ms, backends, (SELECT setting FROM pg_catalog.pg_settings
 FROM pgloom.pg_dist_lock_waiter WHERE proxy <> $1 AND seen_at > pg_catalog.now() - interval '2 s'
 UNION ALL SELECT NULL, NULL, NULL, (SELECT setting FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout')`
 
+/** Besides processes, prepared parts of our own transactions whose row locks are waited for: of them pg_blocking_pids says 0. */
 const WAITS = `
-SELECT pid, coalesce(extract(epoch FROM since)::text, ''), pg_catalog.array_to_string(pg_catalog.pg_blocking_pids(pid), ',')
+SELECT pid, coalesce(extract(epoch FROM since)::text, ''), pg_catalog.array_to_string(pg_catalog.pg_blocking_pids(pid), ','), (
+  SELECT pg_catalog.string_agg(DISTINCT p.gid, ',') FROM pg_catalog.pg_locks l
+  JOIN pg_catalog.pg_locks h ON h.pid IS NULL AND h.granted AND h.locktype = 'transactionid' AND h.transactionid = l.transactionid
+  JOIN pg_catalog.pg_locks o ON o.pid IS NULL AND o.locktype = 'transactionid' AND o.virtualtransaction = h.virtualtransaction
+  JOIN pg_catalog.pg_prepared_xacts p ON p.transaction = o.transactionid
+  WHERE l.pid = w.pid AND NOT l.granted AND l.locktype = 'transactionid' AND p.gid ~ '^${GID_PREFIX}_[0-9a-f_]+$')
 FROM (SELECT pid, min(waitstart) AS since FROM pg_catalog.pg_locks WHERE NOT granted AND pid IS NOT NULL GROUP BY pid) w`
 
 /**
@@ -59,6 +66,8 @@ export class DeadlockDetector implements LockWaitObserver {
   readonly #refused = new Set<string>()
   #seenCycles: ReadonlySet<string> = new Set()
   #running: Promise<void> | undefined
+  /** One round at a time: what two have seen must have lasted from the first to the second. */
+  #turn: Promise<unknown> = Promise.resolve()
   #isStopped = false
   afterMs = DEADLOCK_TIMEOUT_MS
 
@@ -74,6 +83,18 @@ export class DeadlockDetector implements LockWaitObserver {
     })
   }
 
+  /**
+   * Looks now, of itself and beside any rounds under way, at what all proxies have published. Whether there is a deadlock: it is broken
+   * as any other, by the proxy whose session is the victim.
+   */
+  async find(): Promise<boolean> {
+    const first = await this.#round(true)
+    if (first.length === 0) return false
+    await pause(ROUND_MS, undefined, { ref: false })
+    const seen = new Set(first)
+    return (await this.#round(true)).some((signature) => seen.has(signature))
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true
     await this.#running
@@ -87,7 +108,7 @@ export class DeadlockDetector implements LockWaitObserver {
         if (now - toldMs > FORGET_MS) this.#waiters.delete(key)
       }
       try {
-        await this.#round()
+        await this.#round(false)
       } catch (error) {
         this.#options.log.warn('cannot look for deadlocks, will be tried again', { error })
       }
@@ -98,7 +119,14 @@ export class DeadlockDetector implements LockWaitObserver {
     this.#refused.clear()
   }
 
-  async #round(): Promise<void> {
+  /** Signatures of the circles that are there: those through our own transactions, or `ofAll`. */
+  #round(ofAll: boolean): Promise<readonly string[]> {
+    const round = this.#turn.then(() => this.#ask(ofAll))
+    this.#turn = round.catch(() => undefined)
+    return round
+  }
+
+  async #ask(ofAll: boolean): Promise<readonly string[]> {
     const own = [...this.#waiters].map(
       ([key, { waiter }]): WaitingTransaction => ({
         key,
@@ -108,17 +136,20 @@ export class DeadlockDetector implements LockWaitObserver {
     )
     const { nodes } = this.#options.catalog.current()
     const [coordinator] = nodes
-    if (coordinator === undefined) return
+    if (coordinator === undefined) return []
     const others = await this.#onNode(coordinator, (connection) => this.#publish(connection, own))
-    if (own.length === 0) return
     const transactions = [...own, ...others]
+    if (own.length === 0 && !(ofAll && others.length > 0)) return []
     const involved = new Set(transactions.flatMap(({ backends }) => backends.map(nodeIdOf)))
     const edges = await Promise.all(
       nodes
         .filter(({ nodeId }) => involved.has(nodeId))
         .map((node) => this.#onNode(node, (connection) => readWaits(connection))),
     )
-    this.#break(own, transactions, new WaitGraph(transactions, edges.flat()))
+    const graph = new WaitGraph(transactions, edges.flat())
+    this.#break(own, transactions, graph)
+    const asked = ofAll ? transactions : own
+    return asked.flatMap(({ key }) => graph.cycleThrough(key)?.signature ?? [])
   }
 
   /** Only what is seen twice: what the nodes said was not said at one moment. */
@@ -184,11 +215,11 @@ export class DeadlockDetector implements LockWaitObserver {
 async function readWaits(connection: BackendConnection): Promise<readonly WaitEdge[]> {
   const { nodeId } = connection.node
   const { rows } = await query(connection, WAITS)
-  return rows.map(([processId = '', since = '', blockers = '']) => ({
+  return rows.map(([processId = '', since = '', processes = '', gids = '']) => ({
     nodeId,
     processId,
     since,
-    blockers: blockers === '' ? [] : blockers.split(','),
+    blockers: [...processes.split(','), ...gids.split(',')].filter((blocker) => blocker !== ''),
   }))
 }
 
@@ -204,8 +235,9 @@ function array(words: readonly string[]): string {
 /** Postgres' words; its DETAIL names processes, here those of several nodes. */
 function deadlock({ signature }: Cycle): RouterError {
   const lines = signature.split(' ').map((wait) => {
-    const [, nodeId, waiting, blocking] = /^(\d+):(\d+)@.*>(\d+)$/.exec(wait) ?? []
-    return `Process ${waiting} of node ${nodeId} waits for a lock; blocked by process ${blocking}.`
+    const [, nodeId, waiting, blocking = ''] = /^(\d+):(\d+)@.*>(\w+)$/.exec(wait) ?? []
+    const blocker = /^\d+$/.test(blocking) ? `process ${blocking}` : 'a prepared transaction'
+    return `Process ${waiting} of node ${nodeId} waits for a lock; blocked by ${blocker}.`
   })
   return new RouterError(SqlState.deadlockDetected, 'deadlock detected', {
     detail: lines.join('\n'),

@@ -62,7 +62,7 @@ export class WaitGraph {
     const known = this.#edges.get(from) ?? new Map<string, string>()
     this.#edges.set(from, known)
     for (const blocker of blockers) {
-      // '0': a prepared transaction, which waits for nobody
+      // a prepared transaction; one of ours, which may still wait elsewhere, is there by its name as well
       if (blocker === '0') continue
       const to = this.#nodeOf(nodeId, blocker)
       if (to !== from) known.set(to, `${nodeId}:${processId}@${since}>${blocker}`)

@@ -1,4 +1,9 @@
-import { ACTIVITY_RELATIONS, CLUSTER_FUNCTIONS, SIGNAL_FUNCTIONS } from './cluster-objects.ts'
+import {
+  ACTIVITY_RELATIONS,
+  CLUSTER_FUNCTIONS,
+  SIGNAL_FUNCTIONS,
+  SPREAD_RELATIONS,
+} from './cluster-objects.ts'
 import { resultShape, SIZE_FUNCTIONS } from './cluster-results.ts'
 import type { FunctionPlan, SessionPlan } from './plan.ts'
 import { type PlanInput, printExpression } from './plan-input.ts'
@@ -75,7 +80,7 @@ export function isSizeCall({ catalog }: PlanInput, call: FuncCall): boolean {
 export function callsCluster(input: PlanInput, withSizes: boolean): boolean {
   let found = false
   walkTree(input.statement, (kind, node) => {
-    if (kind === 'RangeVar' && isActivityRelation(node)) found = true
+    if (kind === 'RangeVar' && isActivityRelation(input, node)) found = true
     if (kind !== 'FuncCall') return !found
     if (isClusterFunction(node) || (withSizes && isSizeCall(input, node))) found = true
     return !found
@@ -99,9 +104,13 @@ function takesGlobalPid(call: FuncCall): boolean {
   return SIGNAL_FUNCTIONS.has(builtinName(call) ?? '') && Number(digits) > MAX_INT
 }
 
-export function isActivityRelation({ schemaname, relname }: RangeVar): boolean {
+export function isActivityRelation(
+  { catalog }: Pick<PlanInput, 'catalog'>,
+  { schemaname, relname = '' }: RangeVar,
+): boolean {
   const isOurs = schemaname === undefined || schemaname === 'pg_catalog'
-  return isOurs && ACTIVITY_RELATIONS.has(relname ?? '')
+  const isSpread = catalog.nodes.length > 1 && SPREAD_RELATIONS.has(relname)
+  return isOurs && (isSpread || ACTIVITY_RELATIONS.has(relname))
 }
 
 /** Clauses that a statement may not have beside its one function call. */

@@ -45,7 +45,11 @@ export const ACTIVITY_RELATIONS: ReadonlySet<string> = new Set([
   'citus_stat_activity',
   'citus_dist_stat_activity',
   'citus_lock_waits',
+  'citus_locks',
 ])
+
+/** Postgres' own, of which each server shows its part: where there are several, the proxy asks all of them. */
+export const SPREAD_RELATIONS: ReadonlySet<string> = new Set(['pg_prepared_xacts'])
 
 /** Postgres' own, where they are given a global pid, which is beyond its int. */
 export const SIGNAL_FUNCTIONS: ReadonlySet<string> = new Set([

@@ -50,6 +50,38 @@ export const LOCK_WAIT_COLUMNS: readonly ResultColumn[] = [
   { name: 'blocking_nodeid', type: 'int4' },
 ]
 
+/** Citus' own, then those of pg_locks. */
+export const LOCK_COLUMNS: readonly ResultColumn[] = [
+  { name: 'global_pid', type: 'int8' },
+  { name: 'nodeid', type: 'int4' },
+  { name: 'locktype', type: 'text' },
+  { name: 'database', type: 'oid' },
+  { name: 'relation', type: 'oid' },
+  { name: 'relation_name', type: 'text' },
+  { name: 'page', type: 'int4' },
+  { name: 'tuple', type: 'int2' },
+  { name: 'virtualxid', type: 'text' },
+  { name: 'transactionid', type: 'xid' },
+  { name: 'classid', type: 'oid' },
+  { name: 'objid', type: 'oid' },
+  { name: 'objsubid', type: 'int2' },
+  { name: 'virtualtransaction', type: 'text' },
+  { name: 'pid', type: 'int4' },
+  { name: 'mode', type: 'text' },
+  { name: 'granted', type: 'bool' },
+  { name: 'fastpath', type: 'bool' },
+  { name: 'waitstart', type: 'timestamptz' },
+]
+
+/** Of Postgres' own view. */
+export const PREPARED_COLUMNS: readonly ResultColumn[] = [
+  { name: 'transaction', type: 'xid' },
+  { name: 'gid', type: 'text' },
+  { name: 'prepared', type: 'timestamptz' },
+  { name: 'owner', type: 'name' },
+  { name: 'database', type: 'name' },
+]
+
 const ROWS: ReadonlyMap<string, readonly ResultColumn[]> = new Map([
   [
     'run_command_on_workers',
@@ -60,6 +92,8 @@ const ROWS: ReadonlyMap<string, readonly ResultColumn[]> = new Map([
   ['citus_stat_activity', ACTIVITY_COLUMNS],
   ['citus_dist_stat_activity', ACTIVITY_COLUMNS],
   ['citus_lock_waits', LOCK_WAIT_COLUMNS],
+  ['citus_locks', LOCK_COLUMNS],
+  ['pg_prepared_xacts', PREPARED_COLUMNS],
   ['run_command_on_shards', [{ name: 'shardid', type: 'int8' }, ...OUTCOME]],
 ])
 
@@ -77,6 +111,7 @@ export const SIZE_FUNCTIONS: ReadonlySet<string> = new Set([
 const VALUES: ReadonlyMap<string, string> = new Map([
   ['citus_backend_gpid', 'int8'],
   ['recover_prepared_transactions', 'int4'],
+  ['check_distributed_deadlocks', 'bool'],
   ['pg_cancel_backend', 'bool'],
   ['pg_terminate_backend', 'bool'],
 ])

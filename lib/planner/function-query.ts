@@ -42,7 +42,7 @@ export function planFunctionQuery(input: PlanInput, select: SelectStmt): Functio
   const tree = rewriting.sizes({ SelectStmt: rewriting.select(select, true) })
   walkTree(tree, (kind, node) => {
     if (kind === 'FuncCall' && isClusterFunction(node)) refuse('cluster-function-context')
-    if (kind === 'RangeVar' && isActivityRelation(node)) refuse('cluster-function-context')
+    if (kind === 'RangeVar' && isActivityRelation(input, node)) refuse('cluster-function-context')
     // their types would have to be told before the functions can be called
     if (kind === 'ParamRef') refuse('cluster-function-context')
     return undefined
@@ -128,7 +128,9 @@ class Rewriting {
 
   #from(item: Tree): Tree {
     const { JoinExpr, RangeSubselect, RangeFunction, RangeVar } = item
-    if (RangeVar !== undefined && isActivityRelation(RangeVar)) return this.#activity(RangeVar)
+    if (RangeVar !== undefined && isActivityRelation(this.#input, RangeVar)) {
+      return this.#activity(RangeVar)
+    }
     if (JoinExpr !== undefined) {
       const { larg = {}, rarg = {} } = JoinExpr
       return { JoinExpr: { ...JoinExpr, larg: this.#from(larg), rarg: this.#from(rarg) } }

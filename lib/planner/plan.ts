@@ -478,6 +478,7 @@ export type SessionCommand =
   | { readonly kind: 'release'; readonly name: string }
   | { readonly kind: 'rollback-to'; readonly name: string }
   | { readonly kind: 'prepare-transaction'; readonly gid: string }
+  | { readonly kind: 'finish-prepared'; readonly commits: boolean; readonly gid: string }
   /** SET [LOCAL|SESSION] name = … ; SET TIME ZONE … ; SET TRANSACTION … is its own kind. `value` undefined: DEFAULT. */
   | {
       readonly kind: 'set'

@@ -85,10 +85,10 @@ function transactionCommand(body: Fields): SessionCommand | undefined {
       return { kind: 'rollback-to', name }
     case 'TRANS_STMT_PREPARE':
       return { kind: 'prepare-transaction', gid: textField(body, 'gid') }
-    // what a client prepared, only the coordinator took part in
     case 'TRANS_STMT_COMMIT_PREPARED':
+      return { kind: 'finish-prepared', commits: true, gid: textField(body, 'gid') }
     case 'TRANS_STMT_ROLLBACK_PREPARED':
-      return undefined
+      return { kind: 'finish-prepared', commits: false, gid: textField(body, 'gid') }
     default:
       return { kind: 'begin', options: transactionOptions(treeList(body, 'options')) }
   }

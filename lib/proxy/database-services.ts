@@ -26,11 +26,12 @@ export function databaseServices(
   database: ConfigDatabase,
   name: string,
   catalogs: CatalogSource,
-  recovery?: TransactionRecovery,
+  watch?: { readonly recovery: TransactionRecovery; readonly deadlocks: DeadlockDetector },
 ): DatabaseServices {
   const { metadata_user: user, pool } = config
   const commands = new ControlCommands({
-    recover: async () => (await recovery?.runOnce()) ?? 0,
+    recover: async () => (await watch?.recovery.runOnce()) ?? 0,
+    findDeadlocks: async () => (await watch?.deadlocks.find()) ?? false,
     connectNode: (node) =>
       connectBackend({
         node,
@@ -43,7 +44,9 @@ export function databaseServices(
         allowsCleartextPassword: false,
       }),
   })
-  return { catalogs, commands, executor: new Executor(commands), serverUser: database.user }
+  const allowsOnePhase = config.multi_shard_commit_protocol === '1pc'
+  const executor = new Executor(commands)
+  return { catalogs, commands, executor, serverUser: database.user, allowsOnePhase }
 }
 
 /** Of a database we keep no metadata of: one node, where everything is. */

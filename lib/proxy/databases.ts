@@ -170,7 +170,7 @@ function makeEntry(options: DatabasesOptions, database: ConfigDatabase): Entry {
   const { name } = database
   const sharded = database.sharded ? new ShardedDatabase(options, database) : undefined
   const catalogs: CatalogSource = sharded?.watcher ?? localCatalog(database, name)
-  const services = databaseServices(options, database, name, catalogs, sharded?.recovery)
+  const services = databaseServices(options, database, name, catalogs, sharded)
   return { database, sharded, services }
 }
 

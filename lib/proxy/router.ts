@@ -145,6 +145,7 @@ export class Router {
 
   async #open(): Promise<void> {
     const host = this.#host
+    if (host.isLeader) warnOfOnePhase(this.#config, this.#log)
     await this.#databases.start({ installs: host.isLeader, recovers: host.isLeader })
     if (!host.isLeader) host.onLead = () => this.#databases.recover()
     const services = await this.#sessionServices()
@@ -205,4 +206,12 @@ function clientsAtPools(sessions: readonly ClientSession[]): readonly ClientAtPo
     const { database, user } = login
     return { database, user, isWaiting: (servers?.waitingSinceMs ?? 0) !== 0 }
   })
+}
+
+/** Once for all processes. */
+function warnOfOnePhase({ multi_shard_commit_protocol: protocol }: Config, log: Log): void {
+  if (protocol === '2pc') return
+  log.warn(
+    'multi_shard_commit_protocol is 1pc: a commit over servers without max_prepared_transactions may be left half-done',
+  )
 }

@@ -1,5 +1,6 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
-import { asRouterError, ProtocolError, type RouterError } from '../base/errors.ts'
+import { asRouterError, ProtocolError, RouterError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import type { LexResult } from '../sql/lexer.ts'
 import { writeReadyForQuery } from '../wire/backend-messages.ts'
@@ -157,7 +158,7 @@ export class MessageProcessor {
     this.#parts.clock.start()
     switch (message.type) {
       case Frontend.query:
-        return this.#withReady(() => this.#simple.run(readQuery(message.frame).text))
+        return this.#withReady(() => this.#query(readQuery(message.frame).text))
       case Frontend.functionCall:
         return this.#withReady(() => this.#functionCall(message))
       case Frontend.sync:
@@ -171,6 +172,10 @@ export class MessageProcessor {
       default:
         return this.#step(message)
     }
+  }
+
+  #query(text: Buffer): Promise<void> {
+    return this.#parts.placements.run(() => this.#simple.run(text))
   }
 
   async #withReady(work: () => Promise<void>): Promise<void> {
@@ -223,7 +228,7 @@ export class MessageProcessor {
 
   #answerError(error: unknown): void {
     const { transaction, output, log, clock } = this.#parts
-    const shown = transaction.trueError(asRouterError(error))
+    const shown = transaction.trueError(this.#reasonOf(asRouterError(error)))
     if (!(error instanceof Error) || asRouterError(error) !== error) {
       log.error('internal error', { error })
     }
@@ -231,6 +236,13 @@ export class MessageProcessor {
     clock.failed(shown.sqlState)
     transaction.endStatement(true)
     writeError(output.frames, shown)
+  }
+
+  /** Why a statement was cancelled, rather than that it was. */
+  #reasonOf(error: RouterError): RouterError {
+    if (error.sqlState !== SqlState.queryCanceled) return error
+    const reason: unknown = this.#parts.signal().reason
+    return reason instanceof RouterError ? reason : error
   }
 
   /** The fast path of libpq: the function is the coordinator's. */

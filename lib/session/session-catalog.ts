@@ -1,4 +1,7 @@
+import { RouterError } from '../base/errors.ts'
+import { SqlState } from '../base/sqlstate.ts'
 import type { Catalog, CatalogSource, ReadOnNode } from '../catalog/catalog.ts'
+import { placementsDiffer } from '../catalog/placement-changes.ts'
 import { query } from '../executor/node-client.ts'
 import type { SessionTransaction } from '../executor/transaction/transaction.ts'
 import type { TransactionFollower } from '../executor/transaction/transaction-follower.ts'
@@ -14,6 +17,9 @@ export class SessionCatalog implements CatalogSource, TransactionFollower {
   /** The transaction at hand has changed something. */
   #hasChanged = false
   #isStale = false
+  /** The shared one when the block began, or was last found to have the same placements. */
+  #atBegin: Catalog | undefined
+  #isOvertaken = false
 
   constructor(shared: CatalogSource) {
     this.#shared = shared
@@ -38,7 +44,20 @@ export class SessionCatalog implements CatalogSource, TransactionFollower {
 
   /** freshen() must come before the next statement is planned. */
   get isStale(): boolean {
-    return this.#isStale
+    return this.#isStale || this.#hasNews || this.#isOvertaken
+  }
+
+  /** For the block at hand. */
+  get #hasNews(): boolean {
+    return this.#atBegin !== undefined && this.#atBegin !== this.#shared.current()
+  }
+
+  /**
+   * Rows have been moved since the block took its snapshots: where they are now, these may not show them. Only blocks that keep
+   * their snapshots have this; others see each statement's own.
+   */
+  checkNotOvertaken(): void {
+    if (this.#isOvertaken) throw overtaken()
   }
 
   /** After each statement that may have changed something. */
@@ -56,6 +75,8 @@ export class SessionCatalog implements CatalogSource, TransactionFollower {
       await this.#shared.refresh()
       return
     }
+    if (this.#hasNews) await this.#compare(transaction)
+    if (!this.#isStale) return
     const nodeIds = transaction.connections.map(({ node }) => node.nodeId)
     const read: ReadOnNode = async (nodeId, text) => {
       const { rows } = await query(
@@ -69,12 +90,26 @@ export class SessionCatalog implements CatalogSource, TransactionFollower {
     this.#isStale = false
   }
 
+  async #compare({ connections }: SessionTransaction): Promise<void> {
+    const now = this.#shared.current()
+    const [connection] = connections
+    const before = this.#atBegin
+    if (connection !== undefined && before !== undefined && placementsDiffer(before, now)) {
+      const { rows } = await query(connection, 'SHOW transaction_isolation')
+      this.#isOvertaken ||= KEEPS_SNAPSHOT.has(rows[0]?.[0] ?? '')
+    }
+    this.#atBegin = now
+  }
+
   begin(): void {
     this.#own = undefined
+    this.#atBegin = this.#shared.current()
   }
 
   commit(): void {
     this.#own = undefined
+    this.#atBegin = undefined
+    this.#isOvertaken = false
     this.#isStale = this.#hasChanged
   }
 
@@ -93,6 +128,17 @@ export class SessionCatalog implements CatalogSource, TransactionFollower {
   rollbackTo(): void {
     this.#isStale = this.#hasChanged
   }
+}
+
+const KEEPS_SNAPSHOT: ReadonlySet<string> = new Set(['repeatable read', 'serializable'])
+
+/** As Postgres says of rows that have changed. */
+export function overtaken(): RouterError {
+  return new RouterError(
+    SqlState.serializationFailure,
+    'could not serialize access: shards were moved while the transaction ran',
+    { hint: 'Retry the transaction.' },
+  )
 }
 
 /** With settings of our own, of which nothing stays: JIT would take a second to compile what runs in a millisecond. */

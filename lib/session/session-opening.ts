@@ -17,6 +17,7 @@ import type { Login } from './client/client-handshake.ts'
 import type { ClientOutput } from './client/client-output.ts'
 import type { ClientSocket } from './client/client-socket.ts'
 import { PreparedStatements } from './extended/prepared-statements.ts'
+import { PlacementRetry } from './placement-retry.ts'
 import { searchPathSql } from './search-path.ts'
 import { SessionCatalog } from './session-catalog.ts'
 import { SessionChannels } from './session-channels.ts'
@@ -72,7 +73,7 @@ export function makeParts(
   frame: SessionFrame,
 ): SessionParts {
   const { pools, log, parser, observer } = services
-  const { catalogs: shared, commands, executor } = database
+  const { catalogs: shared, commands, executor, allowsOnePhase = false } = database
   const user = database.serverUser ?? login.user
   const catalogs = new SessionCatalog(shared)
   const { sessionId, output, relay, counters, signal, track } = frame
@@ -94,6 +95,7 @@ export function makeParts(
     ...lending,
     counters,
     temporaryNames,
+    allowsOnePhase,
     followers: [catalogs, channels, temporaryViews],
     log: log.with({ session: sessionId }),
   })
@@ -118,6 +120,7 @@ export function makeParts(
     initialSettings: initialSettings(login, services.customs, frame.socket),
     ignoredParameters: services.customs.ignoredParameters,
     catalogs,
+    placements: new PlacementRetry({ catalogs, transaction, output, signal }),
     channels,
     planner: new StatementPlanner(parser, planCacheOf(shared)),
     prepared: new PreparedStatements(),

@@ -8,6 +8,7 @@ import type { SessionTransaction } from '../executor/transaction/transaction.ts'
 import type { Plan } from '../planner/plan.ts'
 import type { ClientOutput } from './client/client-output.ts'
 import type { PreparedStatements } from './extended/prepared-statements.ts'
+import type { PlacementRetry } from './placement-retry.ts'
 import type { SessionCatalog } from './session-catalog.ts'
 import type { SessionChannels } from './session-channels.ts'
 import type { SessionServers } from './session-servers.ts'
@@ -32,6 +33,7 @@ export type SessionParts = {
   /** Of those, in lower case: no setting, no error. */
   readonly ignoredParameters: ReadonlySet<string>
   readonly catalogs: SessionCatalog
+  readonly placements: PlacementRetry
   readonly channels: SessionChannels
   readonly planner: StatementPlanner
   readonly prepared: PreparedStatements

@@ -2,6 +2,7 @@ import type { Lane } from '../backend/lane.ts'
 import { BackendLost } from '../base/errors.ts'
 import type { Backend } from '../executor/transaction/lock-waiter.ts'
 import type { SessionTransaction } from '../executor/transaction/transaction.ts'
+import { gidOf } from '../executor/transaction/two-phase-commit.ts'
 import { writeNotice } from '../wire/error-messages.ts'
 import type { ClientOutput } from './client/client-output.ts'
 import type { StatementRelay } from './statement-relay.ts'
@@ -33,10 +34,12 @@ export class SessionServers {
   }
 
   get backends(): readonly Backend[] {
-    return this.#transaction.cancellable.map(({ node, processId }) => ({
-      nodeId: node.nodeId,
-      processId,
-    }))
+    const { cancellable, preparingAs } = this.#transaction
+    return cancellable.flatMap(({ node: { nodeId }, processId }) => {
+      const process = { nodeId, processId }
+      if (preparingAs === undefined) return [process]
+      return [process, { nodeId, processId: gidOf(preparingAs, nodeId) }]
+    })
   }
 
   /** In PgBouncer's words. Not while a statement that waits for one more connection has others that may be answering. */

@@ -35,6 +35,8 @@ export type DatabaseServices = {
   readonly executor: PlanRunner
   /** undefined: server connections are made as the client's own user. */
   readonly serverUser?: string | undefined
+  /** Commits over nodes that can't prepare are done one after the other, and may be left half-done. */
+  readonly allowsOnePhase?: boolean
 }
 
 /** Carries out the messages of one client, in order; errors that it throws are fatal. message-processor.ts is one. */

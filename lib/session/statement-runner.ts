@@ -124,6 +124,7 @@ export class StatementRunner {
       await this.#commands.run(planned, plan.command, true)
       return
     }
+    this.#parts.catalogs.checkNotOvertaken()
     const target = this.target(planned, NO_PARAMETERS)
     if (target !== undefined) await this.#relayQuery(planned, target)
     else if (planned.isOwn) await this.#runInExecutor(planned)

@@ -3,6 +3,7 @@ import { SqlState } from '../base/sqlstate.ts'
 import type { SessionCommand } from '../planner/plan.ts'
 import { writeNotice } from '../wire/error-messages.ts'
 import { TransactionStatus } from '../wire/message-codes.ts'
+import { finishPrepared } from './prepared-transactions.ts'
 import type { SessionParts } from './session-parts.ts'
 
 export type TransactionCommand = Extract<
@@ -16,6 +17,7 @@ export type TransactionCommand = Extract<
       | 'release'
       | 'rollback-to'
       | 'prepare-transaction'
+      | 'finish-prepared'
   }
 >
 
@@ -50,7 +52,9 @@ export class TransactionCommands {
         await this.#parts.transaction.rollbackTo(command.name)
         return 'ROLLBACK'
       case 'prepare-transaction':
-        return this.#prepare(text, command.gid)
+        return this.#prepare(command.gid)
+      case 'finish-prepared':
+        return finishPrepared(command, this.#parts)
     }
   }
 
@@ -59,7 +63,7 @@ export class TransactionCommands {
     return status !== TransactionStatus.idle && !isImplicit
   }
 
-  async #prepare(text: Buffer, gid: string): Promise<string> {
+  async #prepare(gid: string): Promise<string> {
     const { transaction, signal, channels } = this.#parts
     if (!this.#isInBlock) {
       this.#warn(SqlState.noActiveSqlTransaction, 'there is no transaction in progress')
@@ -72,7 +76,7 @@ export class TransactionCommands {
         'cannot PREPARE a transaction that has executed LISTEN, UNLISTEN, or NOTIFY',
       )
     }
-    const isPrepared = await transaction.prepareTransaction(text.toString('utf8'), gid, signal())
+    const isPrepared = await transaction.prepareTransaction(gid, signal())
     return isPrepared ? 'PREPARE TRANSACTION' : 'ROLLBACK'
   }
 

@@ -89,6 +89,38 @@ t.test('locks over several nodes', async (t) => {
     for (const client of clients) await client.run('ROLLBACK')
   })
 
+  t.test('check_distributed_deadlocks() finds none where there is none', async (t) => {
+    t.equal(await a.value('SELECT check_distributed_deadlocks()'), 'f')
+  })
+
+  t.test('through the locks of a prepared transaction', async (t) => {
+    await setup.run(`CREATE TABLE later (k int, UNIQUE (k) DEFERRABLE INITIALLY DEFERRED);
+      SELECT create_distributed_table('later', 'k', colocate_with => 'locked')`)
+    for (const client of [a, b]) {
+      await until('it knows the table', DEADLINE_MS, async () => {
+        return (await client.simple('SELECT count(*) FROM later')).error === undefined
+      })
+    }
+    const insert = `INSERT INTO later VALUES (${second[0]})`
+    /** Of a, whose part on the first node is prepared, and whose part on the second waits for who inserted the same before. */
+    async function deadlock(older: RawClient, younger: RawClient) {
+      await begin(older, older === a ? first[0] : first[1])
+      await begin(younger, younger === a ? first[0] : first[1])
+      await b.run(insert)
+      await a.run(insert)
+      const commit = a.simple('COMMIT')
+      await untilWaiting(1)
+      const late = b.simple(update(first[0]))
+      const [refused, other] = younger === a ? [commit, late] : [late, commit]
+      t.match((await refused).error, { sqlState: '40P01', message: 'deadlock detected' })
+      t.equal((await other).error, undefined, 'the other goes on')
+      for (const client of clients) await client.run('ROLLBACK')
+      await setup.run('DELETE FROM later')
+    }
+    await deadlock(a, b)
+    await deadlock(b, a)
+  })
+
   t.test('of a statement over all shards', async (t) => {
     await begin(a, first[0])
     await begin(c, second[0])

@@ -102,21 +102,27 @@ t.test('SessionTransaction', async (t) => {
     await transaction.rollback()
   })
 
-  t.test("the client's own PREPARE TRANSACTION is for the coordinator alone", async (t) => {
+  t.test("the client's own PREPARE TRANSACTION is for one node", async (t) => {
     const { transaction, run } = world.session()
-    const prepare = (gid: string) =>
-      transaction.prepareTransaction(`PREPARE TRANSACTION '${gid}'`, gid, SIGNAL)
+    const prepare = (gid: string) => transaction.prepareTransaction(gid, SIGNAL)
     transaction.begin('BEGIN')
     await run(1, 'INSERT INTO t VALUES (1)')
     t.ok(await prepare('mine'))
     t.same(await world.prepared(), ['mine'])
     await world.coordinator.query("COMMIT PREPARED 'mine'")
-    for (const [nodeId, gid, sqlState] of [
-      [2, 'mine', '0A000'],
-      [1, 'pgloom_1', '22023'],
+    transaction.begin('BEGIN')
+    await run(2, 'INSERT INTO t VALUES (9)')
+    await run(3, 'SELECT count(*) FROM t', 'read')
+    t.ok(await prepare('mine'))
+    const [own = ''] = await world.prepared()
+    t.match(own, /^pgloom:[0-9a-f]{12}:mine$/, 'elsewhere by a name of the cluster')
+    await world.admins[1]?.query(`ROLLBACK PREPARED '${own}'`)
+    for (const [nodeIds, gid, sqlState] of [
+      [[2, 3], 'mine', '0A000'],
+      [[1], 'pgloom_1', '22023'],
     ] as const) {
       transaction.begin('BEGIN')
-      await run(nodeId, 'INSERT INTO t VALUES (9)')
+      for (const nodeId of nodeIds) await run(nodeId, 'INSERT INTO t VALUES (9)')
       await t.rejects(prepare(gid), withState(sqlState))
       t.notOk(transaction.isInBlock)
     }

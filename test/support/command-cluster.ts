@@ -48,6 +48,7 @@ export async function commandCluster(t: Test, servers: readonly { host: string; 
   t.teardown(() => context.close())
   const commands = new ControlCommands({
     recover: async () => 0,
+    findDeadlocks: async () => false,
     connectNode: (node) => connectTo(node, { database, user }),
   })
   const execution = {

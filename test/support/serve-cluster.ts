@@ -42,7 +42,8 @@ export class ServeCluster {
       port: relays[index]?.port ?? port,
     }))
     if (coordinator === undefined) throw new Error('no coordinator')
-    writeFileSync(configFile, configOf(coordinator.host, coordinator.port) + (options.config ?? ''))
+    const { pollIntervalMs = 500, config = '' } = options
+    writeFileSync(configFile, configOf(coordinator.host, coordinator.port, pollIntervalMs) + config)
     const cluster = new ServeCluster(t, servers, configFile, relays)
     const proxy = await cluster.startProxy()
     const client = await RawClient.connect(proxy.url)
@@ -81,13 +82,15 @@ export type ServeOptions = {
   readonly relayed?: boolean
   /** More lines of the configuration file. */
   readonly config?: string
+  /** How often proxies look for changed metadata that nobody told them of. */
+  readonly pollIntervalMs?: number
 }
 
 function relayed(t: Teardown, { nodes }: EmbeddedCluster): Promise<ServerRelay[]> {
   return Promise.all(nodes.map((node, index) => ServerRelay.start(t, index, () => node.port)))
 }
 
-function configOf(host: string, port: number): string {
+function configOf(host: string, port: number, pollIntervalMs: number): string {
   return `
 listen: { port: 0 }
 processes: 1
@@ -95,7 +98,7 @@ http: { port: 0 }
 coordinator: { host: ${host}, port: ${port} }
 databases: [app, { name: '*' }]
 auth: { type: trust }
-metadata_poll_interval_ms: 500
+metadata_poll_interval_ms: ${pollIntervalMs}
 recover_2pc_interval_ms: 1000
 `
 }

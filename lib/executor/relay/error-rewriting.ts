@@ -1,4 +1,5 @@
 import { ServerError } from '../../base/errors.ts'
+import { SqlState } from '../../base/sqlstate.ts'
 import type { PositionMap } from './position-map.ts'
 
 /**
@@ -11,11 +12,28 @@ const PHYSICAL_SCHEMA = /^pgloom_\d+(?:_(.+))?$/s
 /** Plain or quoted, with the dot that follows. */
 const QUALIFIED_NAME = /(?<!\w)(?:pgloom_\d+(?:_(\w+))?|"pgloom_\d+(?:_((?:[^"]|"")+))?")\./g
 const SCHEMA_NAME = /schema "pgloom_\d+(?:_([^"]+))?"/g
+/** In any language. */
+const SHARD_NAME = /"pgloom_\d+[^"]*"/
 
 /** Undefined if the name is no shard's schema. */
 export function userSchema(physical: string): string | undefined {
   const match = PHYSICAL_SCHEMA.exec(physical)
   return match === null ? undefined : (match[1] ?? 'public')
+}
+
+/** Errors that said, before they were mended, that a shard is not there. */
+const ofMissingShards = new WeakSet<object>()
+
+/** A server has no shard of the name that we gave it: nothing of the statement ran there, and our map may be old. */
+export function missesShard(error: unknown): error is ServerError {
+  if (!(error instanceof ServerError)) return false
+  const { sqlState, message } = error
+  return ofMissingShards.has(error) || tellsOfMissingShard(sqlState, message)
+}
+
+function tellsOfMissingShard(sqlState: string, message: string): boolean {
+  const isMissing = sqlState === SqlState.undefinedTable || sqlState === SqlState.invalidSchemaName
+  return isMissing && SHARD_NAME.test(message)
 }
 
 /** A scratch table's name and the user's table it stands for. */
@@ -78,11 +96,14 @@ export function mendError(
   const fields = new Map(readFields(frame, 0, frame.length))
   const detail = fields.get('D')
   const hint = fields.get('H')
-  return new ServerError(frame, fields.get('C') ?? 'XX000', fields.get('M') ?? '', {
+  const error = new ServerError(frame, fields.get('C') ?? 'XX000', fields.get('M') ?? '', {
     severity: severityOf(fields.get('V') ?? fields.get('S')),
     ...(detail === undefined ? {} : { detail }),
     ...(hint === undefined ? {} : { hint }),
   })
+  const [, sent = ''] = readFields(chunk, start, end).find(([code]) => code === 'M') ?? []
+  if (tellsOfMissingShard(error.sqlState, sent)) ofMissingShards.add(error)
+  return error
 }
 
 function severityOf(value: string | undefined): 'ERROR' | 'FATAL' | 'PANIC' {

@@ -4,14 +4,16 @@ import { RouterError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
 import type { CatalogSource } from '../../catalog/catalog.ts'
 import { query } from '../node-client.ts'
+import { atomically } from './atomically.ts'
 import type { ConnectionLender } from './connection-lender.ts'
 import { takeConsistentSnapshots } from './consistent-snapshots.ts'
 import { onEach } from './participant-commit.ts'
 import type { Participants } from './participants.ts'
 import type { SessionPins } from './session-pins.ts'
+import type { SessionTransaction } from './transaction.ts'
 
 /** Opens the block of a statement of its own. */
-export const CONSISTENT_BEGIN = 'BEGIN ISOLATION LEVEL REPEATABLE READ'
+const CONSISTENT_BEGIN = 'BEGIN ISOLATION LEVEL REPEATABLE READ'
 
 const ON = "'on'"
 
@@ -56,6 +58,15 @@ export class ConsistentReads {
 
   end(): void {
     this.#state = 'none'
+  }
+
+  /** Runs `work`, which reads several shards, over snapshots of one moment. */
+  run<T>(transaction: SessionTransaction, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    return atomically(transaction, CONSISTENT_BEGIN, async () => {
+      await transaction.connection(this.#options.lender.coordinator.nodeId, 'read', signal)
+      if (!this.isHeld) throw notConsistent()
+      return await work()
+    })
   }
 
   /** A statement is about to ask a node. true: open() comes first. */
@@ -128,7 +139,7 @@ export class ConsistentReads {
   }
 }
 
-export function notConsistent(): RouterError {
+function notConsistent(): RouterError {
   return new RouterError(
     SqlState.featureNotSupported,
     'a consistent read of several shards needs a transaction of ISOLATION LEVEL REPEATABLE READ whose first statement was consistent too',

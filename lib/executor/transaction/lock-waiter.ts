@@ -12,7 +12,8 @@ export type LockWaiter = {
   refuse(error: RouterError): void
 }
 
-export type Backend = { readonly nodeId: number; readonly processId: number }
+/** A server process, or a prepared part of the transaction by its name there. */
+export type Backend = { readonly nodeId: number; readonly processId: number | string }
 
 /** Told of such statements again and again, for as long as they run. control/deadlock-detector.ts is one. */
 export interface LockWaitObserver {

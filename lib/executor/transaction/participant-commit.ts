@@ -3,6 +3,7 @@ import { BackendLost, RouterError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { query } from '../node-client.ts'
 import type { ConnectionLender } from './connection-lender.ts'
+import { canPrepare, commitOnePhase } from './one-phase-commit.ts'
 import type { Participants } from './participants.ts'
 import { failedTransaction, lostWhileCommitting } from './transaction-errors.ts'
 import { commitTwoPhase } from './two-phase-commit.ts'
@@ -36,30 +37,59 @@ export function commitFailure(writer: BackendConnection, error: RouterError): Ro
   return isKnown ? error : lostWhileCommitting(error)
 }
 
+export type CommitOptions = {
+  readonly log: Log
+  /** See one-phase-commit.ts. */
+  readonly allowsOnePhase?: boolean
+}
+
+export type BlockState = {
+  readonly failed: boolean
+  /** Why it may have failed unseen. */
+  readonly slipped: RouterError | undefined
+  /** What may still refuse. */
+  readonly check: () => Promise<void>
+}
+
+/** Nodes that are preparing their parts, and the name that they do it under. */
+type Preparing = {
+  readonly transactionId: string
+  readonly writers: readonly BackendConnection[]
+}
+
 /** Ends a transaction block on all its nodes alike. */
 export class BlockCommit {
   readonly #lender: ConnectionLender
   readonly #log: Log
+  readonly #allowsOnePhase: boolean
   #isDeciding = false
+  #preparing: Preparing | undefined
 
-  constructor(lender: ConnectionLender, log: Log) {
+  constructor(lender: ConnectionLender, options: CommitOptions) {
     this.#lender = lender
-    this.#log = log
+    this.#log = options.log
+    this.#allowsOnePhase = options.allowsOnePhase === true
   }
 
-  /** A two-phase commit is under way. */
-  get isDeciding(): boolean {
-    return this.#isDeciding
+  /** Of the block's connections, those a cancel may hit: once a two-phase commit is under way, only while nodes prepare. */
+  cancellable(all: readonly BackendConnection[]): readonly BackendConnection[] {
+    return this.#isDeciding ? (this.#preparing?.writers ?? []) : all
   }
 
-  /** false: it had failed unseen, and was rolled back. `slipped`: why it may have. `prepare`: what may still refuse. */
-  async run(
-    participants: Participants,
-    slipped: RouterError | undefined,
-    prepare: () => Promise<void>,
-  ): Promise<boolean> {
+  /** The name under which nodes are preparing their parts. */
+  get preparingAs(): string | undefined {
+    return this.#preparing?.transactionId
+  }
+
+  /** false: it had failed, and was rolled back. */
+  async run(participants: Participants, { failed, slipped, check }: BlockState): Promise<boolean> {
+    await participants.settleCancels()
+    if (failed) {
+      await participants.rollback()
+      return false
+    }
     try {
-      await prepare()
+      await check()
     } catch (error) {
       await participants.rollback()
       throw error
@@ -96,11 +126,17 @@ export class BlockCommit {
   ): Promise<void> {
     const coordinatorId = this.#lender.coordinator.nodeId
     const coordinator = writers.find((writer) => writer.node.nodeId === coordinatorId)
+    const others = writers.filter((writer) => writer !== coordinator)
+    if (this.#allowsOnePhase && !(await canPrepare(others, rollback))) {
+      const ordered = coordinator === undefined ? others : [...others, coordinator]
+      await commitOnePhase({ writers: ordered, rollback, log: this.#log })
+      return
+    }
     const decider =
       coordinator === undefined ? await this.#takeDecider(reader, rollback) : undefined
     try {
       await commitTwoPhase({
-        writers: writers.filter((writer) => writer.node.nodeId !== coordinatorId),
+        writers: others,
         coordinator,
         decider,
         withDecisionConnection: async (work) => {
@@ -110,6 +146,10 @@ export class BlockCommit {
           } finally {
             this.#lender.giveBack(connection)
           }
+        },
+        preparing: (transactionId) => {
+          this.#preparing =
+            transactionId === undefined ? undefined : { transactionId, writers: others }
         },
         log: this.#log,
       })

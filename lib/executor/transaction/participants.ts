@@ -5,7 +5,14 @@ import { query } from '../node-client.ts'
 type Participant = {
   readonly connection: BackendConnection
   hasWritten: boolean
+  /** How often it was asked for, after it joined. */
+  uses: number
 }
+
+/** Who took part at a moment, and had been used how often. */
+export type ParticipantMarks = ReadonlyMap<number, number>
+
+const NO_MARKS: ParticipantMarks = new Map()
 
 /** The nodes' parts in one transaction block: one connection a node. */
 export class Participants {
@@ -41,11 +48,53 @@ export class Participants {
     const participant = this.#byNode.get(nodeId)
     if (participant === undefined) return undefined
     if (writes) participant.hasWritten = true
+    participant.uses++
     return participant.connection
   }
 
   join(nodeId: number, connection: BackendConnection, writes: boolean): void {
-    this.#byNode.set(nodeId, { connection, hasWritten: writes })
+    this.#byNode.set(nodeId, { connection, hasWritten: writes, uses: 0 })
+  }
+
+  marks(): ParticipantMarks {
+    if (this.#byNode.size === 0) return NO_MARKS
+    return new Map([...this.#byNode].map(([nodeId, { uses }]) => [nodeId, uses]))
+  }
+
+  /**
+   * Nodes that have joined since, or the one of this number if it was asked for once only, by the last statement; undefined: others
+   * were used too, or none.
+   */
+  #joinedSince(since: ParticipantMarks | number): readonly number[] | undefined {
+    if (typeof since === 'number') {
+      return this.#byNode.get(since)?.uses === 0 ? [since] : undefined
+    }
+    const joined: number[] = []
+    for (const [nodeId, { uses }] of this.#byNode) {
+      const before = since.get(nodeId)
+      if (before === undefined) joined.push(nodeId)
+      else if (before !== uses) return undefined
+    }
+    return joined.length === 0 ? undefined : joined
+  }
+
+  /** Rolls them back: they take part no more. undefined: it can't be done, or not for all. */
+  async dismissSince(
+    since: ParticipantMarks | number,
+  ): Promise<readonly BackendConnection[] | undefined> {
+    const nodeIds = this.#joinedSince(since)
+    if (nodeIds === undefined) return undefined
+    await this.settleCancels()
+    const dismissed: BackendConnection[] = []
+    for (const nodeId of nodeIds) {
+      const connection = this.find(nodeId)
+      if (connection?.state !== 'ready') return undefined
+      await query(connection, 'ROLLBACK')
+      this.#byNode.delete(nodeId)
+      connection.settings.transactionEnded()
+      dismissed.push(connection)
+    }
+    return dismissed
   }
 
   /** The only one, if nothing is on its way to it and its server stands in a sound block. */

@@ -19,7 +19,7 @@ export function lostWhileCommitting(cause: unknown): RouterError {
 export function preparedOnSeveralNodes(): RouterError {
   return new RouterError(
     SqlState.featureNotSupported,
-    'cannot PREPARE a transaction that has used distributed tables',
+    'cannot PREPARE a transaction that has written on several nodes',
     { hint: 'COMMIT it instead: it commits on all nodes or on none.' },
   )
 }
@@ -28,7 +28,22 @@ export function reservedGid(gid: string): RouterError {
   return new RouterError(
     SqlState.invalidParameterValue,
     `transaction identifier "${gid}" is reserved`,
-    { hint: 'Choose one that does not begin with pgloom_.' },
+    { hint: 'Choose one that begins neither with pgloom_ nor with pgloom:.' },
+  )
+}
+
+export function gidInUse(gid: string): RouterError {
+  return new RouterError(
+    SqlState.duplicateObject,
+    `transaction identifier "${gid}" is already in use`,
+  )
+}
+
+export function gidTooLong(gid: string): RouterError {
+  return new RouterError(
+    SqlState.invalidParameterValue,
+    `transaction identifier "${gid}" is too long`,
+    { hint: 'Of a transaction that wrote on a worker it may have 179 bytes.' },
   )
 }
 

@@ -2,40 +2,33 @@ import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { NO_SETTINGS, type Settings } from '../../backend/session-state.ts'
 import type { ConnectionAwaiter } from '../../backend/wait-queue.ts'
 import { BackendLost, type RouterError } from '../../base/errors.ts'
-import type { Log } from '../../base/log.ts'
 import { SqlState } from '../../base/sqlstate.ts'
 import type { PinReason } from '../../planner/plan.ts'
 import { TransactionStatus } from '../../wire/message-codes.ts'
-import { query } from '../node-client.ts'
 import { adoptSettings } from './adopted-settings.ts'
 import { atomically } from './atomically.ts'
+import { prepareForClient } from './client-prepare.ts'
 import { ConnectionLender, discard, type LenderOptions } from './connection-lender.ts'
-import { CONSISTENT_BEGIN, ConsistentReads, notConsistent } from './consistent-reads.ts'
-import { BlockCommit, commitFailure, onEach } from './participant-commit.ts'
-import { Participants } from './participants.ts'
+import { ConsistentReads } from './consistent-reads.ts'
+import { BlockCommit, type CommitOptions, commitFailure, onEach } from './participant-commit.ts'
+import { type ParticipantMarks, Participants } from './participants.ts'
 import { quoteIdentifier, ReplayLog } from './replay-log.ts'
 import { SequenceOwnership } from './sequence-ownership.ts'
 import { SessionCursors } from './session-cursors.ts'
 import { type Pin, SessionPins } from './session-pins.ts'
 import { localSettings, settleBeforeBegin, slipIn } from './slip-in.ts'
-import {
-  failedTransaction,
-  noTransactions,
-  preparedOnSeveralNodes,
-  reservedGid,
-} from './transaction-errors.ts'
+import { failedTransaction, noTransactions } from './transaction-errors.ts'
 import { type TransactionFollower, TransactionFollowers } from './transaction-follower.ts'
-import { isReservedGid } from './two-phase-commit.ts'
 
 /** 'setting': SET, SHOW and their kin, which take no snapshot. */
 export type Access = 'read' | 'write' | 'setting'
 
-export type SessionTransactionOptions = LenderOptions & {
-  readonly followers?: readonly TransactionFollower[]
-  /** Kept true to the coordinator's own. */
-  readonly temporaryNames?: Set<string>
-  readonly log: Log
-}
+export type SessionTransactionOptions = LenderOptions &
+  CommitOptions & {
+    readonly followers?: readonly TransactionFollower[]
+    /** Kept true to the coordinator's own. */
+    readonly temporaryNames?: Set<string>
+  }
 
 /**
  * The server side of one client session: which connections it holds, and its transaction block over all of them.
@@ -88,19 +81,16 @@ export class SessionTransaction {
     this.#followers = new TransactionFollowers([settings, this.cursors, ...followers])
     this.#lender = new ConnectionLender(options)
     this.#pinned = new SessionPins({
-      released: (connection) => {
-        if (!this.connections.includes(connection)) this.#lender.giveBack(connection)
-      },
+      released: (connection) => this.#release(connection),
       failedInside: this.#onSlipped,
       settings: (connection, found, isInTransaction) =>
         adoptSettings(options.settings, connection, found, isInTransaction),
       temporaryNames: (connection, names) => this.#setTemporaryNames(connection, names),
       log: options.log,
     })
-    this.#blockCommit = new BlockCommit(this.#lender, options.log)
+    this.#blockCommit = new BlockCommit(this.#lender, options)
     this.#consistency = new ConsistentReads({
-      settings,
-      catalog: options.catalog,
+      ...options,
       lender: this.#lender,
       participants: this.#participants,
       pinned: this.#pinned,
@@ -141,9 +131,14 @@ export class SessionTransaction {
     return this.#lender.waitingSinceMs
   }
 
-  /** Those a cancel may hit: once nodes prepare, the transaction ends of itself, and is not to be left half-done. */
+  /** Those a cancel may hit: once all nodes are prepared, the transaction ends of itself, and is not to be left half-done. */
   get cancellable(): readonly BackendConnection[] {
-    return this.#blockCommit.isDeciding ? [] : this.connections
+    return this.#blockCommit.cancellable(this.connections)
+  }
+
+  /** The name under which it is being prepared: then it may wait by its server processes or by its prepared parts. */
+  get preparingAs(): string | undefined {
+    return this.#blockCommit.preparingAs
   }
 
   /** All that the statement at hand may be using. */
@@ -254,6 +249,19 @@ export class SessionTransaction {
     return isOwnFault && !this.#hasFailed ? (this.#slippedError ?? error) : error
   }
 
+  /** Who takes part now; for takeBack(). */
+  marks(): ParticipantMarks {
+    return this.#participants.marks()
+  }
+
+  /** As if the failed statement had not been, on nodes that joined since, or on the one. false: it used others too, or snapshots of all. */
+  async takeBack(since: ParticipantMarks | number): Promise<boolean> {
+    const isBound = this.#consistency.isHeld || this.#hasFailed
+    const dismissed = isBound ? undefined : await this.#participants.dismissSince(since)
+    for (const connection of dismissed ?? []) this.#leave(connection)
+    return dismissed !== undefined
+  }
+
   // -- blocks ---------------------------------------------------------------------------------------------------
 
   /** BEGIN with its options, as the client wrote it. An implicit block becomes explicit. */
@@ -273,10 +281,8 @@ export class SessionTransaction {
   /** SET TRANSACTION inside the block, already run on `ran`: for the others, and for those who join later. */
   async replay(text: string, ran: BackendConnection | undefined): Promise<void> {
     this.#replay.add(text)
-    await onEach(
-      this.connections.filter((connection) => connection !== ran),
-      text,
-    )
+    const others = this.connections.filter((connection) => connection !== ran)
+    await onEach(others, text)
   }
 
   async savepoint(name: string): Promise<void> {
@@ -308,25 +314,20 @@ export class SessionTransaction {
 
   /** COMMIT of the block, on all nodes or none. false: it had failed, so it was rolled back, as in Postgres. */
   commit(): Promise<boolean> {
-    const ending = this.#commit().finally(() => {
-      this.#ending = undefined
-    })
-    this.#ending = ending
-    return ending
+    const [failed, slipped] = [this.#hasFailed, this.#slippedError]
+    const check = () => this.#followers.prepareCommit()
+    return this.#ends(() => this.#blockCommit.run(this.#participants, { failed, slipped, check }))
   }
 
-  async #commit(): Promise<boolean> {
+  async #ends(work: () => Promise<boolean>): Promise<boolean> {
     let isCommitted = false
+    const ending = work()
+    this.#ending = ending
     try {
-      await this.#participants.settleCancels()
-      if (this.#hasFailed) await this.#participants.rollback()
-      else {
-        isCommitted = await this.#blockCommit.run(this.#participants, this.#slippedError, () =>
-          this.#followers.prepareCommit(),
-        )
-      }
+      isCommitted = await ending
       return isCommitted
     } finally {
+      this.#ending = undefined
       this.#followers.end(isCommitted)
       this.#close()
     }
@@ -356,24 +357,17 @@ export class SessionTransaction {
     this.#close()
   }
 
-  /** The client's own PREPARE TRANSACTION, text as written: only the coordinator may take part. */
-  async prepareTransaction(text: string, gid: string, signal: AbortSignal): Promise<boolean> {
+  /** The client's own PREPARE TRANSACTION: see client-prepare.ts. false: it had failed, so it was rolled back. */
+  prepareTransaction(gid: string, signal: AbortSignal): Promise<boolean> {
     if (this.#hasFailed) return this.commit()
-    const coordinator = this.#lender.coordinator
-    const isSpread = this.#participants.nodeIds.some((nodeId) => nodeId !== coordinator.nodeId)
-    if (isSpread || isReservedGid(gid)) {
-      await this.rollback()
-      throw isSpread ? preparedOnSeveralNodes() : reservedGid(gid)
+    const prepare = {
+      participants: this.#participants,
+      lender: this.#lender,
+      catalog: this.#options.catalog.current(),
+      coordinator: () => this.connection(this.#lender.coordinator.nodeId, 'write', signal),
+      check: () => this.#followers.prepareCommit(),
     }
-    let isPrepared = false
-    try {
-      const connection = await this.connection(coordinator.nodeId, 'write', signal)
-      isPrepared = (await query(connection, text)).tag === 'PREPARE TRANSACTION'
-      return isPrepared
-    } finally {
-      this.#followers.end(isPrepared)
-      this.#close()
-    }
+    return this.#ends(() => prepareForClient(gid, prepare))
   }
 
   /** Runs `work` so that all its writes commit together or not at all; see ports.ts. */
@@ -388,11 +382,7 @@ export class SessionTransaction {
 
   /** Runs `work`, which reads several shards, over snapshots of one moment. */
   consistently<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    return atomically(this, CONSISTENT_BEGIN, async () => {
-      await this.connection(this.#lender.coordinator.nodeId, 'read', signal)
-      if (!this.#consistency.isHeld) throw notConsistent()
-      return await work()
-    })
+    return this.#consistency.run(this, work, signal)
   }
 
   // -- session --------------------------------------------------------------------------------------------------
@@ -435,7 +425,7 @@ export class SessionTransaction {
     this.cursors.closeAll()
     for (const connection of pinned) {
       await discard(connection)
-      if (!this.connections.includes(connection)) this.#lender.giveBack(connection)
+      this.#release(connection)
     }
   }
 
@@ -451,8 +441,6 @@ export class SessionTransaction {
     }
     this.#lender.leave()
   }
-
-  // -- inside ---------------------------------------------------------------------------------------------------
 
   #open(block: 'implicit' | 'explicit', text: string): void {
     this.#releaseBorrowed()
@@ -474,7 +462,7 @@ export class SessionTransaction {
     this.#hasFailed = false
     for (const connection of this.#participants.clear()) {
       connection.settings.transactionEnded()
-      if (!this.#pinned.keeps(connection)) this.#lender.giveBack(connection)
+      this.#leave(connection)
     }
     this.#pinned.suspectAll()
     this.#pinned.prove(false)
@@ -537,8 +525,14 @@ export class SessionTransaction {
     if (this.#borrowed.size === 0) return
     const connections = [...this.#borrowed.values()]
     this.#borrowed.clear()
-    for (const connection of connections) {
-      if (!this.#pinned.keeps(connection)) this.#lender.giveBack(connection)
-    }
+    for (const connection of connections) this.#leave(connection)
+  }
+
+  #release(connection: BackendConnection): void {
+    if (!this.connections.includes(connection)) this.#lender.giveBack(connection)
+  }
+
+  #leave(connection: BackendConnection): void {
+    if (!this.#pinned.keeps(connection)) this.#lender.giveBack(connection)
   }
 }

@@ -29,6 +29,8 @@ export type TwoPhaseCommit = {
   readonly decider: BackendConnection | undefined
   /** Another one, when the first one's fate is unknown. */
   readonly withDecisionConnection: <T>(work: (c: BackendConnection) => Promise<T>) => Promise<T>
+  /** Parts are being prepared under this name: until this is called again, without one, that may be cancelled. */
+  readonly preparing?: (transactionId: string | undefined) => void
   readonly log: Log
 }
 
@@ -112,11 +114,6 @@ export function gidOf(transactionId: string, nodeId: number): string {
   return `${transactionId}_${nodeId}`
 }
 
-/** Recovery would take a client's own for one of ours. */
-export function isReservedGid(gid: string): boolean {
-  return gid.startsWith(`${GID_PREFIX}_`)
-}
-
 /** Inverse of gidOf; undefined for a gid that isn't ours. */
 export function parseGid(gid: string): { transactionId: string; clusterId: string } | undefined {
   const [, transactionId, clusterId] = GID.exec(gid) ?? []
@@ -125,11 +122,17 @@ export function parseGid(gid: string): { transactionId: string; clusterId: strin
 }
 
 async function prepareAll(commit: TwoPhaseCommit, transactionId: string): Promise<void> {
+  commit.preparing?.(transactionId)
   const results = await Promise.allSettled(
     commit.writers.map((writer) =>
       query(writer, `PREPARE TRANSACTION '${gidOf(transactionId, writer.node.nodeId)}'`),
     ),
   )
+  commit.preparing?.(undefined)
+  // a cancel that is still on its way must hit nothing that follows
+  for (const writer of commit.writers) {
+    if (writer.hasCancelInFlight) await writer.cancelsSettled()
+  }
   const isPrepared = results.map(
     (result) => result.status === 'fulfilled' && result.value.tag === 'PREPARE TRANSACTION',
   )

@@ -22,6 +22,7 @@ import {
 import { Frontend, TransactionStatus } from '../../wire/message-codes.ts'
 import { writeParameterDescription, writeRowDescription } from '../../wire/row-description.ts'
 import type { MessageInbox } from '../message-inbox.ts'
+import { overtaken } from '../session-catalog.ts'
 import type { SessionParts } from '../session-parts.ts'
 import { checkNotFailed } from '../statement-guards.ts'
 import type { StatementRunner, Target } from '../statement-runner.ts'
@@ -155,16 +156,25 @@ export class ExtendedQuery {
     counters.binds++
     this.#portals.checkFree(bind.portal)
     checkNotFailed(transaction.status, statement.planned?.plan)
+    this.#parts.catalogs.checkNotOvertaken()
     this.#replan(statement)
     const target = this.#targetOf(statement, bind)
-    if (target !== undefined) {
-      // the server would name its own statement in the error
-      if (statement.description !== undefined) checkParameterCount(statement, bind)
-      await this.#refuseForeignOids(statement, bind, target)
-      await this.#forward(statement, bind, target)
+    if (target === undefined) {
+      await this.#bindHere(statement, bind)
       return
     }
-    await this.#bindHere(statement, bind)
+    // the server would name its own statement in the error
+    if (statement.description !== undefined) checkParameterCount(statement, bind)
+    await this.#refuseForeignOids(statement, bind, target)
+    const describes = this.#takeDescribe(bind.portal)
+    const maxRows = this.#takeExecute(bind.portal)
+    await this.#parts.placements.run(async () => {
+      this.#openImplicitUnlessLast()
+      this.#replan(statement)
+      const current = this.#targetOf(statement, bind)
+      if (current === undefined) throw overtaken()
+      await this.#forward(statement, bind, current, describes, maxRows)
+    })
   }
 
   /** Rows in binary need not be described before they come. */
@@ -219,12 +229,15 @@ export class ExtendedQuery {
     })
   }
 
-  async #forward(statement: PreparedStatement, bind: Bind, target: Target): Promise<void> {
+  async #forward(
+    statement: PreparedStatement,
+    bind: Bind,
+    target: Target,
+    describes: boolean,
+    maxRows: number | undefined,
+  ): Promise<void> {
     const { planned } = statement
     if (planned === undefined) return
-    const describes = this.#takeDescribe(bind.portal)
-    const maxRows = this.#takeExecute(bind.portal)
-    this.#openImplicitUnlessLast()
     await this.#runner.prepareLocal(planned)
     const connection = await this.#runner.connectionTo(target)
     this.#runner.pinLocal(planned, connection)

@@ -5,6 +5,7 @@ import type { SessionStatementContext } from '../../executor/statement-context.t
 import { withFormats } from '../../executor/statement-description.ts'
 import { withClient } from '../../executor/with-client.ts'
 import type { Plan } from '../../planner/plan.ts'
+import { refusalError } from '../../planner/refusals.ts'
 import {
   writeCommandComplete,
   writeEmptyQueryResponse,
@@ -67,7 +68,9 @@ export class PortalRunner {
       portal.isDone = true
       await this.#commands.run(planned, planned.plan.command, false)
     } else {
-      await this.#runInExecutor(portal, planned.plan, maxRows)
+      if (portal.held === undefined) refuseSecondRun(portal)
+      this.#parts.catalogs.checkNotOvertaken()
+      await this.#parts.placements.run(() => this.#runInExecutor(portal, maxRows))
     }
   }
 
@@ -101,9 +104,9 @@ export class PortalRunner {
     if (error !== undefined) throw error
   }
 
-  async #runInExecutor(portal: Portal, plan: Plan, maxRows: number): Promise<void> {
+  async #runInExecutor(portal: Portal, maxRows: number): Promise<void> {
     const { output } = this.#parts
-    if (portal.held === undefined) refuseSecondRun(portal)
+    const plan = this.#currentPlan(portal)
     if (maxRows === 0 && portal.held === undefined) {
       portal.isDone = true
       const tag = await this.#execute(portal, plan, this.#parts.context())
@@ -119,6 +122,17 @@ export class PortalRunner {
     const tag = portal.held.fetch(maxRows)
     if (tag === undefined) writePortalSuspended(output.frames)
     else writeCommandComplete(output.frames, tag)
+  }
+
+  /** The metadata may have changed since Bind. */
+  #currentPlan({ prepared, held }: Portal): Plan {
+    const { planned } = prepared
+    if (planned === undefined) throw new Error('an empty statement has no plan')
+    const isInForce = held !== undefined || this.#runner.isCurrent(planned)
+    const own = isInForce ? planned : this.#runner.ownPlan(planned)
+    prepared.planned = own
+    if (own.plan.kind === 'refusal') throw refusalError(own.plan)
+    return own.plan
   }
 
   async #execute(portal: Portal, plan: Plan, context: SessionStatementContext): Promise<string> {

@@ -11,11 +11,7 @@ import type { BindGroup } from './bind-group.ts'
 import { serverText } from './server-text.ts'
 import type { StatementAim } from './statement-aim.ts'
 
-/** Kept from one request to the next, unless it has grown beyond. */
-const KEPT_BYTES = 1024
-const NOTHING = Buffer.alloc(0)
-
-/** One BindGroup on its way: written for a server that may not have the statement yet, kept should it be tried again. */
+/** One BindGroup on its way: written for a server that may not have the statement yet. */
 export class ExtendedRequest {
   readonly #parts: SessionParts
   readonly #aim: StatementAim
@@ -24,8 +20,6 @@ export class ExtendedRequest {
   #key = ''
   /** Answers up to ParseComplete; 0: the statement was there. */
   #preparing = 0
-  #kept: Buffer = NOTHING
-  #keptLength = 0
 
   constructor(parts: SessionParts, aim: StatementAim) {
     this.#parts = parts
@@ -54,22 +48,6 @@ export class ExtendedRequest {
     sink.isPlain = this.#preparing === 0
     // Describe, Execute and Sync are the client's own
     out.bytes(chunk, group.bindEnd, group.end)
-  }
-
-  /** Copies the client's messages [start, end). */
-  keep(chunk: Buffer, start: number, end: number): void {
-    const length = end - start
-    const size = this.#kept.length
-    if (size < length || size > KEPT_BYTES) this.#kept = Buffer.allocUnsafe(Math.max(length, 128))
-    const kept = this.#kept
-    // a loop is faster than copy() for so few bytes
-    if (length > KEPT_BYTES) chunk.copy(kept, 0, start, end)
-    else for (let index = 0; index < length; index++) kept[index] = chunk[start + index] ?? 0
-    this.#keptLength = length
-  }
-
-  get messages(): Buffer {
-    return Buffer.from(this.#kept.subarray(0, this.#keptLength))
   }
 
   /** After an error: whether it is one of our own making, and nothing was answered yet. Forgets what failed. */

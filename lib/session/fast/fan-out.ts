@@ -68,6 +68,11 @@ export class FanOut implements FanOutAnswers {
     return this.#pending > 0
   }
 
+  /** The client has heard something of the statement. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered
+  }
+
   /** The Bind at `start` and what belongs to it. false: for the ordinary way; nothing was done. */
   takes(
     chunk: Buffer,

@@ -2,9 +2,10 @@ import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { type Lane, OVERDUE_MS, STUCK_MS } from '../../backend/lane.ts'
 import type { ServiceTime } from '../../backend/service-time.ts'
 import { nowMs } from '../../base/clock.ts'
-import type { RouterError } from '../../base/errors.ts'
+import { asRouterError, type RouterError } from '../../base/errors.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
 import { StatementKeys } from '../../executor/execution-keys.ts'
+import { missesShard } from '../../executor/relay/error-rewriting.ts'
 import type { PositionMap } from '../../executor/relay/position-map.ts'
 import { isUserType } from '../../executor/relay/row-description-mapping.ts'
 import { writeSpliced } from '../../executor/relay/splice-writer.ts'
@@ -22,6 +23,7 @@ import { BlockCommands, type CommandMessage } from './block-commands.ts'
 import { expectQueryLead, queryLead, writeExtendedLead } from './block-lead.ts'
 import { ExtendedRequest } from './extended-request.ts'
 import { FanOut } from './fan-out.ts'
+import { KeptMessages } from './kept-messages.ts'
 import { ParkedMessage, type ParkedMessageOwner } from './parked-message.ts'
 import { messageEnd, ParseMessage } from './parse-message.ts'
 import { StatementAim } from './statement-aim.ts'
@@ -64,6 +66,7 @@ export class FastPath implements ParkedMessageOwner {
   readonly #parked: ParkedMessage
   /** Most sessions never need it. */
   #fanOut: FanOut | undefined
+  readonly #kept = new KeptMessages()
   /** Of the statement under way. */
   #retried: ExtendedRequest | undefined
   /** The unnamed statement, if its Parse went along. */
@@ -75,6 +78,8 @@ export class FastPath implements ParkedMessageOwner {
   #beganAtMs = 0
   #writtenBefore = 0
   #isRouted = false
+  /** By which it was sent where it was. */
+  #catalog: Catalog | undefined
   #isUnderWay = false
   /** All connections to the node are in use. */
   #isBusy = false
@@ -161,6 +166,7 @@ export class FastPath implements ParkedMessageOwner {
     sink.isPlain = true
     this.#lead()
     this.#writeParse(chunk)
+    if (this.#isRouted) this.#kept.keep(chunk, start, group.end)
     this.#parts.relay.finish(this.#onDone)
     return true
   }
@@ -227,7 +233,7 @@ export class FastPath implements ParkedMessageOwner {
     this.#parts.counters.binds++
     this.#lead()
     this.#request.write(chunk, statement, planned, group)
-    this.#request.keep(chunk, start, group.end)
+    this.#kept.keep(chunk, start, group.end)
     this.#retried = this.#request
     this.#parts.relay.finish(this.#onDone)
     return true
@@ -242,11 +248,13 @@ export class FastPath implements ParkedMessageOwner {
   ): boolean {
     if (planned.plan.kind !== 'select') return false
     this.#fanOut ??= new FanOut(this.#parts, (error, again) => {
-      if (again) this.#owner.fastEnded(undefined, this.#request.messages)
+      if (again) this.#owner.fastEnded(undefined, this.#kept.messages)
+      else if (missesShard(error)) this.#recover(error, 0, this.#fanOut?.hasAnswered === true)
       else this.#answer(error)
     })
     if (!this.#fanOut.takes(chunk, start, statement, planned, group)) return false
-    this.#request.keep(chunk, start, group.end)
+    this.#kept.keep(chunk, start, group.end)
+    this.#catalog = planned.catalog
     return true
   }
 
@@ -281,6 +289,7 @@ export class FastPath implements ParkedMessageOwner {
     out.byte(0)
     out.end(mark)
     sink.isPlain = true
+    if (this.#isRouted) this.#kept.keep(chunk, start, end)
     relay.finish(this.#onDone)
     return true
   }
@@ -370,6 +379,7 @@ export class FastPath implements ParkedMessageOwner {
     this.#beganAtMs = atMs
     this.#writtenBefore = output.bytesWritten
     this.#isRouted = aim.shardIndex !== undefined
+    this.#catalog = catalogs.current()
     if (!this.#isUnparking) clock.start(atMs)
     if (lane !== undefined) {
       lane.enter(bytes, atMs)
@@ -406,7 +416,7 @@ export class FastPath implements ParkedMessageOwner {
     this.#retried = undefined
     if (error !== undefined && request?.isToRetry(error) === true) {
       this.#parts.transaction.endStatement(false)
-      this.#owner.fastEnded(undefined, request.messages)
+      this.#owner.fastEnded(undefined, this.#kept.messages)
       return
     }
     const parsed = this.#parsed
@@ -417,8 +427,7 @@ export class FastPath implements ParkedMessageOwner {
       this.#keepPortal(request?.statement ?? parsed)
       clock.done(this.#isRouted ? 'router' : 'local', 1, atMs)
     } else this.#failed(parsed)
-    if (error === undefined && relay.sink.hasPassedReady) this.#ended()
-    else this.#answer(error)
+    this.#tell(error)
   }
 
   #failed(parsed: PreparedStatement | undefined): void {
@@ -431,6 +440,22 @@ export class FastPath implements ParkedMessageOwner {
     // whether the connection has BEGIN prepared is not known
     const connection = sink.connection as BackendConnection | undefined
     connection?.close()
+  }
+
+  #tell(error: RouterError | undefined): void {
+    const { sink } = this.#parts.relay
+    if (this.#isRouted && missesShard(error)) {
+      this.#recover(error, sink.connection?.node.nodeId ?? 0, sink.hasAnswered)
+    } else if (error === undefined && sink.hasPassedReady) this.#ended()
+    else this.#answer(error)
+  }
+
+  /** The statement has found no shard where it looked. `nodeId`: the only node that was asked. */
+  #recover(error: RouterError, nodeId: number, isHeard: boolean): void {
+    this.#parts.placements.recover(error, this.#catalog, nodeId, isHeard).then(
+      () => this.#owner.fastEnded(undefined, this.#kept.messages),
+      (reason: unknown) => this.#answer(asRouterError(reason)),
+    )
   }
 
   #ended(): void {
