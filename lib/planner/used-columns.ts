@@ -1,5 +1,7 @@
+import { mayDependOnKey } from './pull/key-dependence.ts'
+import { isStar } from './statement-checks.ts'
 import type { TableReference } from './table-references.ts'
-import { isRecord, strings, type Tree, walkTree } from './tree.ts'
+import { mapTree, strings, type Tree, walkTree } from './tree.ts'
 
 /**
  * Names of columns that a statement can be using of one mention of a table, or all. By name alone, whatever the name
@@ -11,9 +13,10 @@ export function usedColumns(
 ): ReadonlySet<string> | 'all' {
   const alias = node.alias?.aliasname ?? node.relname ?? ''
   if (node.alias?.colnames !== undefined) return 'all'
-  const used = new Set<string>(needsKey(statement) ? table?.primaryKey : [])
+  const isKeyUsed = table !== undefined && mayDependOnKey(statement, table)
+  const used = new Set<string>(isKeyUsed ? table.primaryKey : [])
   let isAll = false
-  walkTree(statement, (kind, body) => {
+  walkTree(withoutShown(statement), (kind, body) => {
     isAll ||= takesAll(kind, body, alias)
     const list = kind === 'JoinExpr' ? body['usingClause'] : body['fields']
     for (const name of strings(list as readonly Tree[] | undefined)) used.add(name)
@@ -35,11 +38,19 @@ function isWholeRow(fields: readonly Tree[], alias: string): boolean {
   return fields.length === 1 && fields[0]?.String?.sval === alias
 }
 
-function needsKey(statement: Tree): boolean {
-  let found = false
-  walkTree(statement, (_kind, node) => {
-    if (isRecord(node) && node['groupClause'] !== undefined) found = true
-    return !found
+/** What `EXISTS (SELECT * …)` shows doesn't matter. */
+function withoutShown(statement: Tree): Tree {
+  return mapTree(statement, (node) => {
+    const { SubLink } = node
+    const select = SubLink?.subselect?.SelectStmt
+    if (SubLink?.subLinkType !== 'EXISTS_SUBLINK' || select?.targetList === undefined) {
+      return undefined
+    }
+    const { targetList, ...rest } = select
+    const isStarAlone = targetList.length === 1 && isStar(targetList[0]?.ResTarget?.val)
+    const { distinctClause = select.groupClause } = select
+    if (!isStarAlone || distinctClause !== undefined) return undefined
+    const subselect = withoutShown({ SelectStmt: rest })
+    return { SubLink: { ...SubLink, subselect } }
   })
-  return found
 }

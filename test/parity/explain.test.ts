@@ -240,6 +240,27 @@ t.test('EXPLAIN of every kind of plan', async (t) => {
     await pair.proxy.run('RESET citus.explain_all_tasks')
   })
 
+  await t.test('what is sent to the nodes for a join', async (t) => {
+    const joins = [
+      'SELECT count(*), sum(e.amount), min(u.name) FROM events e JOIN users u ON e.id = u.id',
+      'SELECT u.name, e.id FROM users u LEFT JOIN events e ON e.id = u.id + 5 ORDER BY 1 LIMIT 7',
+      'SELECT count(*) FROM users u WHERE EXISTS (SELECT * FROM events e WHERE e.id = u.id AND e.tenant > 3)',
+    ]
+    await pair.proxy.run('SET pgloom.broadcast_joins = always')
+    for (const sql of joins) {
+      const stock = await pair.stock.run(sql)
+      const proxy = await pair.proxy.run(sql)
+      t.same(proxy.results[0]?.rows, stock.results[0]?.rows, sql)
+      for (const options of ['', 'ANALYZE, TIMING OFF, ']) {
+        const text = await pair.proxy.run(`EXPLAIN (${options}COSTS OFF) ${sql}`)
+        const lines = text.results[0]?.rows.map(([line]) => line).join('\n') ?? ''
+        t.match(lines, 'Result destination: Send to 2 nodes', sql)
+        t.notMatch(lines, /pgloom_/, 'no names of ours')
+      }
+    }
+    await pair.proxy.run('RESET pgloom.broadcast_joins')
+  })
+
   await t.test('EXECUTE', async (t) => {
     await pair.proxy.run(
       `PREPARE one(int) AS SELECT * FROM users WHERE tenant = $1; PREPARE all_of AS SELECT count(*) FROM events WHERE id > $1;

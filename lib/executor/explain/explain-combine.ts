@@ -9,7 +9,13 @@ import { combine, isInexact, ownParameters } from '../scatter/combine.ts'
 import { scatterRequest } from '../scatter/scatter-request.ts'
 import { textForShard } from '../shard-text.ts'
 import { describeStatement } from '../statement-description.ts'
-import { type DistributedScan, estimatedRows, type ServerPlan } from './explain-plan.ts'
+import {
+  type DistributedScan,
+  estimatedRows,
+  type Job,
+  type ServerPlan,
+  type Subplan,
+} from './explain-plan.ts'
 import { explainHead, explainOn, planReader } from './explain-server.ts'
 import { withScan } from './explain-source.ts'
 import { type ExplainedJob, explainTasks } from './explain-tasks.ts'
@@ -21,6 +27,10 @@ export type ExplainRun = {
   readonly execution: Execution
   readonly context: StatementContext
   readonly keys: KeyReader
+  /** What has been sent to the nodes before. */
+  readonly subplans?: readonly Subplan[]
+  /** Puts the user's names in place of ours. */
+  readonly renamed?: (plan: ServerPlan) => ServerPlan
 }
 
 /** The plan that is taken for these types of columns: sums of floats are not combined from partial ones. */
@@ -43,7 +53,7 @@ export async function explainCombine(
   query: CombineQuery,
   run: ExplainRun,
 ): Promise<{ readonly tree: ServerPlan; readonly executionMs: number }> {
-  const { execution, context, keys } = run
+  const { execution, context, keys, subplans = [] } = run
   const options = { resultFormats: [], maxRows: 0, access: 'read' } as const
   const request = await scatterRequest(scatter, execution, context, keys, options)
   const shardCount = scatter.table.shards.length
@@ -55,11 +65,17 @@ export async function explainCombine(
     : { tree: await combineNothing(plan, scatter, query, run, explained), receivedBytes: undefined }
   const scan: DistributedScan = {
     provider: 'Citus Adaptive',
-    job: { ...explained.job, receivedBytes },
+    subplans,
+    job: { ...renamedTasks(explained.job, run), receivedBytes },
     actual: explained.actual,
   }
   const executionMs = performance.now() - beganMs
   return { tree: withScan(tree, scan, plan, context.catalog), executionMs }
+}
+
+export function renamedTasks(job: Job, { renamed }: ExplainRun): Job {
+  if (renamed === undefined) return job
+  return { ...job, tasks: job.tasks.map((task) => ({ ...task, plan: renamed(task.plan) })) }
 }
 
 /** The shards' rows are fetched as if for the client, since EXPLAIN gives none. */

@@ -25,11 +25,13 @@ export type Job = {
   readonly receivedBytes?: number | undefined
 }
 
-/** Rows that are brought to the coordinator before the statement runs there. */
+/** Rows that are brought together before the statement runs. */
 export type Subplan = {
   readonly name: string
   readonly relation: string
   readonly bytes: number | undefined
+  /** How many get them; undefined: the coordinator alone. */
+  readonly nodeCount?: number | undefined
   readonly scan: DistributedScan
 }
 

@@ -6,7 +6,7 @@ import type { InsertThroughScratchPlan, Repartition } from '../../planner/write/
 import { keysOf } from '../execution-keys.ts'
 import { query } from '../node-client.ts'
 import type { Execution, StatementContext } from '../ports.ts'
-import { dropPulled, overPulled, pulledNames, pullInto } from '../pull/pulled.ts'
+import { dropPulled, pulledNames, pullInto } from '../pull/pulled.ts'
 import type { PulledTable } from '../pull/pulled-table.ts'
 import { PositionMap } from '../relay/position-map.ts'
 import { quoteIdentifier } from '../relay/quoted-schema.ts'
@@ -26,40 +26,39 @@ import { explainOn, withHead } from './explain-server.ts'
 import { explainTasks } from './explain-tasks.ts'
 
 /** The statement's plan over the pulled tables, below one subplan for each of them. */
-export function explainPulled(
+export async function explainPulledOver(
   plan: ExplainPlan,
   pulled: PulledPlan,
-  execution: Execution,
-  context: StatementContext,
+  tables: readonly PulledTable[],
+  connection: BackendConnection,
+  { execution, context }: { readonly execution: Execution; readonly context: StatementContext },
 ): Promise<DistributedScan> {
-  const run = { execution, context, declaresCursor: false, isEmpty: !plan.analyzes }
-  return overPulled(pulled, run, async (tables, connection) => {
-    const subplans = await explainSubplans(plan, pulled, tables, execution, context)
-    const positions = new PositionMap()
-    const names = [...pulledNames(pulled, tables)].sort((a, b) => a.start - b.start)
-    const text = withHead(plan, replacedText(execution, names, positions), positions)
-    const mending = { positions }
-    const beganMs = performance.now()
-    const raw = await explainOn(connection, plan, text, execution.parameters, context, mending)
-    const milliseconds = performance.now() - beganMs
-    const own = withUserNames(raw, pulled, tables)
-    const { nodeId } = coordinatorOf(context.catalog)
-    const tasks = [{ nodeId, plan: own }]
-    return {
-      provider: 'Citus Adaptive',
-      subplans,
-      job: { tier: 'pull', taskCount: 1, shardCount: undefined, tasks },
-      actual: plan.analyzes ? { milliseconds, rows: actualRows(own) } : undefined,
-    }
-  })
+  const subplans = await explainSubplans(plan, pulled, tables, execution, context)
+  const positions = new PositionMap()
+  const names = [...pulledNames(pulled, tables)].sort((a, b) => a.start - b.start)
+  const text = withHead(plan, replacedText(execution, names, positions), positions)
+  const mending = { positions }
+  const beganMs = performance.now()
+  const raw = await explainOn(connection, plan, text, execution.parameters, context, mending)
+  const milliseconds = performance.now() - beganMs
+  const own = withUserNames(raw, pulled, tables)
+  const { nodeId } = coordinatorOf(context.catalog)
+  const tasks = [{ nodeId, plan: own }]
+  return {
+    provider: 'Citus Adaptive',
+    subplans,
+    job: { tier: 'pull', taskCount: 1, shardCount: undefined, tasks },
+    actual: plan.analyzes ? { milliseconds, rows: actualRows(own) } : undefined,
+  }
 }
 
-async function explainSubplans(
+export async function explainSubplans(
   plan: ExplainPlan,
-  { pulls, parts }: PulledPlan,
-  tables: readonly PulledTable[],
+  { pulls, parts }: Pick<PulledPlan, 'pulls' | 'parts'>,
+  tables: readonly Pick<PulledTable, 'byteLength'>[],
   execution: Execution,
   context: StatementContext,
+  nodeCount?: number,
 ): Promise<readonly Subplan[]> {
   const keys = keysOf(execution.text, execution.parameters)
   const options = { resultFormats: [], maxRows: 0, access: 'read' } as const
@@ -80,6 +79,7 @@ async function explainSubplans(
           ? `${rows.table.schema}.${rows.table.name}`
           : partName(index - pulls.length),
       bytes: plan.analyzes ? tables[index]?.byteLength : undefined,
+      nodeCount,
       scan: { provider: 'Citus Adaptive', job, actual },
     })
   }
@@ -91,10 +91,10 @@ function partName(index: number): string {
 }
 
 /** Temporary tables have random names: nothing else in a plan looks like them. */
-function withUserNames(
+export function withUserNames(
   plan: ServerPlan,
   { pulls }: Pick<PulledPlan, 'pulls'>,
-  tables: readonly PulledTable[],
+  tables: readonly Pick<PulledTable, 'name'>[],
 ): ServerPlan {
   return tables.reduce((renamed, { name }, index) => {
     const part = { schema: 'pg_temp', name: partName(index - pulls.length) }

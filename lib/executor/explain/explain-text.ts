@@ -45,10 +45,15 @@ function subplanLines(subplan: Subplan, showing: Showing, catalog: Catalog): str
   const details = [
     `Relation: ${relation}`,
     ...(bytes === undefined ? [] : [`Intermediate Data Size: ${bytes} bytes`]),
-    'Result destination: Write locally',
+    `Result destination: ${destination(subplan)}`,
     ...nested(scanLines(scan, showing, catalog)),
   ]
   return [`${CHILD}Distributed Subplan ${name}`, ...details.map((line) => CHILD_DETAIL + line)]
+}
+
+/** As Citus says it. */
+export function destination({ nodeCount }: Subplan): string {
+  return nodeCount === undefined ? 'Write locally' : `Send to ${nodeCount} nodes`
 }
 
 function jobLines(job: Job, catalog: Catalog): string[] {

@@ -1,7 +1,7 @@
 import type { Catalog } from '../../catalog/catalog.ts'
 import { type Json, type JsonObject, RawNumber } from './explain-json.ts'
 import type { DistributedScan, Job, ServerPlan, Showing, Subplan, Task } from './explain-plan.ts'
-import { nodeName, shownTasks } from './explain-text.ts'
+import { destination, nodeName, shownTasks } from './explain-text.ts'
 
 /** The node as EXPLAIN (FORMAT JSON) has it. */
 export function scanTree(scan: DistributedScan, showing: Showing, catalog: Catalog): JsonObject {
@@ -58,7 +58,7 @@ function subplanTree(subplan: Subplan, showing: Showing, catalog: Catalog): Json
     'Subplan Name': `Distributed Subplan ${name}`,
     Relation: relation,
     ...(bytes === undefined ? {} : { 'Intermediate Data Size': `${bytes} bytes` }),
-    'Result destination': 'Write locally',
+    'Result destination': destination(subplan),
     Plan: scanTree(scan, showing, catalog),
   }
 }

@@ -4,6 +4,7 @@ import type {
   ExplainPlan,
   InsertRowsPlan,
   ModifyPlan,
+  PulledPlan,
   Replacement,
   RoutedStatement,
   ScatterSelect,
@@ -14,6 +15,8 @@ import type { ScatterModify } from '../../planner/write/write-plans.ts'
 import { currentShard } from '../declare-cursor.ts'
 import { keysOf } from '../execution-keys.ts'
 import type { CommandTag, Execution, StatementContext } from '../ports.ts'
+import { overBroadcast } from '../pull/broadcast.ts'
+import { overPulled } from '../pull/pulled.ts'
 import { PositionMap } from '../relay/position-map.ts'
 import { relayOn, replacedText } from '../relay/relay-on.ts'
 import { type KeyReader, resolveInsert, resolvePins } from '../route.ts'
@@ -21,10 +24,15 @@ import { routedShard } from '../routed.ts'
 import { scatterRequest } from '../scatter/scatter-request.ts'
 import { ShardStatement } from '../shard-statement.ts'
 import { insertRequest, rowsByShard, unknownKey } from '../write/insert-rows.ts'
-import { type ExplainRun, exactPlan, explainCombine } from './explain-combine.ts'
-import { writeExplained } from './explain-output.ts'
-import { actualRows, type DistributedScan } from './explain-plan.ts'
-import { explainPulled, explainThroughScratch } from './explain-pulled.ts'
+import { type ExplainRun, exactPlan, explainCombine, renamedTasks } from './explain-combine.ts'
+import { type Explained, writeExplained } from './explain-output.ts'
+import { actualRows, type DistributedScan, type ServerPlan } from './explain-plan.ts'
+import {
+  explainPulledOver,
+  explainSubplans,
+  explainThroughScratch,
+  withUserNames,
+} from './explain-pulled.ts'
 import { explainReferenceWrite } from './explain-reference.ts'
 import { explainOn, withHead } from './explain-server.ts'
 import { explainTasks } from './explain-tasks.ts'
@@ -48,13 +56,10 @@ export async function runExplain(
     case 'modify':
     case 'insert-rows':
       return explainDistributed(plan, statement, execution, context)
-    case 'pulled':
-      return show(
-        plan,
-        () => explainPulled(plan, statement, execution, context),
-        execution,
-        context,
-      )
+    case 'pulled': {
+      const keys = keysOf(execution.text, execution.parameters)
+      return explainPulled(plan, statement, 0, { execution, context, keys })
+    }
     case 'insert-through-scratch':
       return show(
         plan,
@@ -150,7 +155,7 @@ async function explainMulti(
     case 'refusal':
       throw refusalError(multi)
     case 'pulled':
-      return show(plan, () => explainPulled(plan, multi, execution, context), execution, context)
+      return explainPulled(plan, multi, planningMs, run)
     case 'insert-through-scratch':
       return show(
         plan,
@@ -166,6 +171,42 @@ async function explainMulti(
     case 'scatter':
       return explainScatter(plan, multi, planningMs, run)
   }
+}
+
+/** In the transaction in which it would run. */
+async function explainPulled(
+  plan: ExplainPlan,
+  pulled: PulledPlan,
+  planningMs: number,
+  run: ExplainRun,
+): Promise<CommandTag> {
+  const { execution, context } = run
+  const beganMs = performance.now()
+  const scanned = async (explain: () => Promise<DistributedScan>): Promise<Explained> => {
+    const scan = await explain()
+    return { scan, planningMs, executionMs: performance.now() - beganMs }
+  }
+  const options = { execution, context, declaresCursor: false, isEmpty: !plan.analyzes }
+  const explained = await overBroadcast(pulled, options, {
+    pulled: (tables, connection) =>
+      scanned(() => explainPulledOver(plan, pulled, tables, connection, run)),
+    broadcast: async (broadcast) => {
+      const { choice, tables, nodeCount } = broadcast
+      const subplans = await explainSubplans(plan, choice, tables, execution, context, nodeCount)
+      const renamed = (shown: ServerPlan) => withUserNames(shown, choice, tables)
+      const own = { ...run, subplans, renamed }
+      const exact = await exactPlan(broadcast.scatter, own)
+      if (exact.kind === 'pulled') {
+        return overPulled(exact, options, (pulls, connection) =>
+          scanned(() => explainPulledOver(plan, exact, pulls, connection, run)),
+        )
+      }
+      const { combine: query } = exact
+      if (query === undefined) return scanned(() => explainTasksOf(plan, exact, 'read', own))
+      return { ...(await explainCombine(plan, exact, query, own)), planningMs }
+    },
+  })
+  return writeExplained(plan, explained, execution, context)
 }
 
 async function explainScatter(
@@ -198,8 +239,9 @@ async function explainTasksOf(
   plan: ExplainPlan,
   multi: ScatterSelect | ScatterModify,
   access: 'read' | 'write',
-  { execution, context, keys }: ExplainRun,
+  run: ExplainRun,
 ): Promise<DistributedScan> {
+  const { execution, context, keys, subplans = [] } = run
   const options = { resultFormats: [], maxRows: 0, access }
   const request = await scatterRequest(multi, execution, context, keys, options)
   const shardCount = multi.table.shards.length
@@ -208,7 +250,7 @@ async function explainTasksOf(
     { request, tier: 'scatter', shardCount },
     context,
   )
-  return { provider: 'Citus Adaptive', job, actual }
+  return { provider: 'Citus Adaptive', subplans, job: renamedTasks(job, run), actual }
 }
 
 async function explainInsertRows(

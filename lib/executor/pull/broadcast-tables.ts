@@ -8,19 +8,77 @@ import { isUserType } from '../relay/row-description-mapping.ts'
 import { ANALYZED_ROWS } from './pulled.ts'
 import { addPrimaryKey } from './pulled-table.ts'
 
-/** A temporary table of the coordinator's that the nodes get too. */
-export type SentTable = {
+/** A temporary table that the nodes get. */
+export type NodeTable = {
   readonly name: string
-  /** Columns that have values; undefined: all. */
+  /** As CREATE TABLE takes them. */
+  readonly columns: string
+  /** Those that have values; undefined: all. */
   readonly wanted: readonly string[] | undefined
   /** undefined: a part's. */
   readonly rows: PulledRows | undefined
+  /** Of the rows, in the wire's form. */
+  readonly byteLength: number
 }
 
-/** `name type`, as CREATE TABLE takes them. undefined: some have types that other nodes may not have. */
-export async function sentColumns(
+/** On all together; throws the first error when all have ended. */
+export async function eachNode(
+  nodeIds: readonly number[],
+  context: StatementContext,
+  work: (connection: BackendConnection) => Promise<void>,
+): Promise<void> {
+  const connections: BackendConnection[] = []
+  for (const nodeId of nodeIds) connections.push(await context.connection(nodeId, 'read'))
+  const results = await Promise.allSettled(connections.map(work))
+  const failed = results.find((result) => result.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+}
+
+export async function createOn(
   connection: BackendConnection,
-  { name }: SentTable,
+  { name, columns }: NodeTable,
+): Promise<void> {
+  await query(connection, `CREATE TEMPORARY TABLE ${name} (${columns}) ON COMMIT DROP`)
+}
+
+/** Once the rows are there. */
+export async function finishOn(
+  connection: BackendConnection,
+  { name, rows }: NodeTable,
+): Promise<void> {
+  if (rows?.needsPrimaryKey === true) await addPrimaryKey(connection, { name }, rows)
+}
+
+/** From the coordinator's table to that of the same name on another node. */
+export async function relayTo(
+  nodeId: number,
+  source: BackendConnection,
+  { name }: NodeTable,
+  context: StatementContext,
+): Promise<void> {
+  const connection = await context.connection(nodeId, 'read')
+  if (connection === source) return
+  const copy = `COPY ${name} FROM STDIN (FORMAT binary)`
+  const count = await copyAcross(source, `* FROM ${name}`, connection, copy, context)
+  await analyze(connection, name, [], count)
+}
+
+/** `columns`: none for all. */
+export async function analyze(
+  connection: BackendConnection,
+  name: string,
+  columns: readonly string[],
+  rowCount: number,
+): Promise<void> {
+  if (rowCount < ANALYZED_ROWS) return
+  const list = columns.map(quoteIdentifier).join(', ')
+  await query(connection, `ANALYZE ${name}${list === '' ? '' : ` (${list})`}`)
+}
+
+/** Of a table that Postgres made of a query. undefined: some have types that other nodes may not have. */
+export async function resultColumns(
+  connection: BackendConnection,
+  name: string,
 ): Promise<string | undefined> {
   const { rows } = await query(
     connection,
@@ -37,23 +95,4 @@ export async function sentColumns(
       return `${quoteIdentifier(column)} ${type}${collate}`
     })
     .join(', ')
-}
-
-/** Creates the table there too, with the same rows. */
-export async function sendToNode(
-  source: BackendConnection,
-  { name, wanted, rows }: SentTable,
-  columns: string,
-  nodeId: number,
-  context: StatementContext,
-): Promise<void> {
-  const connection = await context.connection(nodeId, 'read')
-  if (connection === source) return
-  await query(connection, `CREATE TEMPORARY TABLE ${name} (${columns}) ON COMMIT DROP`)
-  const list = wanted?.map(quoteIdentifier).join(', ')
-  const target = list === undefined ? name : `${name} (${list})`
-  const copy = `COPY ${target} FROM STDIN (FORMAT binary)`
-  const count = await copyAcross(source, `${list ?? '*'} FROM ${name}`, connection, copy, context)
-  if (rows?.needsPrimaryKey === true) await addPrimaryKey(connection, { name }, rows)
-  if (count >= ANALYZED_ROWS) await query(connection, `ANALYZE ${name}`)
 }

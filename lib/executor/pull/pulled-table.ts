@@ -61,7 +61,7 @@ export async function addPrimaryKey(
   await query(connection, `ALTER TABLE ${name} ADD PRIMARY KEY (${key})`)
 }
 
-function columnDefinition({ name, typeName, collation }: Column): string {
+export function columnDefinition({ name, typeName, collation }: Column): string {
   const collate = collation === undefined ? '' : ` COLLATE ${collation}`
   return `${quoteIdentifier(name)} ${typeName}${collate}`
 }

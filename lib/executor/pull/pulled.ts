@@ -45,7 +45,10 @@ export type PulledRun = {
 }
 
 /** What is done with the tables once they are filled, on the connection whose they are. */
-type UsePulled<T> = (tables: readonly PulledTable[], connection: BackendConnection) => Promise<T>
+export type UsePulled<T> = (
+  tables: readonly PulledTable[],
+  connection: BackendConnection,
+) => Promise<T>
 
 /**
  * Copies the rows that the statement may need of distributed tables into temporary tables of the transaction, and runs
@@ -53,18 +56,6 @@ type UsePulled<T> = (tables: readonly PulledTable[], connection: BackendConnecti
  */
 export function runPulled(plan: PulledPlan, run: PulledRun): Promise<CommandTag> {
   return overPulled(plan, run, (tables, connection) => runOver(plan, tables, connection, run))
-}
-
-/** As runPulled(), inside the transaction that froze the nodes. */
-export async function runPulledHere(
-  plan: PulledPlan,
-  connection: BackendConnection,
-  allowance: ByteAllowance,
-  run: PulledRun,
-): Promise<CommandTag> {
-  const tables = await pull(plan, connection, allowance, run)
-  run.context.watch(connection, plan.local)
-  return runOver(plan, tables, connection, run)
 }
 
 export function overPulled<T>(plan: PulledPlan, run: PulledRun, use: UsePulled<T>): Promise<T> {
@@ -304,7 +295,7 @@ export function pulledNames(
   return [...named, ...filled, ...local.replacements]
 }
 
-async function runOver(
+export async function runOver(
   plan: PulledPlan,
   tables: readonly PulledTable[],
   connection: BackendConnection,

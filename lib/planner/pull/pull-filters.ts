@@ -13,7 +13,9 @@ import { conjuncts, isRecord, type MergeStmt, type Tree, type UpdateStmt } from 
 export function rowFilters({ root }: Pick<Analysis, 'root'>, relation: Relation): readonly Tree[] {
   const block = allBlocks(root).find(({ relations }) => relations.includes(relation))
   if (block === undefined || !isFiltered(block, relation)) return []
-  if (!keptRelations(block, false).has(relation.id)) return []
+  if (!keptRelations(block, false).has(relation.id)) {
+    return ownConditions(block, relation, outerConditions(block, relation))
+  }
   return ownConditions(block, relation, blockConditions(block, relation))
 }
 
@@ -26,6 +28,30 @@ export function isFiltered(
   // source rows that match none are inserted, target rows that match none may be meant by the source's absence
   const merge = modify?.statement as MergeStmt | undefined
   return relation === relations[0] && merge?.mergeWhenClauses?.some(isBySource) !== true
+}
+
+/** ON of the outer join that may fill the relation with nulls, and those of inner joins below: what they keep out has no partner. */
+function outerConditions(block: Block, { node }: Relation): readonly Tree[] {
+  const from = block.select?.fromClause ?? []
+  const find = (item: Tree | undefined): readonly Tree[] => {
+    const join = item?.JoinExpr
+    if (join === undefined) return []
+    const { larg, rarg, jointype, quals } = join
+    const side = [larg, rarg].find((one) => one !== undefined && holds(one, node))
+    const isNullable =
+      (side === rarg && jointype === 'JOIN_LEFT') || (side === larg && jointype === 'JOIN_RIGHT')
+    if (side === undefined || !isNullable || !isInner(side, node)) return find(side)
+    return [...conjuncts(quals), ...joinConditions(side, node).flatMap(conjuncts)]
+  }
+  return from.flatMap(find)
+}
+
+/** Only inner joins on the way down. */
+function isInner(item: Tree, node: Tree): boolean {
+  if (item === node) return true
+  const { larg, rarg, jointype } = item.JoinExpr ?? {}
+  const side = [larg, rarg].find((one) => one !== undefined && holds(one, node))
+  return side !== undefined && jointype === 'JOIN_INNER' && isInner(side, node)
 }
 
 function isBySource({

@@ -11,6 +11,7 @@ import { workerFromTree } from '../shard-text.ts'
 import type { StatementTables, TableReference } from '../table-references.ts'
 import { builtinName, type RangeVar, type Tree, walkTree } from '../tree.ts'
 import { usedColumns } from '../used-columns.ts'
+import { mayDependOnKey } from './key-dependence.ts'
 import { rowFilters } from './pull-filters.ts'
 import { pullParts } from './pull-parts.ts'
 import { pulledAlias, pullRewrites, quotedName } from './pull-rewrites.ts'
@@ -165,7 +166,7 @@ export function pulledRows(
     table,
     pins: [pinOf(reading, relation, table)],
     columns: asked.map(({ name }) => name),
-    needsPrimaryKey: table.primaryKey.length > 0 && groups(input.statement),
+    needsPrimaryKey: mayDependOnKey(input.statement, table),
     ...(orNothing(() => workerFromTree({ input, tables }, statement(filters))) ??
       workerFromTree({ input, tables }, statement([]))),
   }
@@ -217,15 +218,6 @@ export function pinOf(
   const key = relation === undefined ? undefined : distributionKey(relation, table)
   if (key === undefined || isSharedCte) return { table, values: undefined }
   return { table, values: reading?.flow.constants().get(key) }
-}
-
-function groups(statement: Tree): boolean {
-  let found = false
-  walkTree(statement, (_kind, node) => {
-    if (node['groupClause'] !== undefined) found = true
-    return !found
-  })
-  return found
 }
 
 /** Two mentions that need the same rows share them. */
