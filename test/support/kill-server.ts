@@ -11,13 +11,22 @@ export async function killServer(node: EmbeddedNode): Promise<void> {
   const children = readdirSync('/proc').filter(
     (name) => /^\d+$/.test(name) && parentOf(name) === postmaster,
   )
-  for (const pid of [...children, String(postmaster)]) process.kill(Number(pid), 'SIGKILL')
+  for (const pid of [...children, String(postmaster)]) kill(Number(pid))
   await until('all are gone', DEADLINE_MS, async () =>
     children.every((pid) => !LIVING.test(stateOf(pid))),
   )
 }
 
 const LIVING = /[RSDTt]/
+
+/** It may have ended by itself meanwhile. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
 
 function stateOf(pid: string): string {
   return /\) (\S) \d+/.exec(statOf(pid))?.[1] ?? ''

@@ -8,8 +8,8 @@ import type { Teardown } from './stock-postgres.ts'
 import { until } from './until.ts'
 
 /** A cold start takes seconds on a quiet machine; tests share two cores with much else. */
-const START_DEADLINE_MS = 120_000
-const STOP_DEADLINE_MS = 60_000
+const START_DEADLINE_MS = 300_000
+const STOP_DEADLINE_MS = 180_000
 const KEPT_LOG_LINES = 5000
 const READY = /^pgloom is ready at (postgres:\/\/\S+)/m
 const HTTP_ADDRESS = /http:\/\/[^\s"/]+/
