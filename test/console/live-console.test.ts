@@ -134,7 +134,7 @@ with psycopg.connect(sys.argv[1], autocommit=True) as c:
     const victim = await world.client('app', 'app')
     const clients = await show(boss, 'CLIENTS')
     const ids = clients.filter(({ database }) => database === 'app').map(({ id }) => Number(id))
-    const gone = refusal(victim.query('SELECT pg_sleep(30)'))
+    const gone = refusal(victim.query('SELECT pg_sleep(600)'))
     await boss.query(`KILL_CLIENT ${Math.max(...ids)}`)
     t.match(await gone, /admin forced disconnect|terminated/)
     t.equal(await refusal(boss.query('KILL_CLIENT 99999')), 'client not found')

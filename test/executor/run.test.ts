@@ -410,7 +410,7 @@ for (const workers of [2, 0]) {
       Object.defineProperty(own.signal, 'reason', {
         get: () => new RouterError('57014', 'canceling statement'),
       })
-      const plan = scatterPlan(world, 'SELECT pg_sleep(20) FROM §.events LIMIT 1')
+      const plan = scatterPlan(world, 'SELECT pg_sleep(600) FROM §.events LIMIT 1')
       await t.rejects(executor.run(plan, execution(''), own), {
         name: 'RouterError',
         sqlState: '57014',

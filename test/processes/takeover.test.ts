@@ -54,7 +54,7 @@ for (const processes of [1, 2]) {
     const worker = await clientOf(t, old.url)
     const sleeper = await clientOf(t, old.url)
     await worker.query('BEGIN')
-    const asleep = sleeper.query('SELECT pg_sleep(60)').catch((error: unknown) => error)
+    const asleep = sleeper.query('SELECT pg_sleep(600)').catch((error: unknown) => error)
     const visitors = new Visitors(old.url, 2)
     await until('some visits', DEADLINE_MS, async () => visitors.visits > 20)
 

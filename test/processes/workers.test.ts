@@ -85,7 +85,7 @@ t.test('two workers', async (t) => {
     const sleepers = await Promise.all([clientOf(t, proxy.url), clientOf(t, proxy.url)])
     t.same(new Set(sleepers.map(numberOf)), new Set([1, 2]), 'one at each')
     const asleep = sleepers.map((client) =>
-      client.query('SELECT pg_sleep(60)').catch((error: unknown) => error),
+      client.query('SELECT pg_sleep(600)').catch((error: unknown) => error),
     )
     for (const [index, sleeper] of sleepers.entries()) {
       await until('the cancel arrives', DEADLINE_MS, async () => {
