@@ -51,7 +51,7 @@ function repartition(input: PlanInput, insert: InsertStmt, table: DistributedTab
     return refuse('insert-select')
   }
   const names = types.map((_, index) => `c${index + 1}`)
-  const casts = types.map(({ text }, index) => `c${index + 1}::${text}`)
+  const casts = types.map(({ coerced }, index) => coerced(`c${index + 1}`))
   const head = `SELECT ${casts.join(', ')} FROM (`
   return {
     rows: wrapped(rows, head, `) AS ${ROWS} (${names.join(', ')})`),
@@ -85,13 +85,22 @@ function givenColumns(
   })
 }
 
-type PlainType = { readonly text: string; readonly tree: TypeName }
+type PlainType = {
+  readonly tree: TypeName
+  /** An expression as the column would take it from an INSERT. */
+  coerced(expression: string): string
+}
 
-/**
- * The column's type without its modifier: what that does to a value COPY does as an INSERT would, and not as a cast, which cuts
- * off what is too long.
- */
-function plainType(input: PlanInput, { typeOid, typeName }: Column): PlainType {
+/** Types' own functions that apply a modifier, and what they are told besides: not to cut what is too long, as a cast would. */
+const MODIFYING: ReadonlyMap<string, string> = new Map([
+  ...['varchar', 'bpchar', 'bit', 'varbit'].map((name): [string, string] => [name, ', false']),
+  ...['numeric', 'timestamp', 'timestamptz', 'time', 'timetz', 'interval'].map(
+    (name): [string, string] => [name, ''],
+  ),
+])
+
+/** The column's type without its modifier, which is applied as Postgres does in an INSERT (of arrays COPY does it). */
+function plainType(input: PlanInput, { typeOid, typeName, typeModifier }: Column): PlainType {
   if (typeOid >= FIRST_USER_OID) return refuse('insert-select')
   const bare = typeName.replaceAll(/\([^)]*\)/g, '').replace(/^interval .*/, 'interval')
   const unlimited = bare.replace(/^character(?=$|\[)/, 'bpchar').replace(/^bit(?=$|\[)/, '"bit"')
@@ -101,8 +110,16 @@ function plainType(input: PlanInput, { typeOid, typeName }: Column): PlainType {
   const name = strings(parsed?.names).at(-1)
   if (parsed === undefined || name === undefined) return refuse('insert-select')
   const { typmods: _, ...tree } = parsed
-  const array = tree.arrayBounds === undefined ? '' : '[]'
-  return { text: `pg_catalog."${name}"${array}`, tree }
+  const type = `pg_catalog."${name}"`
+  if (tree.arrayBounds !== undefined) return { tree, coerced: (value) => `${value}::${type}[]` }
+  const also = typeModifier < 0 ? undefined : MODIFYING.get(name)
+  return {
+    tree,
+    coerced: (value) =>
+      also === undefined
+        ? `${value}::${type}`
+        : `${type}(${value}::${type}, ${typeModifier}${also})`,
+  }
 }
 
 /** Quoted constants, NULL and parameters in the select list become values of the columns' types at once, as in any INSERT. */

@@ -17,6 +17,11 @@ INSERT INTO empty_table SELECT id + 100, label FROM samples WHERE k = $1 AND id 
 INSERT INTO samples (k, id, code) SELECT id + 11000, k, 'abc' || repeat(' ', 20) FROM samples WHERE k < 5;
 -- error: 22001
 INSERT INTO samples (k, id, code) SELECT id + 12000, k, label || ' and much more' FROM samples WHERE k < 100;
+-- # a constant that doesn't fit is told before there are rows
+-- error: 22001
+INSERT INTO samples (k, id, code) SELECT id + 12000, k, 'longer than twelve' FROM samples WHERE k < -5;
+-- error: 22003
+INSERT INTO samples (k, id, price) SELECT id + 12000, k, 1234567890 FROM samples WHERE k < -5;
 -- error: 22003
 INSERT INTO samples (k, id, small) SELECT id + 12000, k, big FROM samples WHERE k < 100;
 -- error: 22003
