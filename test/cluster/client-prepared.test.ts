@@ -4,11 +4,11 @@ import { RawClient } from '../support/raw-client.ts'
 import { ServeCluster } from '../support/serve-cluster.ts'
 import { until } from '../support/until.ts'
 
-const DEADLINE_MS = 30_000
+const DEADLINE_MS = 60_000
 const SHOWN = 'SELECT gid, owner, database FROM pg_prepared_xacts ORDER BY gid'
 const ALL = "SELECT string_agg(gid, ' ' ORDER BY gid) FROM pg_catalog.pg_prepared_xacts"
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 t.test('transactions that clients prepare', async (t) => {
   const cluster = await ServeCluster.start(t, 2)

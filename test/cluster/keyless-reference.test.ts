@@ -1,7 +1,7 @@
 import t from 'tap'
 import { ClusterPair, loadScript } from '../parity/cluster-pair.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 const SETUP = `
 CREATE TABLE rates (a int, t text, n numeric, j json, made int GENERATED ALWAYS AS (a * 2) STORED);
