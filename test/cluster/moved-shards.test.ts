@@ -9,7 +9,7 @@ const DEADLINE_MS = 60_000
 
 t.setTimeout(600_000)
 
-/** What a mover has to do, in its fewest words: see docs/decisions/0033-names-are-the-fence.md. */
+/** What a mover has to do, in its fewest words: see docs/decisions/0037-names-are-the-fence.md. */
 class Mover {
   readonly #nodes: readonly pg.Client[]
 
