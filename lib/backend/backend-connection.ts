@@ -64,6 +64,8 @@ export class BackendConnection {
   readonly prepared: PreparedCache
   /** Whose statement was the last that may have used a sequence: currval() and lastval() are his. */
   lastWriter: object | undefined
+  /** They may still be those of somebody who wrote before him. */
+  hasOthersSequences = false
   /** As reported by the server. */
   readonly parameters = new Map<string, string>()
   /** Called once, when the connection is closed, after its sinks were told. */

@@ -93,8 +93,8 @@ export class SessionStatementContext implements StatementContext {
 
   get consistently(): StatementContext['consistently'] {
     const transaction = this.#transaction
-    if (!transaction.readsConsistently) return undefined
-    return (work) => transaction.consistently(work, this.signal)
+    if (!transaction.consistency.isWanted) return undefined
+    return (work) => transaction.consistency.run(transaction, work, this.signal)
   }
 
   transactionTime(): Promise<string> {

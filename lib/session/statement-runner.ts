@@ -362,7 +362,9 @@ function sequencesUnknown(): RouterError {
   return new RouterError(
     SqlState.objectNotInPrerequisiteState,
     'currval() and lastval() are not known: the server connection on which the sequence was used has served others since',
-    { hint: 'Use INSERT … RETURNING or the result of nextval(), or do both in one transaction.' },
+    {
+      hint: 'Use INSERT … RETURNING or the result of nextval(), or run both again in one transaction (of a distributed table, only RETURNING tells it).',
+    },
   )
 }
 

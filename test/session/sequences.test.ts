@@ -36,3 +36,26 @@ t.test("currval() and lastval() are a session's own, or an error", async (t) => 
   t.equal((await one.simple(lastval)).error?.sqlState, '55000')
   await one.run('ROLLBACK')
 })
+
+t.test("what another has drawn isn't the last writer's", async (t) => {
+  const url = new URL(await stockPostgres(t))
+  const server = { host: url.hostname, port: Number(url.port) }
+  url.port = String(await localProxy(t, server, undefined, 1))
+  const one = await RawClient.connect(url.href)
+  const other = await RawClient.connect(url.href)
+  t.teardown(() => {
+    one.close()
+    other.close()
+  })
+  await one.run('CREATE SEQUENCE numbers START 4711; CREATE TABLE places (id int)')
+  const draws = 'BEGIN; UPDATE places SET id = 1; SELECT lastval()'
+  await one.run("SELECT nextval('numbers')")
+  await other.run('UPDATE places SET id = 1')
+  t.equal((await other.simple('SELECT lastval()')).error?.sqlState, '55000', 'the first to ask')
+  await one.run("SELECT nextval('numbers')")
+  t.equal((await other.simple(draws)).error?.sqlState, '55000', 'as it is on one Postgres')
+  await other.run('ROLLBACK')
+  await one.run("SELECT nextval('numbers')")
+  await other.run("SELECT nextval('numbers')")
+  t.equal(await other.value('SELECT lastval()'), '4714')
+})

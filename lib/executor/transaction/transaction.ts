@@ -1,5 +1,4 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
-import { NO_SETTINGS, type Settings } from '../../backend/session-state.ts'
 import type { ConnectionAwaiter } from '../../backend/wait-queue.ts'
 import { BackendLost, type RouterError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
@@ -7,16 +6,16 @@ import type { PinReason } from '../../planner/plan.ts'
 import { TransactionStatus } from '../../wire/message-codes.ts'
 import { adoptSettings } from './adopted-settings.ts'
 import { atomically } from './atomically.ts'
+import { BlockOpening } from './block-opening.ts'
 import { prepareForClient } from './client-prepare.ts'
 import { ConnectionLender, discard, type LenderOptions } from './connection-lender.ts'
 import { ConsistentReads } from './consistent-reads.ts'
 import { BlockCommit, type CommitOptions, commitFailure, onEach } from './participant-commit.ts'
 import { type ParticipantMarks, Participants } from './participants.ts'
-import { quoteIdentifier, ReplayLog } from './replay-log.ts'
+import { quoteIdentifier } from './replay-log.ts'
 import { SequenceOwnership } from './sequence-ownership.ts'
 import { SessionCursors } from './session-cursors.ts'
 import { type Pin, SessionPins } from './session-pins.ts'
-import { localSettings, settleBeforeBegin, slipIn } from './slip-in.ts'
 import { failedTransaction, noTransactions } from './transaction-errors.ts'
 import { type TransactionFollower, TransactionFollowers } from './transaction-follower.ts'
 
@@ -39,12 +38,13 @@ export type SessionTransactionOptions = LenderOptions &
  *     pinned    a connection that this session keeps between transactions, with the reasons why.
  *
  * A node joins a block with its first statement; what it missed comes from the replay log. Settings: outside a block
- * a connection is brought in step before it is handed out; inside one by SET LOCAL, pipelined, since an error there
- * fails the block on that node. Not re-entrant: one statement at a time, as the protocol has it.
+ * a connection is brought in step before it is handed out; into one with what held when the block began (BlockOpening); inside by
+ * SET LOCAL, pipelined, since an error there fails the block on that node. Not re-entrant: one statement at a time, as the protocol has it.
  */
 export class SessionTransaction {
   readonly cursors = new SessionCursors()
-  readonly sequences = new SequenceOwnership()
+  readonly sequences: SequenceOwnership
+  readonly consistency: ConsistentReads
   /** Blocks opened so far. */
   blocks = 0
   /** When the last of them was, by the clock of the day. */
@@ -56,7 +56,6 @@ export class SessionTransaction {
   readonly #borrowed = new Map<number, BackendConnection>()
   readonly #pinned: SessionPins
   readonly #blockCommit: BlockCommit
-  readonly #consistency: ConsistentReads
   #block: 'none' | 'implicit' | 'explicit' = 'none'
   #hasFailed = false
   /** By the statement at hand. */
@@ -64,32 +63,25 @@ export class SessionTransaction {
   #ending: Promise<unknown> | undefined
   /** A participant was lost: not even ROLLBACK TO can mend the block. */
   #isLost = false
-  /** The error of something we slipped in before a statement; the statement itself then failed with 25P02. */
-  #slippedError: RouterError | undefined = undefined
-  #replay = new ReplayLog('BEGIN')
-  /** It has joined the block, which it has not been told yet: see takeLead(). */
-  #lead: BackendConnection | undefined
-  /** Settings when the block began: later ones don't change how it does. */
-  #defaults: Settings = NO_SETTINGS
-  readonly #onSlipped = (error: RouterError): void => {
-    this.#slippedError ??= error
-  }
+  readonly #opening: BlockOpening
 
   constructor(options: SessionTransactionOptions) {
     this.#options = options
     const { settings, followers = [] } = options
+    this.sequences = new SequenceOwnership(options.pools)
+    this.#opening = new BlockOpening(settings)
     this.#followers = new TransactionFollowers([settings, this.cursors, ...followers])
     this.#lender = new ConnectionLender(options)
     this.#pinned = new SessionPins({
       released: (connection) => this.#release(connection),
-      failedInside: this.#onSlipped,
+      failedInside: this.#opening.onError,
       settings: (connection, found, isInTransaction) =>
         adoptSettings(options.settings, connection, found, isInTransaction),
       temporaryNames: (connection, names) => this.#setTemporaryNames(connection, names),
       log: options.log,
     })
     this.#blockCommit = new BlockCommit(this.#lender, options)
-    this.#consistency = new ConsistentReads({
+    this.consistency = new ConsistentReads({
       ...options,
       lender: this.#lender,
       participants: this.#participants,
@@ -114,7 +106,7 @@ export class SessionTransaction {
   }
 
   get characteristics(): string {
-    return this.#replay.characteristics
+    return this.#opening.replay.characteristics
   }
 
   /** Opened by beginImplicit and not made explicit since. */
@@ -153,11 +145,16 @@ export class SessionTransaction {
    * what takeLead() says before his statement, in this turn.
    */
   connectionNow(nodeId: number, access: Access, leads = false): BackendConnection | undefined {
-    if (access === 'write') this.#writtenNodeId = nodeId
-    if (this.#consistency.isDue(access)) return undefined
+    if (this.consistency.isDue(access)) return undefined
+    const found = this.#find(nodeId, access, leads)
+    if (access === 'write') this.#writes(nodeId, found)
+    return found
+  }
+
+  #find(nodeId: number, access: Access, leads: boolean): BackendConnection | undefined {
     const held = this.#held(nodeId, access)
     if (held !== undefined) {
-      if (!leads) this.#sendLead()
+      if (!leads) this.#opening.sendLead()
       return held
     }
     const pinned = this.#pinned.living(nodeId)
@@ -175,15 +172,18 @@ export class SessionTransaction {
     access: Access,
     signal: AbortSignal,
   ): Promise<BackendConnection> {
-    if (this.#consistency.isDue(access)) await this.#consistency.open(signal)
+    if (this.consistency.isDue(access)) await this.consistency.open(signal)
     const held = this.connectionNow(nodeId, access)
     if (held !== undefined) return held
     const fresh = this.#pinned.living(nodeId) ?? (await this.#lender.acquire(nodeId, signal))
-    if (this.#block !== 'none') return this.#join(nodeId, fresh, access)
-    this.#borrow(nodeId, fresh)
-    await this.#lender.bringInStep(fresh)
-    // the cancel may have come for the settings
-    signal.throwIfAborted()
+    if (this.#block !== 'none') this.#join(nodeId, fresh, access)
+    else {
+      this.#borrow(nodeId, fresh)
+      await this.#lender.bringInStep(fresh)
+      // the cancel may have come for the settings
+      signal.throwIfAborted()
+    }
+    if (access === 'write') this.#writes(nodeId, fresh)
     return fresh
   }
 
@@ -192,7 +192,7 @@ export class SessionTransaction {
    * withdraw (false: it is too late, `awaiter` will be told); undefined: ask connection().
    */
   enqueue(nodeId: number, access: Access, awaiter: ConnectionAwaiter): (() => boolean) | undefined {
-    if (this.#pinned.living(nodeId) !== undefined || this.#consistency.isDue(access))
+    if (this.#pinned.living(nodeId) !== undefined || this.consistency.isDue(access))
       return undefined
     return this.#lender.enqueue(nodeId, {
       served: (fresh) => {
@@ -221,14 +221,12 @@ export class SessionTransaction {
 
   /** How the block begins, if that is to go along with the first statement on this connection; '' mostly. */
   takeLead(connection: BackendConnection): string {
-    if (this.#lead !== connection) return ''
-    this.#lead = undefined
-    return this.#replay.text
+    return this.#opening.takeLead(connection)
   }
 
   /** After each statement: gives autocommit connections back; inside a block a failure makes the block failed. */
   endStatement(failed: boolean): void {
-    this.#sendLead()
+    this.#opening.sendLead()
     const nodeId = this.#writtenNodeId
     if (nodeId !== undefined) {
       this.#writtenNodeId = undefined
@@ -246,7 +244,7 @@ export class SessionTransaction {
   trueError(error: RouterError): RouterError {
     const isOwnFault =
       error instanceof BackendLost || error.sqlState === SqlState.inFailedSqlTransaction
-    return isOwnFault && !this.#hasFailed ? (this.#slippedError ?? error) : error
+    return isOwnFault && !this.#hasFailed ? (this.#opening.error ?? error) : error
   }
 
   /** Who takes part now; for takeBack(). */
@@ -256,7 +254,7 @@ export class SessionTransaction {
 
   /** As if the failed statement had not been, on nodes that joined since, or on the one. false: it used others too, or snapshots of all. */
   async takeBack(since: ParticipantMarks | number): Promise<boolean> {
-    const isBound = this.#consistency.isHeld || this.#hasFailed
+    const isBound = this.consistency.isHeld || this.#hasFailed
     const dismissed = isBound ? undefined : await this.#participants.dismissSince(since)
     for (const connection of dismissed ?? []) this.#leave(connection)
     return dismissed !== undefined
@@ -280,7 +278,7 @@ export class SessionTransaction {
 
   /** SET TRANSACTION inside the block, already run on `ran`: for the others, and for those who join later. */
   async replay(text: string, ran: BackendConnection | undefined): Promise<void> {
-    this.#replay.add(text)
+    this.#opening.replay.add(text)
     const others = this.connections.filter((connection) => connection !== ran)
     await onEach(others, text)
   }
@@ -288,33 +286,33 @@ export class SessionTransaction {
   async savepoint(name: string): Promise<void> {
     this.#refuseWhenFailed()
     await onEach(this.connections, `SAVEPOINT ${quoteIdentifier(name)}`)
-    this.#replay.savepoint(name)
+    this.#opening.replay.savepoint(name)
     this.#followers.savepoint(name)
   }
 
   async release(name: string): Promise<void> {
     this.#refuseWhenFailed()
-    this.#replay.release(name)
+    this.#opening.replay.release(name)
     await onEach(this.connections, `RELEASE SAVEPOINT ${quoteIdentifier(name)}`)
     this.#followers.release(name)
   }
 
   /** Mends a failed block, unless a participant was lost. */
   async rollbackTo(name: string): Promise<void> {
-    this.#replay.rollbackTo(name)
+    this.#opening.replay.rollbackTo(name)
     if (this.#isLost) throw failedTransaction()
     await onEach(this.connections, `ROLLBACK TO SAVEPOINT ${quoteIdentifier(name)}`)
     for (const { settings } of this.connections) settings.savepointRolledBack()
     this.#followers.rollbackTo(name)
     this.#hasFailed = false
-    this.#slippedError = undefined
+    this.#opening.error = undefined
     this.#pinned.suspectAll()
     this.#pinned.prove(true)
   }
 
   /** COMMIT of the block, on all nodes or none. false: it had failed, so it was rolled back, as in Postgres. */
   commit(): Promise<boolean> {
-    const [failed, slipped] = [this.#hasFailed, this.#slippedError]
+    const [failed, slipped] = [this.#hasFailed, this.#opening.error]
     const check = () => this.#followers.prepareCommit()
     return this.#ends(() => this.#blockCommit.run(this.#participants, { failed, slipped, check }))
   }
@@ -373,16 +371,6 @@ export class SessionTransaction {
   /** Runs `work` so that all its writes commit together or not at all; see ports.ts. */
   atomically<T>(work: () => Promise<T>): Promise<T> {
     return atomically(this, 'BEGIN', work)
-  }
-
-  /** Its reads are to be consistent; see consistent-reads.ts. */
-  get readsConsistently(): boolean {
-    return this.#consistency.isWanted
-  }
-
-  /** Runs `work`, which reads several shards, over snapshots of one moment. */
-  consistently<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    return this.#consistency.run(this, work, signal)
   }
 
   // -- session --------------------------------------------------------------------------------------------------
@@ -447,18 +435,16 @@ export class SessionTransaction {
     this.#block = block
     this.blocks++
     this.openedAtMs = Date.now()
-    this.#defaults = this.#options.settings.session
     this.#hasFailed = false
     this.#isLost = false
-    this.#slippedError = undefined
-    this.#replay = new ReplayLog(text)
-    this.#consistency.begin()
+    this.#opening.begin(text)
+    this.consistency.begin()
     this.#followers.begin()
   }
 
   #close(): void {
     this.#block = 'none'
-    this.#consistency.end()
+    this.consistency.end()
     this.#hasFailed = false
     for (const connection of this.#participants.clear()) {
       connection.settings.transactionEnded()
@@ -466,6 +452,12 @@ export class SessionTransaction {
     }
     this.#pinned.suspectAll()
     this.#pinned.prove(false)
+  }
+
+  /** What others have drawn from sequences must not be taken for ours. */
+  #writes(nodeId: number, connection: BackendConnection | undefined): void {
+    this.#writtenNodeId = nodeId
+    if (connection !== undefined) this.sequences.claim(connection)
   }
 
   #setTemporaryNames({ node }: BackendConnection, names: readonly string[]): void {
@@ -477,7 +469,7 @@ export class SessionTransaction {
   #fail(): void {
     this.#hasFailed = true
     this.#isLost = this.connections.some((connection) => connection.state === 'closed')
-    if (!this.isImplicit && !this.#replay.hasSavepoints) this.#participants.abort()
+    if (!this.isImplicit && !this.#opening.replay.hasSavepoints) this.#participants.abort()
   }
 
   #held(nodeId: number, access: Access): BackendConnection | undefined {
@@ -485,7 +477,7 @@ export class SessionTransaction {
     if (this.#block === 'none') return this.#borrowed.get(nodeId)
     const connection = this.#participants.use(nodeId, access === 'write')
     if (connection === undefined) return undefined
-    slipIn(connection, localSettings(connection, this.#options.settings), this.#onSlipped)
+    this.#opening.keepUp(connection)
     return connection
   }
 
@@ -505,20 +497,7 @@ export class SessionTransaction {
     leads = false,
   ): BackendConnection {
     this.#participants.join(nodeId, connection, access === 'write')
-    settleBeforeBegin(connection, this.#defaults, this.#onSlipped)
-    const settings = localSettings(connection, this.#options.settings)
-    if (leads && settings === '' && this.#replay.isOneCommand) {
-      this.#lead = connection
-      return connection
-    }
-    const text = this.#replay.text + (settings === '' ? '' : `\n; ${settings}`)
-    slipIn(connection, text, this.#onSlipped)
-    return connection
-  }
-
-  #sendLead(): void {
-    const connection = this.#lead
-    if (connection !== undefined) slipIn(connection, this.takeLead(connection), this.#onSlipped)
+    return this.#opening.join(connection, leads)
   }
 
   #releaseBorrowed(): void {

@@ -81,7 +81,7 @@ export class FanOut implements FanOutAnswers {
     planned: PlannedStatement,
     group: BindGroup,
   ): boolean {
-    if (this.#parts.transaction.readsConsistently) return false
+    if (this.#parts.transaction.consistency.isWanted) return false
     const scatter = this.#scatterOf(planned)
     if (scatter === undefined || scatter.parameters.length !== group.valueCount) return false
     if (group.describes && statement.description?.fields === undefined) return false
@@ -200,7 +200,7 @@ export class FanOut implements FanOutAnswers {
   #scatterOf({ plan, isOwn }: PlannedStatement): ScatterSelect | undefined {
     if (plan.kind !== 'select' || !isOwn || !plan.routed.isReadOnly) return undefined
     const { transaction } = this.#parts
-    if (!transaction.isFree || transaction.readsConsistently) return undefined
+    if (!transaction.isFree || transaction.consistency.isWanted) return undefined
     const scatter = knownMultiPlan(plan)
     const isFit =
       scatter?.kind === 'scatter' &&
