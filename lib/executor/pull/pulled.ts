@@ -29,7 +29,7 @@ const BINARY = [1]
 /** Fewer rows are planned well enough without statistics. */
 export const ANALYZED_ROWS = 1000
 const ANALYZED_BYTES = 65_536
-const BROADCASTS = 'pgloom.broadcast_joins'
+const BROADCASTS = 'citus.broadcast_joins'
 const RESULT_SIZE = 'citus.max_intermediate_result_size'
 const DEFAULT_RESULT_KILOBYTES = 1_048_576
 
