@@ -82,6 +82,18 @@ t.test('SessionTransaction', async (t) => {
     await transaction.rollback()
   })
 
+  t.test('what a node refuses to hold is told, and nothing runs without it', async (t) => {
+    const { transaction, settings, run } = world.session()
+    settings.set('role', '"nobody of that name"')
+    transaction.begin('BEGIN')
+    await t.rejects(run(2, 'INSERT INTO t VALUES (1)'), { message: /nobody of that name/ })
+    await t.rejects(run(3, 'SELECT 1'), withState('25P02'))
+    await transaction.rollback()
+    t.same(await world.rows(), ['', '', ''])
+    settings.set('role', undefined)
+    t.equal(await run(2, 'SELECT 1'), '1')
+  })
+
   t.test('settings of the block reach late nodes and end with it', async (t) => {
     const { transaction, settings, run } = world.session()
     const shown = (nodeId: number) => run(nodeId, 'SHOW work_mem', 'read')

@@ -1,9 +1,10 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { NO_SETTINGS, type SessionSettings, type Settings } from '../../backend/session-state.ts'
-import { asRouterError, type RouterError } from '../../base/errors.ts'
-import { query } from '../node-client.ts'
+import type { RouterError } from '../../base/errors.ts'
+import { writeQuery } from '../../wire/frontend-messages.ts'
 import { ReplayLog } from './replay-log.ts'
 import { slipIn } from './slip-in.ts'
+import { SwallowSink } from './swallow-sink.ts'
 
 /**
  * How each node's part of a block begins: with what the session holds, then BEGIN and what was said since, then SET LOCAL. It is
@@ -69,10 +70,9 @@ export class BlockOpening {
     const text = connection.settings.syncText(this.#defaults, false)
     if (text === '') return
     connection.settings.synced(this.#defaults, false)
-    query(connection, text).catch((error: unknown) => {
-      this.onError(asRouterError(error))
-      connection.close()
-    })
+    connection.open(new SwallowSink(connection, this.onError, 'before a block'))
+    writeQuery(connection.out, text)
+    connection.flush()
   }
 
   /** What brings it in step by SET LOCAL; from here on it counts as in step. */
