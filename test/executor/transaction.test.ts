@@ -1,5 +1,6 @@
 import t from 'tap'
 import { SIGNAL, transactionWorld } from '../support/transaction-world.ts'
+import { until } from '../support/until.ts'
 
 t.setTimeout(600_000)
 
@@ -158,7 +159,8 @@ t.test('SessionTransaction', async (t) => {
     await transaction.close()
     t.same(await world.rows(), ['', '', ''])
     const other = world.session()
-    t.equal(await other.run(1, 'SELECT pg_backend_pid()'), pid)
+    const isBack = async () => (await other.run(1, 'SELECT pg_backend_pid()')) === pid
+    await until('it is cleaned, and the first to be lent again', 60_000, isBack)
     t.equal(await other.run(1, 'SELECT pg_try_advisory_xact_lock(1)'), 't')
   })
   t.test('close() waits for the commit under way', async (t) => {
