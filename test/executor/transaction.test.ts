@@ -158,10 +158,15 @@ t.test('SessionTransaction', async (t) => {
     await run(2, 'INSERT INTO t VALUES (1)')
     await transaction.close()
     t.same(await world.rows(), ['', '', ''])
-    const other = world.session()
-    const isBack = async () => (await other.run(1, 'SELECT pg_backend_pid()')) === pid
-    await until('it is cleaned, and the first to be lent again', 60_000, isBack)
-    t.equal(await other.run(1, 'SELECT pg_try_advisory_xact_lock(1)'), 't')
+    const isCleaned = async () => {
+      const found = await world.admins[0]?.query(
+        `SELECT query, state FROM pg_stat_activity WHERE pid = $1 AND NOT EXISTS (SELECT FROM pg_locks WHERE pid = $1)`,
+        [pid],
+      )
+      return found?.rows[0]?.query === 'DISCARD ALL' && found.rows[0].state === 'idle'
+    }
+    await until('it is cleaned, and kept', 60_000, isCleaned)
+    t.equal(await world.session().run(1, 'SELECT pg_try_advisory_xact_lock(1)'), 't')
   })
   t.test('close() waits for the commit under way', async (t) => {
     const { transaction, run } = world.session()
