@@ -48,7 +48,8 @@ export class Borrower {
 
   startsWaiting(): void {
     this.#waits++
-    if (this.#waits === 1) for (const pool of new Set(this.#held.values())) pool.borrowerBlocked()
+    if (this.#waits === 1 && this.#held.size > 0)
+      for (const pool of new Set(this.#held.values())) pool.borrowerBlocked()
   }
 
   stopsWaiting(): void {

@@ -1,3 +1,4 @@
+import { nowMs } from '../base/clock.ts'
 import { BackendLost, RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { BackendConnection } from './backend-connection.ts'
@@ -5,6 +6,7 @@ import type { Borrower, LendingPool } from './borrower.ts'
 import { checkAlive, DISCARD_ALL, mend } from './connection-care.ts'
 import type { SlotHolder, SlotLease, SlotNeed } from './connection-slots.ts'
 import { NO_NEED } from './connection-slots.ts'
+import { type Idle, IdleConnections } from './idle-connections.ts'
 import { LoginFailures } from './login-failures.ts'
 import { abortReason, closedError, waitTimeoutError } from './pool-errors.ts'
 import type { ConnectionUse, PoolFigures, PoolStats } from './pool-figures.ts'
@@ -12,10 +14,6 @@ import type { PoolMode, PoolOptions } from './pool-options.ts'
 import type { Settings } from './session-state.ts'
 import { type ConnectionAwaiter, Waiter, WaitQueue, waitAsPromise } from './wait-queue.ts'
 
-type Idle = { readonly connection: BackendConnection; readonly sinceMs: number }
-
-/** How many idle connections are looked at for one that holds the wanted settings already. */
-const SETTINGS_SEARCH_DEPTH = 8
 /** What a check or a cleaning may take; then the connection is closed. */
 const CARE_TIMEOUT_MS = 10_000
 const LIFETIME_JITTER = 0.2
@@ -38,7 +36,7 @@ export class Pool implements LendingPool, SlotHolder {
   #options: PoolOptions
   readonly #connect: () => Promise<BackendConnection>
   readonly #lease: SlotLease
-  readonly #idle: Idle[] = []
+  readonly #idle = new IdleConnections()
   readonly #busy = new Map<BackendConnection, Borrower | undefined>()
   readonly #inCare = new Set<BackendConnection>()
   readonly #waiters = new WaitQueue()
@@ -103,10 +101,9 @@ export class Pool implements LendingPool, SlotHolder {
   /** An idle connection, preferably one that holds `settings`; undefined: none, or others have waited longer. */
   acquireNow(settings?: Settings, borrower?: Borrower): BackendConnection | undefined {
     if (this.#waiters.length > 0 || this.#isClosed || this.#isPaused) return undefined
-    const index = this.#indexOfBest(settings)
-    const best = this.#idle[index]
+    const best = this.#idle.best(settings, this.#options.isRoundRobin)
     if (best === undefined || this.#needsCheck(best)) return undefined
-    this.#idle.splice(index, 1)
+    this.#idle.remove(best)
     return this.#lend(best.connection, borrower)
   }
 
@@ -139,7 +136,7 @@ export class Pool implements LendingPool, SlotHolder {
   /** false: it has been served or refused. Else it is told nothing any more. */
   withdraw(waiter: Waiter): boolean {
     if (!this.#waiters.remove(waiter)) return false
-    if (!waiter.isPromised) waiter.wish.borrower?.stopsWaiting()
+    if (!waiter.isPromised) waiter.borrower?.stopsWaiting()
     return true
   }
 
@@ -167,12 +164,12 @@ export class Pool implements LendingPool, SlotHolder {
     settings: Settings | undefined,
     borrower: Borrower | undefined,
   ): Waiter {
-    const nowMs = performance.now()
+    const atMs = nowMs()
     const { acquireTimeoutMs } = this.#options
-    const deadlineMs = acquireTimeoutMs > 0 ? nowMs + acquireTimeoutMs : Number.POSITIVE_INFINITY
-    const waiter = new Waiter({ deadlineMs, settings, borrower }, awaiter)
+    const deadlineMs = acquireTimeoutMs > 0 ? atMs + acquireTimeoutMs : Number.POSITIVE_INFINITY
+    const waiter = new Waiter(awaiter, settings, borrower, atMs, deadlineMs)
     this.#waiters.push(waiter)
-    this.#usedAtMs = nowMs
+    this.#usedAtMs = atMs
     this.#serve()
     // tick() looks at all who wait; only this one is new
     this.#say(this.#said.isUrgent || waiter.isHolder)
@@ -186,20 +183,9 @@ export class Pool implements LendingPool, SlotHolder {
     return connection
   }
 
-  #indexOfBest(settings: Settings | undefined): number {
-    if (this.#options.isRoundRobin) return 0
-    const last = this.#idle.length - 1
-    if (settings === undefined) return last
-    const lowest = Math.max(0, this.#idle.length - SETTINGS_SEARCH_DEPTH)
-    for (let i = last; i >= lowest; i--) {
-      if (this.#idle[i]?.connection.settings.session === settings) return i
-    }
-    return last
-  }
-
   #needsCheck({ sinceMs }: Idle): boolean {
     const { checkQuery, checkDelayMs } = this.#options
-    return checkQuery !== '' && performance.now() - sinceMs > checkDelayMs
+    return checkQuery !== '' && nowMs() - sinceMs > checkDelayMs
   }
 
   #isUnwanted(connection: BackendConnection): boolean {
@@ -214,34 +200,33 @@ export class Pool implements LendingPool, SlotHolder {
   }
 
   #isOld(connection: BackendConnection): boolean {
-    return performance.now() >= (this.#expiresAtMs.get(connection) ?? 0)
+    return nowMs() >= (this.#expiresAtMs.get(connection) ?? 0)
   }
 
   #offer(connection: BackendConnection): void {
-    this.#idle.push({ connection, sinceMs: performance.now() })
+    this.#idle.push({ connection, sinceMs: nowMs() })
     if (this.#isPaused) connection.close()
     this.#serve()
   }
 
   #serve(): void {
     while (this.#waiters.length > 0 && !this.#isPaused) {
-      const index = this.#indexOfBest(this.#waiters.peek()?.wish.settings)
-      const best = this.#idle[index]
+      const best = this.#idle.best(this.#waiters.peek()?.settings, this.#options.isRoundRobin)
       if (best === undefined) return
       if (this.#needsCheck(best)) {
         if (this.#checks >= this.#waiters.length) return
-        this.#idle.splice(index, 1)
+        this.#idle.remove(best)
         this.#check(best.connection)
         continue
       }
-      this.#idle.splice(index, 1)
+      this.#idle.remove(best)
       const waiter = this.#waiters.shift()
       if (waiter !== undefined) this.#hand(best.connection, waiter)
     }
   }
 
   #hand(connection: BackendConnection, waiter: Waiter): void {
-    this.#lend(connection, waiter.wish.borrower)
+    this.#lend(connection, waiter.borrower)
     waiter.serve(connection)
   }
 
@@ -280,7 +265,7 @@ export class Pool implements LendingPool, SlotHolder {
     if (this.#isPaused) return this.#needOfHolder()
     const { maxParallelConnects, minConnections } = this.#options
     const demand = this.#waiters.length - this.#connecting - this.#checks
-    const unusedMs = performance.now() - this.#usedAtMs
+    const unusedMs = nowMs() - this.#usedAtMs
     const isInUse = unusedMs < (this.#options.idleTimeoutMs || Number.POSITIVE_INFINITY)
     const missing = isInUse ? minConnections - this.#size : 0
     const wanted = Math.min(Math.max(demand, missing), maxParallelConnects - this.#connecting)
@@ -297,9 +282,7 @@ export class Pool implements LendingPool, SlotHolder {
   get #isLate(): boolean {
     const since = this.#waiters.oldestSinceMs
     const { reserveTimeoutMs } = this.#options
-    return (
-      since !== undefined && reserveTimeoutMs > 0 && performance.now() - since >= reserveTimeoutMs
-    )
+    return since !== undefined && reserveTimeoutMs > 0 && nowMs() - since >= reserveTimeoutMs
   }
 
   /** Tells the slots what is needed, when that has changed. */
@@ -335,7 +318,7 @@ export class Pool implements LendingPool, SlotHolder {
     this.#connecting--
     this.#failures.succeeded()
     const jitter = 1 - Math.random() * LIFETIME_JITTER
-    this.#expiresAtMs.set(connection, performance.now() + this.#options.maxLifetimeMs * jitter)
+    this.#expiresAtMs.set(connection, nowMs() + this.#options.maxLifetimeMs * jitter)
     this.#inCare.add(connection)
     connection.onClosed = () => this.#forget(connection)
     if (connection.state === 'closed') {
@@ -364,8 +347,7 @@ export class Pool implements LendingPool, SlotHolder {
 
   /** The connection is closed, by whomever. */
   #forget(connection: BackendConnection): void {
-    const index = this.#idle.findIndex((entry) => entry.connection === connection)
-    if (index >= 0) this.#idle.splice(index, 1)
+    this.#idle.forget(connection)
     this.#busy.get(connection)?.gaveBack(connection)
     this.#busy.delete(connection)
     this.#inCare.delete(connection)
@@ -378,7 +360,7 @@ export class Pool implements LendingPool, SlotHolder {
   // -- bounds ---------------------------------------------------------------------------------------------------
 
   surrender(isFair: boolean): boolean {
-    const [oldest] = this.#idle
+    const { oldest } = this.#idle
     if (oldest !== undefined && this.#waiters.length === 0) {
       oldest.connection.close()
       return true
@@ -390,9 +372,9 @@ export class Pool implements LendingPool, SlotHolder {
 
   isBlocked(): boolean {
     if (this.#size > this.#busy.size) return false
-    const nowMs = performance.now()
+    const atMs = nowMs()
     // all are asked, not only until one moves: to ask is to see who stalls
-    const blocked = [...this.#busy.values()].filter((borrower) => borrower?.isBlocked(nowMs))
+    const blocked = [...this.#busy.values()].filter((borrower) => borrower?.isBlocked(atMs))
     return blocked.length === this.#busy.size
   }
 
@@ -404,19 +386,19 @@ export class Pool implements LendingPool, SlotHolder {
   // -- time and commands ----------------------------------------------------------------------------------------
 
   /** To be called a few times a second. */
-  tick(nowMs: number): void {
+  tick(atMs: number): void {
     if (this.#waiters.length > 0) {
-      this.#waiters.expire(nowMs, waitTimeoutError)
+      this.#waiters.expire(atMs, waitTimeoutError)
       this.#serve()
     }
     this.#say()
   }
 
   /** Closes what has been idle or has lived too long. */
-  sweep(nowMs: number): void {
+  sweep(atMs: number): void {
     const { idleTimeoutMs, minConnections } = this.#options
-    for (const { connection, sinceMs } of [...this.#idle]) {
-      const isIdle = idleTimeoutMs > 0 && nowMs - sinceMs >= idleTimeoutMs
+    for (const { connection, sinceMs } of this.#idle.list()) {
+      const isIdle = idleTimeoutMs > 0 && atMs - sinceMs >= idleTimeoutMs
       const isSpare = isIdle && this.#size > minConnections
       if (isSpare || this.#isOld(connection)) connection.close()
     }
@@ -432,7 +414,7 @@ export class Pool implements LendingPool, SlotHolder {
   /** Lends nothing more, but to those who hold connections already, until resume(); what is idle is closed, what comes back too. */
   pause(): void {
     this.#isPaused = true
-    for (const { connection } of [...this.#idle]) connection.close()
+    for (const { connection } of this.#idle.list()) connection.close()
     this.#say()
   }
 
@@ -453,7 +435,7 @@ export class Pool implements LendingPool, SlotHolder {
   /** Replaces all connections, each when it is next free. */
   reconnect(): void {
     for (const connection of this.#expiresAtMs.keys()) this.#expiresAtMs.set(connection, 0)
-    for (const { connection } of [...this.#idle]) connection.close()
+    for (const { connection } of this.#idle.list()) connection.close()
     this.#failures.succeeded()
     this.#say()
   }
@@ -467,15 +449,15 @@ export class Pool implements LendingPool, SlotHolder {
   /** No more connections; borrowed ones are closed when they are given back. */
   close(): void {
     this.#isClosed = true
-    for (const { connection } of [...this.#idle]) connection.close()
+    for (const { connection } of this.#idle.list()) connection.close()
     this.#waiters.rejectAll(closedError())
     this.#lease.leave()
   }
 
   // -- figures --------------------------------------------------------------------------------------------------
 
-  figures(nowMs = performance.now()): PoolFigures {
-    const used = this.#idle.filter((entry) => this.#needsCheck(entry)).length
+  figures(atMs = nowMs()): PoolFigures {
+    const used = this.#idle.list().filter((entry) => this.#needsCheck(entry)).length
     const since = this.#waiters.oldestSinceMs
     return {
       cl_waiting: this.#waiters.length,
@@ -484,7 +466,7 @@ export class Pool implements LendingPool, SlotHolder {
       sv_used: used,
       sv_tested: this.#inCare.size,
       sv_login: this.#connecting,
-      maxwait_ms: since === undefined ? 0 : nowMs - since,
+      maxwait_ms: since === undefined ? 0 : atMs - since,
       pool_mode: this.#options.mode,
     }
   }
@@ -492,7 +474,7 @@ export class Pool implements LendingPool, SlotHolder {
   connections(): ConnectionUse[] {
     const uses = [
       ...[...this.#busy.keys()].map((connection) => ({ connection, use: 'active' as const })),
-      ...this.#idle.map((entry) => ({
+      ...this.#idle.list().map((entry) => ({
         connection: entry.connection,
         use: this.#needsCheck(entry) ? ('used' as const) : ('idle' as const),
       })),

@@ -4,13 +4,6 @@ import type { BackendConnection } from './backend-connection.ts'
 import type { Borrower } from './borrower.ts'
 import type { Settings } from './session-state.ts'
 
-export type Wish = {
-  /** Infinity: none. */
-  readonly deadlineMs: number
-  readonly settings: Settings | undefined
-  readonly borrower: Borrower | undefined
-}
-
 /** Who waits for a connection: told once, synchronously, from within the pool. Must not throw. */
 export interface ConnectionAwaiter {
   served(connection: BackendConnection): void
@@ -19,21 +12,33 @@ export interface ConnectionAwaiter {
 
 /** One who waits. */
 export class Waiter {
-  readonly wish: Wish
-  readonly sinceMs = performance.now()
+  readonly settings: Settings | undefined
+  readonly borrower: Borrower | undefined
+  readonly sinceMs: number
+  /** Infinity: none. */
+  readonly deadlineMs: number
   /** A connection beyond the bound is being made for it: it doesn't count as waiting any more. */
   isPromised = false
   readonly #awaiter: ConnectionAwaiter
 
-  constructor(wish: Wish, awaiter: ConnectionAwaiter) {
-    this.wish = wish
+  constructor(
+    awaiter: ConnectionAwaiter,
+    settings: Settings | undefined,
+    borrower: Borrower | undefined,
+    sinceMs: number,
+    deadlineMs: number,
+  ) {
     this.#awaiter = awaiter
-    wish.borrower?.startsWaiting()
+    this.settings = settings
+    this.borrower = borrower
+    this.sinceMs = sinceMs
+    this.deadlineMs = deadlineMs
+    borrower?.startsWaiting()
   }
 
   /** Holds connections itself, and is promised none yet. */
   get isHolder(): boolean {
-    return !this.isPromised && this.wish.borrower !== undefined && this.wish.borrower.holds > 0
+    return !this.isPromised && this.borrower !== undefined && this.borrower.holds > 0
   }
 
   serve(connection: BackendConnection): void {
@@ -48,11 +53,11 @@ export class Waiter {
 
   promise(): void {
     this.isPromised = true
-    this.wish.borrower?.stopsWaiting()
+    this.borrower?.stopsWaiting()
   }
 
   #settled(): void {
-    if (!this.isPromised) this.wish.borrower?.stopsWaiting()
+    if (!this.isPromised) this.borrower?.stopsWaiting()
   }
 }
 
@@ -91,7 +96,7 @@ export class WaitQueue {
   }
 
   expire(nowMs: number, makeError: () => RouterError): void {
-    const isLate = (waiter: Waiter) => waiter.wish.deadlineMs <= nowMs
+    const isLate = (waiter: Waiter) => waiter.deadlineMs <= nowMs
     for (let late = this.#waiters.find(isLate); late; late = this.#waiters.find(isLate)) {
       this.#waiters.remove(late)
       late.refuse(makeError())

@@ -85,12 +85,11 @@ export class SessionChannels implements TransactionFollower, NotificationSubscri
   }
 
   begin(): void {
-    this.#changes = []
-    this.#savepoints = []
+    this.#forgetChanges()
   }
 
   commit(): void {
-    this.#listening = this.#wanted()
+    if (this.hasChanges) this.#listening = this.#wanted()
     this.#end()
   }
 
@@ -192,9 +191,14 @@ export class SessionChannels implements TransactionFollower, NotificationSubscri
     return wanted
   }
 
+  #forgetChanges(): void {
+    if (this.#changes.length > 0) this.#changes = []
+    if (this.#savepoints.length > 0) this.#savepoints = []
+  }
+
   #end(): void {
-    this.#changes = []
-    this.#savepoints = []
+    this.#forgetChanges()
+    if (this.#subscribed.size === 0) return
     for (const [channel, listener] of this.#subscribed) {
       if (this.#listening.has(channel)) continue
       this.#subscribed.delete(channel)

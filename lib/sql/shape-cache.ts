@@ -22,7 +22,7 @@ type Entry<P> = {
 const BUCKETS = 4096
 const MAX_CHAIN = 8
 /** Shorter segments are compared in place: a native call costs more. */
-const NATIVE_COMPARE_BYTES = 48
+const NATIVE_COMPARE_BYTES = 160
 
 export type ShapeCacheLimits = {
   readonly maxEntries: number

@@ -34,6 +34,11 @@ export class PositionMap {
     this.#text = this.#copy
   }
 
+  /** The text is sent as it is: no copy is needed. */
+  unchanged(): void {
+    this.#begin(0, 0)
+  }
+
   /** As reset, for a text that nobody changes. */
   refer(text: Buffer): void {
     this.#begin(text.length, 0)

@@ -121,6 +121,13 @@ export class RelaySink implements ResponseSink {
     return this.#tag.toString('latin1', 0, this.#tagLength)
   }
 
+  /** As `tag === other`, without a string being made. */
+  isTag(other: Buffer): boolean {
+    if (this.#tagLength !== other.length) return false
+    for (let at = 0; at < other.length; at++) if (this.#tag[at] !== other[at]) return false
+    return true
+  }
+
   /** What goes before the client's own request is answered by so many messages, none of them rows. */
   expectLead(messages: number): void {
     this.isLed = true
@@ -256,7 +263,8 @@ export class RelaySink implements ResponseSink {
   #keepTag(chunk: Buffer, start: number, end: number): void {
     if (this.#tag === NOTHING) this.#tag = Buffer.alloc(TAG_BYTES)
     this.#tagLength = Math.min(end - start - 6, TAG_BYTES)
-    chunk.copy(this.#tag, 0, start + 5, start + 5 + this.#tagLength)
+    // so few bytes that copy() would take longer
+    for (let at = 0; at < this.#tagLength; at++) this.#tag[at] = chunk[start + 5 + at] ?? 0
   }
 
   #writeOwnAnswers(): void {

@@ -6,6 +6,7 @@ import type { Pools } from '../../backend/pools.ts'
 import { NO_SETTINGS, type SessionSettings, type Settings } from '../../backend/session-state.ts'
 import type { TrafficCounters } from '../../backend/traffic-counters.ts'
 import type { ConnectionAwaiter } from '../../backend/wait-queue.ts'
+import { nowMs } from '../../base/clock.ts'
 import { asRouterError, RouterError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
 import type { Catalog, CatalogSource, ClusterNode } from '../../catalog/catalog.ts'
@@ -60,7 +61,7 @@ export class ConnectionLender {
     const kept = this.#takeKept(nodeId)
     if (kept !== undefined) return kept
     const { counters, settings } = this.#options
-    const startedMs = performance.now()
+    const startedMs = nowMs()
     this.#waitingSinceMs = startedMs
     try {
       const pool = this.#pool(nodeId)
@@ -69,17 +70,17 @@ export class ConnectionLender {
       return connection
     } finally {
       this.#waitingSinceMs = 0
-      counters.waitMicros += (performance.now() - startedMs) * 1000
+      counters.waitMicros += (nowMs() - startedMs) * 1000
     }
   }
 
   /** As acquire, without a promise. Returns how to withdraw (false: too late); undefined: acquire() says why it can't be had. */
   enqueue(nodeId: number, awaiter: ConnectionAwaiter): (() => boolean) | undefined {
     const { counters, settings } = this.#options
-    const startedMs = performance.now()
+    const startedMs = nowMs()
     const settled = () => {
       this.#waitingSinceMs = 0
-      counters.waitMicros += (performance.now() - startedMs) * 1000
+      counters.waitMicros += (nowMs() - startedMs) * 1000
     }
     this.#waitingSinceMs = startedMs
     const timed: ConnectionAwaiter = {

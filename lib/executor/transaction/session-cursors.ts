@@ -51,7 +51,7 @@ export class SessionCursors implements TransactionFollower {
 
   begin(): void {
     this.#isInBlock = true
-    this.#savepoints.length = 0
+    this.#forgetSavepoints()
   }
 
   commit(): void {
@@ -85,7 +85,12 @@ export class SessionCursors implements TransactionFollower {
 
   #end(): void {
     this.#isInBlock = false
-    this.#savepoints.length = 0
+    this.#forgetSavepoints()
+  }
+
+  #forgetSavepoints(): void {
+    // to set a length costs more than to ask for it
+    if (this.#savepoints.length > 0) this.#savepoints.length = 0
   }
 
   #dropFrom(depth: number): void {

@@ -11,6 +11,8 @@ import type { SessionParts } from '../session-parts.ts'
 
 const LETTER_B = 0x62
 const SEMICOLON = 0x3b
+const COMMIT = Buffer.from('COMMIT')
+const NONE = Buffer.alloc(0)
 
 /** The statement's text, and what its protocol answers before CommandComplete. */
 export type CommandMessage = {
@@ -113,13 +115,13 @@ export class BlockCommands {
 
   #committed(error: RouterError | undefined): void {
     const { transaction, relay } = this.#parts
-    this.#settle(transaction.ended(relay.sink.tag === 'COMMIT', error))
+    this.#settle(transaction.ended(relay.sink.isTag(COMMIT), error))
   }
 
   /** What is lost is rolled back too. */
   #rolledBack(): void {
     const { transaction, relay, output } = this.#parts
-    if (relay.sink.tag === '') writeCommandComplete(output.frames, 'ROLLBACK')
+    if (relay.sink.isTag(NONE)) writeCommandComplete(output.frames, 'ROLLBACK')
     transaction.ended(false, undefined)
     this.#settle(undefined)
   }

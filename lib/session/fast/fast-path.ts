@@ -64,9 +64,9 @@ export class FastPath implements ParkedMessageOwner {
   readonly #request: ExtendedRequest
   readonly #block: BlockCommands
   readonly #parked: ParkedMessage
-  /** Most sessions never need it. */
+  /** These two are made when first needed: most sessions sit idle. */
   #fanOut: FanOut | undefined
-  readonly #kept = new KeptMessages()
+  #kept: KeptMessages | undefined
   /** Of the statement under way. */
   #retried: ExtendedRequest | undefined
   /** The unnamed statement, if its Parse went along. */
@@ -166,7 +166,7 @@ export class FastPath implements ParkedMessageOwner {
     sink.isPlain = true
     this.#lead()
     this.#writeParse(chunk)
-    if (this.#isRouted) this.#kept.keep(chunk, start, group.end)
+    if (this.#isRouted) this.#keep(chunk, start, group.end)
     this.#parts.relay.finish(this.#onDone)
     return true
   }
@@ -200,7 +200,7 @@ export class FastPath implements ParkedMessageOwner {
   ): void {
     const { shardIndex, splices } = aim
     if (shardIndex === undefined) {
-      positions.reset(chunk, start, end)
+      positions.unchanged()
       out.bytes(chunk, start, end)
     } else writeSpliced(out, chunk, start, end, literals, splices, shardIndex, positions)
   }
@@ -233,7 +233,7 @@ export class FastPath implements ParkedMessageOwner {
     this.#parts.counters.binds++
     this.#lead()
     this.#request.write(chunk, statement, planned, group)
-    this.#kept.keep(chunk, start, group.end)
+    this.#keep(chunk, start, group.end)
     this.#retried = this.#request
     this.#parts.relay.finish(this.#onDone)
     return true
@@ -248,12 +248,12 @@ export class FastPath implements ParkedMessageOwner {
   ): boolean {
     if (planned.plan.kind !== 'select') return false
     this.#fanOut ??= new FanOut(this.#parts, (error, again) => {
-      if (again) this.#owner.fastEnded(undefined, this.#kept.messages)
+      if (again) this.#owner.fastEnded(undefined, this.#kept?.messages)
       else if (missesShard(error)) this.#recover(error, 0, this.#fanOut?.hasAnswered === true)
       else this.#answer(error)
     })
     if (!this.#fanOut.takes(chunk, start, statement, planned, group)) return false
-    this.#kept.keep(chunk, start, group.end)
+    this.#keep(chunk, start, group.end)
     this.#catalog = planned.catalog
     return true
   }
@@ -289,9 +289,15 @@ export class FastPath implements ParkedMessageOwner {
     out.byte(0)
     out.end(mark)
     sink.isPlain = true
-    if (this.#isRouted) this.#kept.keep(chunk, start, end)
+    if (this.#isRouted) this.#keep(chunk, start, end)
     relay.finish(this.#onDone)
     return true
+  }
+
+  /** A copy, should they have to be carried out again. */
+  #keep(chunk: Buffer, start: number, end: number): void {
+    this.#kept ??= new KeptMessages()
+    this.#kept.keep(chunk, start, end)
   }
 
   /** Cancels what is under way on a lane or waits for a connection; false: nothing does. */
@@ -416,7 +422,7 @@ export class FastPath implements ParkedMessageOwner {
     this.#retried = undefined
     if (error !== undefined && request?.isToRetry(error) === true) {
       this.#parts.transaction.endStatement(false)
-      this.#owner.fastEnded(undefined, this.#kept.messages)
+      this.#owner.fastEnded(undefined, this.#kept?.messages)
       return
     }
     const parsed = this.#parsed
@@ -453,7 +459,7 @@ export class FastPath implements ParkedMessageOwner {
   /** The statement has found no shard where it looked. `nodeId`: the only node that was asked. */
   #recover(error: RouterError, nodeId: number, isHeard: boolean): void {
     this.#parts.placements.recover(error, this.#catalog, nodeId, isHeard).then(
-      () => this.#owner.fastEnded(undefined, this.#kept.messages),
+      () => this.#owner.fastEnded(undefined, this.#kept?.messages),
       (reason: unknown) => this.#answer(asRouterError(reason)),
     )
   }

@@ -29,7 +29,9 @@ export class ParkedMessage implements ConnectionAwaiter {
 
   /** false: it can't wait here; nothing was done. Else the owner is told, perhaps before this returns. */
   park(chunk: Buffer, start: number, end: number, nodeId: number, access: Access): boolean {
-    this.#message = Buffer.from(chunk.subarray(start, end))
+    const message = Buffer.allocUnsafe(end - start)
+    chunk.copy(message, 0, start, end)
+    this.#message = message
     this.#cancelled = undefined
     this.#withdraw = this.#transaction.enqueue(nodeId, access, this)
     if (this.#withdraw !== undefined) return true
