@@ -7,14 +7,20 @@ export type AddressSet =
   | { readonly kind: 'block'; readonly block: BlockList }
   /** Our own addresses, or the networks they are in; read anew each time, for interfaces come and go. */
   | { readonly kind: 'samehost' | 'samenet' }
+  /** A host's name, or with a dot in front the end of one; whether an address has it must be asked. */
+  | { readonly kind: 'name'; readonly name: string }
 
-/** `text` is `all`, samehost, samenet, address/length, or an address to which `mask` belongs. A string says what is wrong. */
+/**
+ * `text` is `all`, samehost, samenet, address/length, an address to which `mask` belongs, or a host's name. A string says
+ * what is wrong.
+ */
 export function readAddressSet(text: string, mask: string | undefined): AddressSet | string {
   if (text === 'all' || text === 'samehost' || text === 'samenet') return { kind: text }
   const [address = '', length, ...rest] = text.split('/')
   const version = isIP(address)
   if (version === 0) {
-    return `"${text}" is not an IP address with a mask length: host names are not supported`
+    if (length !== undefined) return `"${text}" is a host name with a mask`
+    return isHostName(text) ? { kind: 'name', name: text } : `"${text}" is no address`
   }
   const family = version === 4 ? 'ipv4' : 'ipv6'
   const bits = version === 4 ? 32 : 128
@@ -33,10 +39,20 @@ export function includesAddress(set: AddressSet, address: string | undefined): b
       return true
     case 'block':
       return isInBlock(set.block, address)
+    case 'name':
+      return false
     case 'samehost':
     case 'samenet':
       return isInBlock(ownNetworks(set.kind), address)
   }
+}
+
+/** `.example.com` stands for all names that end so. */
+export function isHostNamed(pattern: string, name: string): boolean {
+  const [wanted, given] = [pattern.toLowerCase(), name.toLowerCase()]
+  return wanted.startsWith('.')
+    ? given.endsWith(wanted) && given.length > wanted.length
+    : given === wanted
 }
 
 /** As Postgres shows it: an IPv4 client of a socket for both versions is an IPv4 client; no zone of a link. */
@@ -45,6 +61,10 @@ export function plainAddress(address: string): string {
   return bare.toLowerCase().startsWith('::ffff:') && isIP(bare.slice(7)) === 4
     ? bare.slice(7)
     : bare
+}
+
+function isHostName(text: string): boolean {
+  return /^\.?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$/.test(text) && !/^[0-9.]+$/.test(text)
 }
 
 function isInBlock(block: BlockList, address: string): boolean {

@@ -6,8 +6,11 @@ import { md5Secret } from '../wire/md5.ts'
 import { keysOfPassword, type ScramKeys } from '../wire/scram-secret.ts'
 import { ScramServer } from '../wire/scram-server.ts'
 import type { UserLookup } from './auth-query.ts'
+import { ClientQuestions, lookupFailed } from './client-questions.ts'
 import { type HbaClient, type HbaRule, matchingRule } from './hba-rules.ts'
+import type { HostResolver } from './host-name.ts'
 import { type IdentMapping, isMapped } from './ident-map.ts'
+import type { RoleLookup } from './role-query.ts'
 import { ScramSecrets } from './scram-secrets.ts'
 import {
   credentialOfSecret,
@@ -24,6 +27,10 @@ export type AuthenticatorOptions = {
   readonly users: ReadonlyMap<string, UserSecret>
   /** For users who are not among `users`. */
   readonly lookup: UserLookup | undefined
+  /** For rules that are for members of roles. */
+  readonly roleLookup: RoleLookup
+  /** For rules that name hosts. */
+  readonly resolver: HostResolver
   /** The same in all processes of a proxy: salts of users who don't exist are derived of it. */
   readonly saltKey: Buffer
   readonly scramIterations: number
@@ -98,7 +105,8 @@ export class Authenticator {
       throw refusal('SSL required', 'Connect with sslmode=require.')
     }
     if (requiresCertificate && isRemote) checkCertificate(client)
-    const rule = matchingRule(rules, client)
+    const questions = new ClientQuestions(client, this.#options.roleLookup, this.#options.resolver)
+    const rule = await matchingRule(rules, client, questions)
     if (rule === undefined) throw refused('no pg_hba.conf entry', client)
     this.#checkCertificate(rule, client)
     switch (rule.method) {
@@ -223,12 +231,6 @@ export function passwordRefused(user: string): RouterError {
     `password authentication failed for user "${user}"`,
     { severity: 'FATAL' },
   )
-}
-
-/** Why is in the log only: whoever asks has not proved anything. */
-function lookupFailed(cause: BackendLost): RouterError {
-  const message = 'users cannot be looked up at the moment'
-  return new RouterError(SqlState.cannotConnectNow, message, { severity: 'FATAL', cause })
 }
 
 function checkCertificate({ certificate }: ClientIdentity): ClientCertificate {

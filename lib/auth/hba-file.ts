@@ -47,14 +47,14 @@ export function readHbaRules(text: string, file: string): readonly HbaRule[] {
   return rules
 }
 
-function readRule({ line, place, fields }: PlacedLine): HbaRule {
+function readRule({ place, fields }: PlacedLine): HbaRule {
   const [type, databaseWords, userWords, ...rest] = fields
   const transport = readTransport(type)
   if (databaseWords === undefined) throw new Fault('end of line before the database')
   if (userWords === undefined) throw new Fault('end of line before the user')
   const directory = dirname(place)
-  const databases = readNames('database', databaseWords, ['samerole', 'samegroup'], directory)
-  const users = readNames('user', userWords, [], directory)
+  const databases = readNames('database', databaseWords, directory)
+  const users = readNames('user', userWords, directory)
   const { addresses, after } = readAddresses(transport, rest)
   const [methodField, ...optionFields] = after
   const method = readMethod(methodField)
@@ -62,7 +62,7 @@ function readRule({ line, place, fields }: PlacedLine): HbaRule {
     throw new Fault('cert authentication is only supported on hostssl connections')
   }
   const options = readOptions(optionFields, transport, method)
-  return { line, transport, databases, users, addresses, method, ...options }
+  return { place, transport, databases, users, addresses, method, ...options }
 }
 
 function readTransport(field: readonly Word[] | undefined): HbaRule['transport'] {
@@ -75,28 +75,26 @@ function readTransport(field: readonly Word[] | undefined): HbaRule['transport']
 
 /** Names, keywords and patterns; those in files are among them. */
 function readNames(
-  what: string,
+  what: 'database' | 'user',
   words: readonly Word[],
-  refused: readonly string[],
   directory: string,
 ): readonly Word[] {
   try {
-    return expandNames(words, directory).map((word) => readName(word, what, refused))
+    return expandNames(words, directory).map((word) => readName(word, what))
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw error instanceof Fault ? error : new Fault(`${what}: ${reason}`)
   }
 }
 
-function readName(word: Word, what: string, refused: readonly string[]): Word {
+function readName(word: Word, what: 'database' | 'user'): Word {
   const { text, isQuoted } = word
   if (text.startsWith('/')) return { ...word, pattern: namePattern(text) }
-  if (!isQuoted && (refused.includes(text) || text.startsWith('+'))) {
-    throw new Fault(
-      `${what} "${text}" is not supported: the proxy doesn't know who is member of what`,
-    )
-  }
-  return word
+  if (isQuoted || !text.startsWith('+')) return word
+  // as in Postgres, where a database of such a name is meant
+  if (what === 'database') return word
+  if (text.length === 1) throw new Fault('user "+" names no role')
+  return { text: text.slice(1), isQuoted, isRole: true }
 }
 
 function readAddresses(

@@ -1,12 +1,12 @@
-import { type AddressSet, includesAddress } from './address-set.ts'
+import { type AddressSet, includesAddress, isHostNamed } from './address-set.ts'
 import type { Word } from './rule-lines.ts'
 
 export type HbaMethod = 'trust' | 'reject' | 'password' | 'md5' | 'scram-sha-256' | 'cert'
 
 /** One record of pg_hba.conf. */
 export type HbaRule = {
-  /** Of the file; 0: made up from the configured method. */
-  readonly line: number
+  /** The file's name and the number of the line in it; undefined: made up from the configured method. */
+  readonly place: string | undefined
   readonly transport: 'local' | 'host' | 'hostssl' | 'hostnossl'
   readonly databases: readonly Word[]
   readonly users: readonly Word[]
@@ -34,7 +34,7 @@ const ALL: readonly Word[] = [{ text: 'all', isQuoted: false }]
 /** The rule that says what one method for everyone says. */
 export function ruleForAll(method: HbaMethod): HbaRule {
   return {
-    line: 0,
+    place: undefined,
     transport: 'host',
     databases: ALL,
     users: ALL,
@@ -46,26 +46,80 @@ export function ruleForAll(method: HbaMethod): HbaRule {
   }
 }
 
+/** Whether somebody must say what a user is a member of. */
+export function dependsOnRoles({ databases, users }: HbaRule): boolean {
+  const isByRole = ({ text, isQuoted }: Word) =>
+    !isQuoted && (text === 'samerole' || text === 'samegroup')
+  return users.some(({ isRole }) => isRole === true) || databases.some(isByRole)
+}
+
+/** What can't be seen of a client itself. Asked once for a client at most, and only when a rule depends on it. */
+export interface HbaQuestions {
+  /** The roles that the user is a member of, himself included. Rejects where they can't be known: nobody is let in then. */
+  roles(): Promise<ReadonlySet<string>>
+  /** The name of the client's address, if it leads back to that; as in Postgres, a resolver that fails knows none. */
+  hostName(): Promise<string | undefined>
+}
+
 /** The first that matches; undefined: the client is to be refused. */
-export function matchingRule(rules: readonly HbaRule[], client: HbaClient): HbaRule | undefined {
-  return rules.find((rule) => matches(rule, client))
-}
-
-function matches(rule: HbaRule, { user, database, address, isEncrypted }: HbaClient): boolean {
-  if ((rule.transport === 'local') !== (address === undefined)) {
-    // a method for everyone is for those who come by a Unix socket too
-    if (rule.line !== 0) return false
+export async function matchingRule(
+  rules: readonly HbaRule[],
+  client: HbaClient,
+  questions: HbaQuestions,
+): Promise<HbaRule | undefined> {
+  for (const rule of rules) {
+    if (await matches(rule, client, questions)) return rule
   }
-  if (rule.transport === 'hostssl' && !isEncrypted) return false
-  if (rule.transport === 'hostnossl' && isEncrypted) return false
-  if (address !== undefined && !includesAddress(rule.addresses, address)) return false
-  return (
-    rule.databases.some((word) => matchesDatabase(word, database, user)) &&
-    rule.users.some((word) => matchesUser(word, user))
-  )
+  return undefined
 }
 
-function matchesUser({ text, isQuoted, pattern }: Word, user: string): boolean {
+async function matches(
+  rule: HbaRule,
+  client: HbaClient,
+  questions: HbaQuestions,
+): Promise<boolean> {
+  if (!comesThisWay(rule, client)) return false
+  const { user, database, address } = client
+  const databases = matchOf(rule.databases, (word) => matchesDatabase(word, database, user))
+  const users = matchOf(rule.users, (word) => matchesUser(word, user))
+  if (databases === 'no' || users === 'no') return false
+  const isThere =
+    address === undefined || (await includesClient(rule.addresses, address, questions))
+  if (!isThere) return false
+  const isDatabase = databases === 'yes' || (await questions.roles()).has(database)
+  if (!isDatabase || users === 'yes') return isDatabase
+  const roles = await questions.roles()
+  return rule.users.some(({ text, isRole }) => isRole === true && roles.has(text))
+}
+
+function comesThisWay({ transport, place }: HbaRule, { address, isEncrypted }: HbaClient): boolean {
+  // a method for everyone is for those who come by a Unix socket too
+  if ((transport === 'local') !== (address === undefined) && place !== undefined) return false
+  return isEncrypted ? transport !== 'hostnossl' : transport !== 'hostssl'
+}
+
+async function includesClient(
+  addresses: AddressSet,
+  address: string,
+  questions: HbaQuestions,
+): Promise<boolean> {
+  if (addresses.kind !== 'name') return includesAddress(addresses, address)
+  const name = await questions.hostName()
+  return name !== undefined && isHostNamed(addresses.name, name)
+}
+
+/** `roles`: by the roles of the user, if at all. */
+function matchOf(
+  words: readonly Word[],
+  match: (word: Word) => boolean | 'roles',
+): 'yes' | 'no' | 'roles' {
+  const found = words.map(match)
+  if (found.includes(true)) return 'yes'
+  return found.includes('roles') ? 'roles' : 'no'
+}
+
+function matchesUser({ text, isQuoted, pattern, isRole }: Word, user: string): boolean | 'roles' {
+  if (isRole === true) return 'roles'
   if (pattern !== undefined) return pattern.test(user)
   return text === user || (text === 'all' && !isQuoted)
 }
@@ -74,7 +128,7 @@ function matchesDatabase(
   { text, isQuoted, pattern }: Word,
   database: string,
   user: string,
-): boolean {
+): boolean | 'roles' {
   if (pattern !== undefined) return pattern.test(database)
   if (isQuoted) return text === database
   switch (text) {
@@ -82,6 +136,9 @@ function matchesDatabase(
       return true
     case 'sameuser':
       return database === user
+    case 'samerole':
+    case 'samegroup':
+      return 'roles'
     case 'replication':
       // for replication connections only, which are refused
       return false

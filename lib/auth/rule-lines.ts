@@ -4,6 +4,8 @@ export type Word = {
   readonly isQuoted: boolean
   /** The name is whatever this matches. */
   readonly pattern?: RegExp
+  /** `text` is a role: its members are meant. */
+  readonly isRole?: boolean
 }
 /** Fields of a line; a field is a list of words separated by commas. */
 export type RuleLine = { readonly line: number; readonly fields: readonly (readonly Word[])[] }

@@ -1,19 +1,23 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { AuthFileError } from '../auth/auth-file-error.ts'
-import { AUTH_QUERY_PARAMETERS, AuthQuery, type AuthQueryTarget } from '../auth/auth-query.ts'
+import { AuthQuery, type AuthQueryTarget } from '../auth/auth-query.ts'
 import { Authenticator, type AuthenticatorOptions } from '../auth/authenticator.ts'
 import { readHbaRules } from '../auth/hba-file.ts'
-import { type HbaMethod, type HbaRule, ruleForAll } from '../auth/hba-rules.ts'
+import { dependsOnRoles, type HbaMethod, type HbaRule, ruleForAll } from '../auth/hba-rules.ts'
 import { HeldCredentials } from '../auth/held-credentials.ts'
+import { SYSTEM_RESOLVER } from '../auth/host-name.ts'
 import { type IdentMapping, readIdentMap } from '../auth/ident-map.ts'
+import { QUESTION_PARAMETERS, type QuestionTarget } from '../auth/question-lines.ts'
+import { RoleQuery } from '../auth/role-query.ts'
 import { credentialOfSecret, readUserSecret, type UserSecret } from '../auth/user-secret.ts'
 import { connectBackend } from '../backend/backend-handshake.ts'
 import type { ServerCredential } from '../backend/server-credential.ts'
 import { ServerTls } from '../backend/server-tls.ts'
 import type { Log } from '../base/log.ts'
-import type { AuthType, Config } from '../config/config.ts'
+import type { AuthType, Config, ConfigDatabase } from '../config/config.ts'
 import { UsageError } from '../config/usage-error.ts'
+import { CONSOLE_DATABASES } from '../console/console-actions.ts'
 import { ClientTls } from '../session/client/client-tls.ts'
 import { requiresTls, verifiesCertificates } from '../wire/tls-options.ts'
 import { serverCredentials } from './server-credentials.ts'
@@ -46,6 +50,7 @@ export class Access {
   readonly #saltKey: Buffer
   #rules: Rules
   #lookup: AuthQuery | undefined
+  #roleLookup: RoleQuery
 
   /** Throws UsageError for files that can't be used. */
   constructor(config: Config, log: Log) {
@@ -53,6 +58,7 @@ export class Access {
     this.#rules = readRules(config)
     this.#saltKey = saltKeyOf(config, this.#rules)
     this.#lookup = this.#makeLookup(config)
+    this.#roleLookup = this.#makeRoleLookup(config)
     this.authenticator = new Authenticator(this.#authenticatorOptions(config))
     this.serverTls = usable(() => new ServerTls(readTls(config.tls.server)), 'tls.server')
     this.clientTls = usable(() => new ClientTls(readTls(config.tls.client)), 'tls.client')
@@ -65,11 +71,12 @@ export class Access {
     usable(() => new ServerTls(server), 'tls.server')
     usable(() => this.clientTls.reload(readTls(config.tls.client)), 'tls.client')
     this.serverTls.reload(server)
-    const former = this.#lookup
+    const former = [this.#lookup, this.#roleLookup]
     this.#rules = rules
     this.#lookup = this.#makeLookup(config)
+    this.#roleLookup = this.#makeRoleLookup(config)
     this.authenticator.reload(this.#authenticatorOptions(config))
-    former?.close()
+    for (const lookup of former) lookup?.close()
   }
 
   /** What is configured for this user; else what he has proved to know. */
@@ -84,6 +91,7 @@ export class Access {
 
   close(): void {
     this.#lookup?.close()
+    this.#roleLookup.close()
   }
 
   #authenticatorOptions({ auth, tls }: Config): AuthenticatorOptions {
@@ -93,6 +101,8 @@ export class Access {
       identMap,
       users,
       lookup: this.#lookup,
+      roleLookup: this.#roleLookup,
+      resolver: SYSTEM_RESOLVER,
       saltKey: this.#saltKey,
       scramIterations: auth.scram_iterations,
       prefersScram:
@@ -107,26 +117,36 @@ export class Access {
     const { auth, databases } = config
     const hasUser = auth.auth_user ?? databases.find(({ auth_user }) => auth_user)?.auth_user
     if (hasUser === undefined) return undefined
-    const targetOf = (database: string) => this.#targetOf(config, database)
+    const targetOf = (database: string) => this.#authQueryTargetOf(config, database)
     return new AuthQuery({ targetOf, log: this.#log })
   }
 
-  #targetOf(config: Config, name: string): AuthQueryTarget | undefined {
-    const { auth, databases, pool } = config
-    const find = (wanted: string) =>
-      databases.find((database) => database.name === wanted) ??
-      databases.find((database) => database.name === '*')
-    const asked = find(name)
-    const user = asked?.auth_user ?? auth.auth_user
-    const authName = asked?.auth_dbname ?? auth.auth_dbname ?? name
-    const target = find(authName)
-    if (asked === undefined || user === undefined || target === undefined) return undefined
+  #makeRoleLookup(config: Config): RoleQuery {
+    // of a sharded database anyone who can log in will do
+    const targetOf = (database: string) => this.#targetOf(config, database, config.metadata_user)
+    return new RoleQuery({ targetOf, log: this.#log })
+  }
+
+  #authQueryTargetOf(config: Config, name: string): AuthQueryTarget | undefined {
+    const target = this.#targetOf(config, name)
+    const sql = databaseOf(config, name)?.auth_query ?? config.auth.auth_query
+    return target && { ...target, key: `${target.key}\0${sql}`, sql }
+  }
+
+  /** As auth_user, or of sharded databases as `ownUser`. */
+  #targetOf(config: Config, name: string, ownUser?: string): QuestionTarget | undefined {
+    const { auth, pool } = config
+    const isConsole = CONSOLE_DATABASES.has(name)
+    const asked = isConsole ? undefined : databaseOf(config, name)
+    const user = asked?.auth_user ?? auth.auth_user ?? (asked?.sharded ? ownUser : undefined)
+    const authName = asked?.auth_dbname ?? auth.auth_dbname ?? (asked && name)
+    if (authName === undefined || user === undefined) return undefined
+    const target = databaseOf(config, authName)
+    if (target === undefined) return undefined
     const node = { nodeId: 0, host: target.hosts[0], port: target.port }
     const database = target.dbname ?? authName
-    const sql = asked.auth_query ?? auth.auth_query
     return {
-      key: [node.host, node.port, database, user, sql].join('\0'),
-      sql,
+      key: [node.host, node.port, database, user].join('\0'),
       connect: () =>
         connectBackend({
           node,
@@ -134,7 +154,7 @@ export class Access {
           database,
           user,
           credential: this.credentialOf(authName, user),
-          parameters: AUTH_QUERY_PARAMETERS,
+          parameters: QUESTION_PARAMETERS,
           connectTimeoutMs: pool.server_connect_timeout_ms,
           allowsCleartextPassword: false,
         }),
@@ -142,9 +162,17 @@ export class Access {
   }
 }
 
+function databaseOf({ databases }: Config, name: string): ConfigDatabase | undefined {
+  return (
+    databases.find((database) => database.name === name) ??
+    databases.find((database) => database.name === '*')
+  )
+}
+
 function readRules(config: Config): Rules {
   const { type, hba_file, ident_file } = config.auth
   const hba = type === 'hba' ? readWith(readHbaRules, hba_file) : [ruleForAll(METHODS[type])]
+  checkRoles(config, hba ?? [])
   const users = new Map<string, UserSecret>()
   for (const { name, password, scram_secret, md5_secret } of config.users) {
     const secret = readUserSecret(scram_secret ?? md5_secret ?? '')
@@ -157,6 +185,15 @@ function readRules(config: Config): Rules {
     users,
     serverCredentials: serverCredentials(config),
   }
+}
+
+function checkRoles({ auth, databases }: Config, rules: readonly HbaRule[]): void {
+  const rule = rules.find(dependsOnRoles)
+  const canAsk =
+    auth.auth_user !== undefined || databases.some((one) => one.auth_user ?? one.sharded)
+  if (rule === undefined || canAsk) return
+  const reason = 'who is member of a role is asked of the servers, as auth_user, which is missing'
+  throw new UsageError(`${rule.place}: ${reason}`)
 }
 
 function readWith<T>(read: (text: string, file: string) => T, file: string | undefined) {

@@ -111,3 +111,12 @@ t.test('method any lets in whoever comes, cert is for certificates only', async 
   })
   t.same(await any.authenticator.challenge({ ...HERE, user: 'x' }), { kind: 'none' })
 })
+
+t.test('rules for members of roles need somebody who may ask for them', async (t) => {
+  const file = join(temporaryDirectory(t), 'hba.conf')
+  writeFileSync(file, 'host all all all md5\nhost all +staff all md5\n')
+  const auth = { type: 'hba', hba_file: file }
+  t.throws(() => access({ auth }), { message: /hba\.conf:2: .*auth_user/ })
+  t.doesNotThrow(() => access({ auth: { ...auth, auth_user: 'asker' } }))
+  t.doesNotThrow(() => access({ auth, databases: [{ name: 'app', host: 'h', sharded: true }] }))
+})

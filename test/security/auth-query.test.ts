@@ -2,13 +2,16 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import t from 'tap'
-import { AUTH_QUERY_PARAMETERS, AuthQuery } from '../../lib/auth/auth-query.ts'
+import { AuthQuery } from '../../lib/auth/auth-query.ts'
+import { readHbaRules } from '../../lib/auth/hba-file.ts'
+import { QUESTION_PARAMETERS } from '../../lib/auth/question-lines.ts'
+import { RoleQuery } from '../../lib/auth/role-query.ts'
 import { connectBackend } from '../../lib/backend/backend-handshake.ts'
 import { Log } from '../../lib/base/log.ts'
 import type { EmbeddedNode } from '../../lib/embedded/embedded-node.ts'
 import { query } from '../../lib/executor/node-client.ts'
 import { authenticationBy } from '../support/authentication.ts'
-import { localProxy } from '../support/local-proxy.ts'
+import { localProxy, TRUST } from '../support/local-proxy.ts'
 import { logIn } from '../support/login-dialogue.ts'
 import { referencePostgres } from '../support/postgres-cluster.ts'
 import { until } from '../support/until.ts'
@@ -61,7 +64,7 @@ function lookupIn(node: EmbeddedNode, sql = DEFAULT_QUERY, port = node.port): Au
         node: { nodeId: 1, host: node.host, port },
         database: 'app',
         user: 'postgres',
-        parameters: AUTH_QUERY_PARAMETERS,
+        parameters: QUESTION_PARAMETERS,
         connectTimeoutMs: 60_000,
         allowsCleartextPassword: false,
       }),
@@ -157,7 +160,7 @@ t.test('users by auth_query', async (t) => {
         node: { nodeId: 1, host, port: node.port },
         database: 'app',
         user: 'postgres',
-        parameters: AUTH_QUERY_PARAMETERS,
+        parameters: QUESTION_PARAMETERS,
         connectTimeoutMs: 60_000,
         allowsCleartextPassword: false,
       })
@@ -208,5 +211,47 @@ t.test('users by auth_query', async (t) => {
     t.equal(await whoAmI(port, { user: 'alice', password: 'new' }), '28P01', 'the cache is short')
     t.equal(await whoAmI(port, { user: 'alice', password: 'new' }), 'alice')
     t.equal(await whoAmI(port, { user: 'alice', password }), '28P01', 'the old one is gone')
+  })
+})
+
+t.test('members of roles', async (t) => {
+  const node = await referencePostgres(t)
+  await asSuperuser(
+    node,
+    `CREATE ROLE staff; CREATE ROLE sales IN ROLE staff;
+     CREATE ROLE ann LOGIN IN ROLE sales; CREATE ROLE boss LOGIN SUPERUSER;`,
+  )
+  const { host, port } = node
+  const target = {
+    key: 'app',
+    connect: () =>
+      connectBackend({
+        node: { nodeId: 1, host, port },
+        database: 'app',
+        user: 'app',
+        parameters: QUESTION_PARAMETERS,
+        connectTimeoutMs: 60_000,
+        allowsCleartextPassword: false,
+      }),
+  }
+  const log = new Log('error', {}, () => undefined)
+  const targetOf = (name: string) => (name === 'app' ? target : undefined)
+  const roles = new RoleQuery({ targetOf, log })
+  t.teardown(() => roles.close())
+  t.same([...(await roles.rolesOf('ann', 'app'))].sort(), ['ann', 'sales', 'staff'])
+  t.same([...(await roles.rolesOf('boss', 'app'))], ['boss'], 'a superuser is not of all roles')
+  t.equal((await roles.rolesOf('nobody', 'app')).size, 0)
+  t.equal((await roles.rolesOf(`${'n'.repeat(70)}`, 'app')).size, 0)
+  await t.rejects(roles.rolesOf('ann', 'other'), { message: 'there is no auth_user' })
+
+  t.test('decide who comes in, and by which method', async (t) => {
+    const rules = readHbaRules('host all +sales all trust\nhost all all all reject', 'x')
+    const options = { ...TRUST, rules, roleLookup: roles }
+    const proxy = await localProxy(t, node, options)
+    t.equal(await whoAmI(proxy, { user: 'ann', password: '' }), 'ann')
+    t.equal(await whoAmI(proxy, { user: 'boss', password: '' }), '28000')
+    const broken = { ...options, roleLookup: TRUST.roleLookup }
+    const closed = await localProxy(t, node, broken)
+    t.equal(await whoAmI(closed, { user: 'ann', password: '' }), '57P03', 'nobody can be asked')
   })
 })

@@ -1,6 +1,7 @@
 import { Authenticator, type AuthenticatorOptions } from '../../lib/auth/authenticator.ts'
 import { ruleForAll } from '../../lib/auth/hba-rules.ts'
 import { HeldCredentials } from '../../lib/auth/held-credentials.ts'
+import { SYSTEM_RESOLVER } from '../../lib/auth/host-name.ts'
 import { DEFAULT_POOLS_OPTIONS, Pools, type PoolsOptions } from '../../lib/backend/pools.ts'
 import { TrafficTable } from '../../lib/backend/traffic-counters.ts'
 import { Log } from '../../lib/base/log.ts'
@@ -29,6 +30,8 @@ export const TRUST: AuthenticatorOptions = {
   identMap: [],
   users: new Map(),
   lookup: undefined,
+  roleLookup: { rolesOf: () => Promise.reject(new Error('nobody knows roles')) },
+  resolver: SYSTEM_RESOLVER,
   saltKey: Buffer.from('key'),
   scramIterations: 4096,
   prefersScram: false,
