@@ -68,6 +68,12 @@ function split(reader: RowReader, pieces: readonly Buffer[], hasHead = false): u
       place: (shard, bytes, start, end, line, lines) => {
         rows.push(`${shard} ${line} ${lines} ${bytes.toString('latin1', start, end)}`)
       },
+      placeRun: ({ count, ends, shards }, bytes, start, line) => {
+        for (let row = 0; row < count; row++) {
+          const from = row === 0 ? start : ends[row - 1]
+          rows.push(`${shards[row]} ${line + row} 1 ${bytes.toString('latin1', from, ends[row])}`)
+        }
+      },
     },
   })
   try {
@@ -124,6 +130,50 @@ t.test('where the data are cut means nothing', async (t) => {
       t.same(split(reader(), bytes, hasHead), whole, 'byte by byte')
     }
   }
+})
+
+t.test('the fast half finds what the exact half finds', async (t) => {
+  let seed = 42
+  const random = (below: number) => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0
+    return Math.floor((seed / 2 ** 32) * below)
+  }
+  const words = [
+    '1',
+    'ab',
+    'NULL',
+    ',',
+    ',',
+    '\n',
+    '\n',
+    '\n',
+    '"',
+    '"',
+    '\\',
+    '\\.',
+    '\r',
+    '\\N',
+    "'",
+  ]
+  const slow = (reader: RowReader): RowReader => {
+    reader.scan = (_bytes, _start, _end, run) => {
+      run.count = 0
+    }
+    return reader
+  }
+  const apart = { ...options, escape: 0x27 }
+  const readers = [text, csv, () => new CsvRows({ ...apart, format: 'csv' }, 15)]
+  for (let round = 0; round < 1500; round++) {
+    const length = 1 + random(40)
+    const drawn = Array.from({ length }, () => words[random(round % 3 === 0 ? 8 : words.length)])
+    const data = Buffer.from(`1,a\n${drawn.join('')}`)
+    for (const reader of readers) {
+      const found = split(reader(), [data])
+      if (JSON.stringify(found) === JSON.stringify(split(slow(reader()), [data]))) continue
+      t.same(found, split(slow(reader()), [data]), JSON.stringify(data.toString('latin1')))
+    }
+  }
+  t.ok(seed !== 42)
 })
 
 t.test('rows that are longer than a piece', async (t) => {

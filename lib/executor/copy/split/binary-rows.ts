@@ -1,6 +1,7 @@
 import type { CopyRows } from '../../../planner/plan.ts'
 import { COPY_HEADER } from '../../write/hashed-rows.ts'
 import { END, KEY_NULL, KEY_PLAIN, type KeyForm, MORE, type RowReader } from './row-reader.ts'
+import type { RowRun } from './row-run.ts'
 
 const FIELD_COUNT_BYTES = 2
 const LENGTH_BYTES = 4
@@ -19,6 +20,22 @@ export class BinaryRows implements RowReader {
   constructor({ keyIndex, columnCount }: CopyRows) {
     this.#keyIndex = keyIndex
     this.#columnCount = columnCount
+  }
+
+  scan(bytes: Buffer, start: number, end: number, run: RowRun): void {
+    const { capacity, ends, keyStarts, keyEnds } = run
+    let count = 0
+    let at = start
+    while (count < capacity) {
+      const first = at + FIELD_COUNT_BYTES
+      if (first > end || bytes.readInt16BE(at) !== this.#columnCount) break
+      at = this.#fields(bytes, first, end)
+      if (at < 0 || this.key !== KEY_PLAIN) break
+      keyStarts[count] = this.keyStart
+      keyEnds[count] = this.keyEnd
+      ends[count++] = at
+    }
+    run.count = count
   }
 
   next(bytes: Buffer, start: number, end: number, isLast: boolean): number {

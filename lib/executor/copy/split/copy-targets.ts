@@ -15,6 +15,7 @@ import { BlockPool } from './block-pool.ts'
 import type { CopyTarget } from './copy-target.ts'
 import { type Asking, type CopyWorld, NodeCopy } from './node-copy.ts'
 import { RowBatch } from './row-batch.ts'
+import type { RowRun } from './row-run.ts'
 import { BROKEN_SHARD, type RowSink, UNKNOWN_SHARD } from './row-splitter.ts'
 
 const MIB = 1024 * 1024
@@ -121,8 +122,26 @@ export class CopyTargets implements RowSink {
       batch = new RowBatch(this.#pool, this.origin?.firstShift(bytes, start, end) ?? 0)
       target.batch = batch
     }
-    batch.append(bytes, start, end, line, lines)
+    batch.append(bytes, viewOf(bytes), start, end, line, lines)
     if (batch.byteLength >= target.batchBytes) this.#send(target, batch)
+  }
+
+  placeRun(run: RowRun, bytes: Buffer, start: number, line: number): void {
+    const { count, ends, shards } = run
+    const source = viewOf(bytes)
+    let from = start
+    for (let row = 0; row < count; row++) {
+      const end = ends[row] ?? 0
+      const target = this.#shards[shards[row] ?? 0]
+      const batch = target?.batch
+      if (target === undefined || batch === undefined) {
+        this.place(shards[row] ?? 0, bytes, from, end, line + row, 1)
+      } else {
+        batch.append(bytes, source, from, end, line + row, 1)
+        if (batch.byteLength >= target.batchBytes) this.#send(target, batch)
+      }
+      from = end
+    }
   }
 
   /** Resolves when there is room for more rows. Throws what has failed. */
@@ -289,6 +308,10 @@ export class CopyTargets implements RowSink {
     if (count !== this.#scratchRows) throw lostRows(table, this.#scratchRows, count)
     await dropScratchTable(source, scratch)
   }
+}
+
+function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, length)
 }
 
 function clamp(value: number, least: number, most: number): number {

@@ -1,4 +1,5 @@
 import { CR, LF, LineEnds, NO_MARKER, UNCLEAR } from './line-ends.ts'
+import { type DelimitedRows, equals, PlainRows } from './plain-rows.ts'
 import {
   END,
   KEY_NULL,
@@ -8,7 +9,7 @@ import {
   MORE,
   type RowReader,
 } from './row-reader.ts'
-import { type DelimitedRows, equals } from './text-rows.ts'
+import type { RowRun } from './row-run.ts'
 
 const ESCAPE = 1
 const QUOTE = 2
@@ -25,17 +26,24 @@ export class CsvRows implements RowReader {
   readonly lineEnds: LineEnds
   readonly #kinds = new Uint8Array(256)
   readonly #options: DelimitedRows
+  readonly #plainRows: PlainRows
   /** Quotes, and escapes between them, that #find() has passed. */
   #marks = 0
 
   constructor(options: DelimitedRows, serverMajor: number) {
     this.lineEnds = new LineEnds('csv', serverMajor)
     this.#options = options
+    this.#plainRows = new PlainRows(options)
     this.#kinds[options.delimiter] = DELIMITER
     this.#kinds[LF] = LINE_END
     this.#kinds[CR] = LINE_END
     this.#kinds[options.escape] = ESCAPE
     this.#kinds[options.quote] = QUOTE
+  }
+
+  scan(bytes: Buffer, start: number, end: number, run: RowRun): void {
+    if (this.lineEnds.style === 'LF') this.#plainRows.scan(bytes, start, end, run)
+    else run.count = 0
   }
 
   next(bytes: Buffer, start: number, end: number, isLast: boolean): number {

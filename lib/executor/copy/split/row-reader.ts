@@ -1,4 +1,5 @@
 import type { LineEnds } from './line-ends.ts'
+import type { RowRun } from './row-run.ts'
 
 /** Instead of a row's end: it isn't there yet. */
 export const MORE = -1
@@ -25,6 +26,11 @@ export interface RowReader {
   isBroken: boolean
   /** Where a row may count for several lines. */
   readonly lineEnds?: LineEnds
+  /**
+   * Fills the run with the rows from `start` on that are whole and not unusual, maybe with none: next() is to be asked about what
+   * follows them.
+   */
+  scan(bytes: Buffer, start: number, end: number, run: RowRun): void
   /** The end of the row that begins at `start` (its line end included), MORE or END. `isLast`: nothing comes after `end`. */
   next(bytes: Buffer, start: number, end: number, isLast: boolean): number
 }

@@ -6,12 +6,16 @@ import { shardIndexer } from '../../../catalog/shard-map.ts'
 import { binaryHeaderEnd } from './binary-rows.ts'
 import { CR } from './line-ends.ts'
 import { END, KEY_NULL, KEY_PLAIN, MORE, type RowReader } from './row-reader.ts'
+import { RowRun } from './row-run.ts'
 
 /** A row must be in one piece before it is sent on. */
 const MAX_ROW_BYTES = 64 * 1024 * 1024
 const NOTHING = Buffer.alloc(0)
 /** An unfinished row as long is looked at again only when twice as much is there. */
 const LONG_ROW_BYTES = 64 * 1024
+
+/** Where one row is unusual the next ones often are. */
+const UNUSUAL_ROWS = 8
 
 /** Instead of a shard's index: only Postgres can read the row's key. */
 export const UNKNOWN_SHARD = -1
@@ -31,6 +35,8 @@ export type SplitterOptions = {
 export interface RowSink {
   /** Takes a row that ends on the client's line `line` and has so many; the bytes are valid only during the call. */
   place(shard: number, bytes: Buffer, start: number, end: number, line: number, lines: number): void
+  /** As place(), of rows of one line each from `start` on, the first of which is the client's line `line`. */
+  placeRun(run: RowRun, bytes: Buffer, start: number, line: number): void
 }
 
 /** Cuts the client's data into rows and says where each belongs. */
@@ -45,6 +51,9 @@ export class RowSplitter {
   readonly #reader: RowReader
   readonly #sink: RowSink
   readonly #indexOf: (hash: number) => number
+  readonly #run = new RowRun()
+  /** Rows that next() is asked about at once, since those before them were unusual. */
+  #unusualRows = 0
   #needsHead: boolean
   #rest: Buffer = NOTHING
   #restLength = 0
@@ -101,6 +110,8 @@ export class RowSplitter {
       if (start < 0) return 0
     }
     while (start < end && !this.isOver) {
+      start = this.#splitRun(bytes, start, end)
+      if (start >= end) break
       const rowEnd = reader.next(bytes, start, end, isLast)
       if (rowEnd === MORE) return start
       if (rowEnd === END) {
@@ -114,6 +125,29 @@ export class RowSplitter {
       start = rowEnd
     }
     return start
+  }
+
+  /** Where the rows that are not unusual end. */
+  #splitRun(bytes: Buffer, start: number, end: number): number {
+    if (this.#unusualRows > 0) {
+      this.#unusualRows--
+      return start
+    }
+    const run = this.#run
+    this.#reader.scan(bytes, start, end, run)
+    const { count, ends, keyStarts, keyEnds, shards } = run
+    if (count === 0) {
+      this.#unusualRows = UNUSUAL_ROWS
+      return start
+    }
+    const { hashKey } = this.#options
+    for (let row = 0; row < count; row++) {
+      const hash = hashKey(bytes, keyStarts[row] ?? 0, keyEnds[row] ?? 0)
+      shards[row] = hash === undefined ? UNKNOWN_SHARD : this.#indexOf(hash)
+    }
+    this.#sink.placeRun(run, bytes, start, this.lines + 1)
+    this.lines += count
+    return ends[count - 1] ?? start
   }
 
   #shardOf(bytes: Buffer): number {

@@ -1,5 +1,5 @@
-import type { CopyRows } from '../../../planner/plan.ts'
 import { CR, LF, LineEnds, NO_MARKER, UNCLEAR } from './line-ends.ts'
+import { type DelimitedRows, equals, PlainRows } from './plain-rows.ts'
 import {
   END,
   KEY_NULL,
@@ -9,6 +9,7 @@ import {
   MORE,
   type RowReader,
 } from './row-reader.ts'
+import type { RowRun } from './row-run.ts'
 
 const BACKSLASH = 0x5c
 const DOT = 0x2e
@@ -16,8 +17,6 @@ const DOT = 0x2e
 const ESCAPE = 1
 const DELIMITER = 2
 const LINE_END = 3
-
-export type DelimitedRows = Extract<CopyRows, { readonly format: 'text' | 'csv' }>
 
 /** Rows of COPY's text format: a backslash takes the next byte's meaning away, be it a delimiter or a line end. */
 export class TextRows implements RowReader {
@@ -27,20 +26,28 @@ export class TextRows implements RowReader {
   readonly lines = 1
   readonly isBroken = false
   readonly #lineEnds: LineEnds
+  readonly #plainRows: PlainRows
   readonly #kinds = new Uint8Array(256)
   readonly #keyIndex: number
   readonly #nullText: Buffer
   /** Seen by #find(). */
   #hasEscape = false
 
-  constructor({ delimiter, keyIndex, nullText }: DelimitedRows, serverMajor: number) {
+  constructor(options: DelimitedRows, serverMajor: number) {
+    const { delimiter, keyIndex, nullText } = options
     this.#lineEnds = new LineEnds('text', serverMajor)
+    this.#plainRows = new PlainRows(options)
     this.#keyIndex = keyIndex
     this.#nullText = nullText
     this.#kinds[delimiter] = DELIMITER
     this.#kinds[LF] = LINE_END
     this.#kinds[CR] = LINE_END
     this.#kinds[BACKSLASH] = ESCAPE
+  }
+
+  scan(bytes: Buffer, start: number, end: number, run: RowRun): void {
+    if (this.#lineEnds.style === 'LF') this.#plainRows.scan(bytes, start, end, run)
+    else run.count = 0
   }
 
   next(bytes: Buffer, start: number, end: number, isLast: boolean): number {
@@ -96,12 +103,4 @@ export class TextRows implements RowReader {
     else if (equals(bytes, start, end, this.#nullText)) this.key = KEY_NULL
     else this.key = hasEscape ? KEY_UNSURE : KEY_PLAIN
   }
-}
-
-export function equals(bytes: Buffer, start: number, end: number, other: Buffer): boolean {
-  if (end - start !== other.length) return false
-  for (let index = 0; index < other.length; index++) {
-    if (bytes[start + index] !== other[index]) return false
-  }
-  return true
 }
