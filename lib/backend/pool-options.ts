@@ -8,8 +8,9 @@ export type PoolOptions = {
   readonly reserveConnections: number
   /** 0: the reserve is never used. */
   readonly reserveTimeoutMs: number
-  /** Kept open while the pool is in use. */
+  /** Kept open while the pool is in use, or always when it is standing. */
   readonly minConnections: number
+  readonly isStanding: boolean
   readonly maxParallelConnects: number
   /** How long a request waits for a connection. */
   readonly acquireTimeoutMs: number
@@ -39,6 +40,7 @@ export const DEFAULT_POOL_OPTIONS: PoolOptions = {
   reserveConnections: 0,
   reserveTimeoutMs: 5000,
   minConnections: 0,
+  isStanding: false,
   maxParallelConnects: 4,
   acquireTimeoutMs: 120_000,
   idleTimeoutMs: 600_000,

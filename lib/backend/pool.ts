@@ -263,11 +263,11 @@ export class Pool implements LendingPool, SlotHolder {
   #need(isUrgent = this.#waiters.firstHolder() !== undefined): SlotNeed {
     if (this.#isClosed || this.#failures.error !== undefined) return NO_NEED
     if (this.#isPaused) return this.#needOfHolder()
-    const { maxParallelConnects, minConnections } = this.#options
+    const { maxParallelConnects, minConnections, isStanding } = this.#options
     const demand = this.#waiters.length - this.#connecting - this.#checks
     const unusedMs = nowMs() - this.#usedAtMs
     const isInUse = unusedMs < (this.#options.idleTimeoutMs || Number.POSITIVE_INFINITY)
-    const missing = isInUse ? minConnections - this.#size : 0
+    const missing = isInUse || isStanding ? minConnections - this.#size : 0
     const wanted = Math.min(Math.max(demand, missing), maxParallelConnects - this.#connecting)
     if (wanted <= 0) return NO_NEED
     return { wanted, isLate: this.#isLate, isUrgent }

@@ -77,6 +77,7 @@ export class Pools {
   readonly #pools = new Map<string, { readonly key: PoolKey; readonly pool: Pool }>()
   readonly #gates = new Map<string, ConnectGate>()
   readonly #listeners = new Map<string, SharedListener>()
+  #standing: ReadonlySet<string> = new Set()
   readonly #ticker: NodeJS.Timeout
   #ticks = 0
   #isPausedAll = false
@@ -108,6 +109,13 @@ export class Pools {
     if (this.#isPaused(database)) pool.pause()
     this.#pools.set(text, { key, pool })
     return pool
+  }
+
+  /** These are there, with their minConnections, whether anyone uses them or not; others no longer. */
+  stand(keys: readonly PoolKey[]): void {
+    this.#standing = new Set(keys.map(({ node, database, user }) => poolName(node, database, user)))
+    for (const { key, pool } of this.#pools.values()) pool.reload(this.#poolOptions(key))
+    for (const { node, database, user } of keys) this.get(node, database, user)
   }
 
   /** Outside of all pools: one connection, while anyone listens. */
@@ -174,7 +182,8 @@ export class Pools {
   }
 
   #poolOptions(key: PoolKey): PoolOptions {
-    return { ...this.#options, ...this.#options.differencesOf?.(key) }
+    const isStanding = this.#standing.has(poolName(key.node, key.database, key.user))
+    return { ...this.#options, isStanding, ...this.#options.differencesOf?.(key) }
   }
 
   #connectInTurn(key: PoolKey): Promise<BackendConnection> {
@@ -216,7 +225,7 @@ export class Pools {
     for (const [text, { pool }] of this.#pools) {
       if (isSweep) pool.sweep(nowMs)
       if (isSweep && pool.isEmpty) this.#drop(text, pool)
-      else pool.tick(nowMs)
+      if (!pool.isClosed) pool.tick(nowMs)
       if (pool.options.closesFast && pool.mode === 'session') closeFast(pool)
     }
     if (!isSweep) return
@@ -227,7 +236,7 @@ export class Pools {
 
   /** One that is paused stays so. */
   #drop(text: string, pool: Pool): void {
-    if (pool.isPaused) return
+    if (pool.isPaused || pool.options.isStanding) return
     pool.close()
     this.#pools.delete(text)
   }

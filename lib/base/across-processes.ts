@@ -15,8 +15,15 @@ export type Answerer = (argument: Json) => Json | Promise<Json>
 
 export type ProcessAnswer = { readonly processNumber: number; readonly answer: Json }
 
+export type ProcessAnswers = {
+  /** In order of the processes' numbers. */
+  readonly answers: readonly ProcessAnswer[]
+  /** Numbers of those that did not answer in time: whoever shows a sum must say that they are missing. */
+  readonly silent: readonly number[]
+}
+
 export type AskOptions = {
-  /** A process that hasn't answered by then is left out; undefined: it is waited for, as long as it lives. */
+  /** Who hasn't answered by then is silent; undefined: it is waited for, as long as it lives. */
   readonly timeoutMs?: number
 }
 
@@ -27,10 +34,10 @@ export interface AcrossProcesses {
   /** What this process answers to `topic`: one answerer a topic, set before clients are served. */
   answer(topic: string, answerer: Answerer): void
   /**
-   * Asks all processes, this one included; answers in order of their numbers. Rejects when one of them failed. One that
-   * dies meanwhile is left out.
+   * Asks all processes, this one included. Rejects when one of them failed. One that dies meanwhile is neither among the
+   * answers nor silent.
    */
-  ask(topic: string, argument: Json, options?: AskOptions): Promise<ProcessAnswer[]>
+  ask(topic: string, argument: Json, options?: AskOptions): Promise<ProcessAnswers>
 }
 
 /** The answerers of one process. */
@@ -57,8 +64,8 @@ export class AloneInProcess implements AcrossProcesses {
     this.#answerers.set(topic, answerer)
   }
 
-  async ask(topic: string, argument: Json): Promise<ProcessAnswer[]> {
+  async ask(topic: string, argument: Json): Promise<ProcessAnswers> {
     const answer = await this.#answerers.run(topic, argument)
-    return [{ processNumber: this.processNumber, answer }]
+    return { answers: [{ processNumber: this.processNumber, answer }], silent: [] }
   }
 }

@@ -19,7 +19,7 @@ import type {
   UserReport,
 } from './reports.ts'
 
-/** A process that doesn't answer is left out of what is shown. */
+/** Whoever doesn't answer is left out of what is shown, and named. */
 const REPORT_TIMEOUT_MS = 2000
 
 /** What the configuration says, as it is now. */
@@ -39,13 +39,21 @@ export type ProxyOverviewOptions = {
 /** All processes' reports together. */
 export class ProxyOverview implements ProxyView {
   readonly version: string
+  readonly silent = new Set<number>()
+  readonly #options: ProxyOverviewOptions
   readonly #across: AcrossProcesses
   readonly #settings: ConsoleSettings
 
-  constructor({ across, settings, version }: ProxyOverviewOptions) {
+  constructor(options: ProxyOverviewOptions) {
+    const { across, settings, version } = options
+    this.#options = options
     this.#across = across
     this.#settings = settings
     this.version = version
+  }
+
+  forCommand(): ProxyOverview {
+    return new ProxyOverview(this.#options)
   }
 
   get poolMode(): string {
@@ -104,7 +112,9 @@ export class ProxyOverview implements ProxyView {
   }
 
   async #ask(section: Section): Promise<unknown[]> {
-    const answers = await this.#across.ask(REPORT_TOPIC, section, { timeoutMs: REPORT_TIMEOUT_MS })
+    const options = { timeoutMs: REPORT_TIMEOUT_MS }
+    const { answers, silent } = await this.#across.ask(REPORT_TOPIC, section, options)
+    for (const processNumber of silent) this.silent.add(processNumber)
     return answers.map(({ answer }) => answer)
   }
 }
@@ -201,7 +211,7 @@ export class ProxyCommander implements ProxyControl {
     id: number | null = null,
   ): Promise<unknown[]> {
     const command = { name, database: database ?? null, id }
-    const answers = await this.#across.ask(COMMAND_TOPIC, command)
+    const { answers } = await this.#across.ask(COMMAND_TOPIC, command)
     return answers.map(({ answer }) => answer)
   }
 }

@@ -4,7 +4,7 @@ import { SqlState } from '../base/sqlstate.ts'
 /** What a client of the console asks for; names of commands in lower case, arguments as written. */
 export type ConsoleCommand =
   | { readonly kind: 'empty' }
-  | { readonly kind: 'show'; readonly what: string }
+  | { readonly kind: 'show'; readonly what: string; readonly text: string }
   | { readonly kind: 'set'; readonly key: string; readonly value: string }
   | { readonly kind: 'act'; readonly action: ConsoleAction; readonly argument: string }
 
@@ -66,7 +66,9 @@ export function consoleError(
 }
 
 function commandOf(name: string, argument: string, text: string): ConsoleCommand {
-  if (name === 'show' || name === 'select') return { kind: 'show', what: argument.toLowerCase() }
+  if (name === 'show' || name === 'select') {
+    return { kind: 'show', what: argument.toLowerCase(), text }
+  }
   if (!isAction(name)) throw invalidCommand(text)
   const takes = ACTIONS[name]
   if (takes === 'none' && argument !== '') throw invalidCommand(text)

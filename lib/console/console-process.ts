@@ -69,7 +69,7 @@ export class ConsoleProcess {
   /** A process that replaces a dead one closes what the others have closed. */
   async adopt(): Promise<void> {
     const { across, gates, pools } = this.#options
-    const answers = await across.ask(REPORT_TOPIC, 'gates', { timeoutMs: 1000 })
+    const { answers } = await across.ask(REPORT_TOPIC, 'gates', { timeoutMs: 1000 })
     for (const { answer } of answers) {
       const { mode, paused, disabled } = answer as GateReport
       if (mode !== 'active') {

@@ -7,6 +7,8 @@ import type { ProxyControl, ProxyView } from './proxy-ports.ts'
 import { HELP, isDriverSetting, tableOf } from './show-commands.ts'
 import type { Columns, ShownRow } from './shown-table.ts'
 
+type ShowCommand = Extract<ConsoleCommand, { readonly kind: 'show' }>
+
 /** stats: a user who may only SHOW. */
 export type ConsoleRole = 'admin' | 'stats'
 
@@ -36,7 +38,7 @@ export class ConsoleRunner {
   /** Throws where the role may not run it, or where there is no such thing. Says what columns it will have. */
   check(command: ConsoleCommand, role: ConsoleRole): Columns | undefined {
     if (command.kind === 'empty') return undefined
-    if (command.kind === 'show') return checkShow(command.what, role)
+    if (command.kind === 'show') return checkShow(command, role)
     const isHarmless = command.kind === 'set' && isDriverSetting(command.key)
     if (!isHarmless) checkAdmin(role)
     return undefined
@@ -54,7 +56,7 @@ export class ConsoleRunner {
       case 'empty':
         return { tag: '' }
       case 'show':
-        return await this.#show(command.what)
+        return await this.#show(command)
       case 'set':
         return await this.#set(command.key, command.value, user)
       case 'act': {
@@ -67,13 +69,16 @@ export class ConsoleRunner {
     }
   }
 
-  async #show(what: string): Promise<ConsoleResult> {
+  async #show({ what, text }: ShowCommand): Promise<ConsoleResult> {
     if (what === 'help') {
       return { tag: 'SHOW', notice: { message: 'Console usage', detail: HELP } }
     }
     const table = tableOf(what)
-    if (table === undefined) throw invalidCommand(`SHOW ${what}`)
-    return { tag: 'SHOW', table: { columns: table.columns, rows: await table.rows(this.#view) } }
+    if (table === undefined) throw invalidCommand(text)
+    const view = this.#view.forCommand()
+    const rows = await table.rows(view)
+    const shown = { tag: 'SHOW', table: { columns: table.columns, rows } }
+    return view.silent.size === 0 ? shown : { ...shown, notice: incomplete([...view.silent]) }
   }
 
   async #set(key: string, value: string, user: string): Promise<ConsoleResult> {
@@ -89,7 +94,16 @@ export class ConsoleRunner {
 /** Texts of clients' statements: what is in their literals is nobody else's. */
 const SHOWN_TO_ADMINS: ReadonlySet<string> = new Set(['prepared', 'prepared_statements'])
 
-function checkShow(what: string, role: ConsoleRole): Columns | undefined {
+function incomplete(silent: readonly number[]): ConsoleNotice {
+  const names = silent.join(', ')
+  const who = silent.length === 1 ? `process ${names}` : `processes ${names}`
+  return {
+    message: `${who} did not answer in time: what is shown is not all there is`,
+    detail: 'Clients and server connections of processes that do not answer are missing.',
+  }
+}
+
+function checkShow({ what, text }: ShowCommand, role: ConsoleRole): Columns | undefined {
   if (what === 'help') return undefined
   if (what === 'fds') {
     checkAdmin(role)
@@ -100,7 +114,7 @@ function checkShow(what: string, role: ConsoleRole): Columns | undefined {
   }
   if (SHOWN_TO_ADMINS.has(what)) checkAdmin(role)
   const table = tableOf(what)
-  if (table === undefined) throw invalidCommand(`SHOW ${what}`)
+  if (table === undefined) throw invalidCommand(text)
   return table.columns
 }
 

@@ -72,12 +72,14 @@ export const DATABASES = shownTable({
     sharded: 'int4',
   },
   rows: async (proxy: ProxyView) => {
-    const [clients, servers, gates] = await Promise.all([
+    const [clients, servers, gates, traffic] = await Promise.all([
       proxy.clients(),
       proxy.servers(),
       proxy.gates(),
+      proxy.traffic(),
     ])
-    return proxy.databases().map((database) => {
+    const used = traffic.filter(({ total }) => total.clientLogins > 0)
+    return databasesSeen(proxy.databases(), [...clients, ...servers, ...used]).map((database) => {
       const isOwn = (one: { readonly database: string }) => one.database === database.name
       return {
         name: database.name,
@@ -102,6 +104,23 @@ export const DATABASES = shownTable({
     })
   },
 })
+
+/** In order of their names; those that `*` stands for take its place. */
+function databasesSeen(
+  configured: readonly DatabaseReport[],
+  here: readonly { readonly database: string }[],
+): readonly DatabaseReport[] {
+  const known = configured.filter(({ name }) => name !== '*')
+  const fallback = configured.find(({ name }) => name === '*')
+  const names = new Set(here.map(({ database }) => database).filter((name) => name !== ''))
+  for (const { name } of [...known, { name: 'pgloom' }]) names.delete(name)
+  const automatic = [...(fallback === undefined ? [] : names)].map((name) => {
+    const { serverDatabase } = fallback as DatabaseReport
+    const own = serverDatabase === '*' ? name : serverDatabase
+    return { ...(fallback as DatabaseReport), name, serverDatabase: own }
+  })
+  return [...known, ...automatic].sort((one, other) => (one.name < other.name ? -1 : 1))
+}
 
 const NOBODY_SPECIAL: Omit<UserReport, 'name'> = {
   poolSize: null,

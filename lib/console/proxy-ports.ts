@@ -13,6 +13,10 @@ import type {
 
 /** What there is to show, of all processes together. */
 export interface ProxyView {
+  /** A view for one command. */
+  forCommand(): ProxyView
+  /** Numbers of processes that have not answered so far: what this view has shown lacks theirs. */
+  readonly silent: ReadonlySet<number>
   readonly version: string
   /** pool_mode where a database and a user have none of their own. */
   readonly poolMode: string

@@ -6,12 +6,14 @@ export type ProcessCounts = {
   readonly ready: number
   /** How often one had to be started again. */
   readonly restarts: number
+  /** Of those ready, so many did not answer: their part is missing in all sums. */
+  readonly silent: number
 }
 
 /** One page for all processes: each is given by its Metrics.values(). Sums, but for what a sum says nothing of. */
 export async function summedMetrics(
   ofProcesses: readonly Json[],
-  { ready, restarts }: ProcessCounts,
+  { ready, restarts, silent }: ProcessCounts,
 ): Promise<string> {
   const own = new Registry()
   new Gauge({
@@ -19,6 +21,11 @@ export async function summedMetrics(
     help: 'Processes that serve clients',
     registers: [own],
   }).set(ready)
+  new Gauge({
+    name: 'pgloom_processes_unanswered',
+    help: 'Processes that did not answer in time: their figures are missing here',
+    registers: [own],
+  }).set(silent)
   new Counter({
     name: 'pgloom_process_restarts_total',
     help: 'How often a process that serves clients ended and was started again',

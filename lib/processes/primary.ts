@@ -1,5 +1,5 @@
 import type { ConnectionSlots } from '../backend/connection-slots.ts'
-import type { Json, ProcessAnswer } from '../base/across-processes.ts'
+import type { Json, ProcessAnswers } from '../base/across-processes.ts'
 import type { Log } from '../base/log.ts'
 import { type CancelKey, processNumberOf } from '../session/client/cancel-keys.ts'
 import { type ClientLimits, CountedClientSlots } from '../session/client/client-slots.ts'
@@ -115,14 +115,19 @@ export class Primary {
   }
 
   /** What AcrossProcesses.ask promises. */
-  async ask(topic: string, argument: Json, timeoutMs?: number): Promise<ProcessAnswer[]> {
-    const answers = await this.#everyone((worker) => {
+  async ask(topic: string, argument: Json, timeoutMs?: number): Promise<ProcessAnswers> {
+    const silent: number[] = []
+    const answers = await this.#everyone(async (worker) => {
       const answer = worker.ask(topic, argument)
-      return timeoutMs === undefined ? answer : withinTime(answer, timeoutMs)
+      if (timeoutMs === undefined) return await answer
+      return await withinTime(answer, timeoutMs, () => silent.push(worker.processNumber))
     })
-    return answers.map(({ worker: { processNumber }, result }) => {
-      return { processNumber, answer: result as Json }
-    })
+    return {
+      answers: answers.map(({ worker: { processNumber }, result }) => {
+        return { processNumber, answer: result as Json }
+      }),
+      silent: silent.sort((one, other) => one - other),
+    }
   }
 
   /** To the worker that gave out the key. */
@@ -187,10 +192,17 @@ class TooLate extends Error {
   override readonly name = 'TooLate'
 }
 
-async function withinTime(work: Promise<unknown>, limitMs: number): Promise<unknown> {
+async function withinTime(
+  work: Promise<unknown>,
+  limitMs: number,
+  missed: () => void,
+): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined
   const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new TooLate()), limitMs)
+    timer = setTimeout(() => {
+      missed()
+      reject(new TooLate())
+    }, limitMs)
   })
   try {
     return await Promise.race([work, limit])

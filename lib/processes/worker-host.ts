@@ -5,7 +5,7 @@ import {
   Answerers,
   type AskOptions,
   type Json,
-  type ProcessAnswer,
+  type ProcessAnswers,
 } from '../base/across-processes.ts'
 import { CancelKeys } from '../session/client/cancel-keys.ts'
 import type { ClientLimit, ClientName, ClientSlots } from '../session/client/client-slots.ts'
@@ -129,10 +129,10 @@ class WorkerAcross implements AcrossProcesses {
     this.#answerers.set(topic, answerer)
   }
 
-  async ask(topic: string, argument: Json, options: AskOptions = {}): Promise<ProcessAnswer[]> {
+  async ask(topic: string, argument: Json, options: AskOptions = {}): Promise<ProcessAnswers> {
     const { timeoutMs } = options
     const answers = await this.#channel.request('ask', { topic, argument, timeoutMs })
-    return answers as ProcessAnswer[]
+    return answers as ProcessAnswers
   }
 }
 

@@ -11,6 +11,7 @@ import { TransactionRecovery } from '../control/transaction-recovery.ts'
 import { Executor } from '../executor/executor.ts'
 import type { DatabaseServices } from '../session/session-services.ts'
 import { ownConnection } from './own-connection.ts'
+import { LOCAL_NODE_ID } from './pool-settings.ts'
 import { serverCredentials } from './server-credentials.ts'
 
 export type DatabasesOptions = {
@@ -56,7 +57,9 @@ export function localCatalog({ hosts, port }: ConfigDatabase, database: string):
     database,
     version: 0,
     isInstalled: false,
-    nodes: [{ nodeId: 0, groupId: 0, host, port, isActive: true, shouldHaveShards: true }],
+    nodes: [
+      { nodeId: LOCAL_NODE_ID, groupId: 0, host, port, isActive: true, shouldHaveShards: true },
+    ],
     tables: new Map(),
     views: new Map(),
     shadowingRelations: new Set(),

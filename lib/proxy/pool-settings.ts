@@ -7,6 +7,9 @@ import type { ClientLimits } from '../session/client/client-slots.ts'
 import type { TimeLimits } from '../session/session-timers.ts'
 import type { Access } from './access.ts'
 
+/** Of the one node of a database that is pooled only. */
+export const LOCAL_NODE_ID = 0
+
 const APPLICATION_NAME = 'pgloom'
 /** What timers take. */
 const LONGEST_MS = 2 ** 31 - 1
@@ -29,6 +32,15 @@ export function poolsOptions(
     parameters: { application_name: APPLICATION_NAME },
     differencesOf: (key) => ownOptions(config, key),
   }
+}
+
+/** As in PgBouncer: a database that is always used as the same user needs no client to be kept warm. */
+export function standingPools({ databases, pool }: Config): readonly PoolKey[] {
+  return databases.flatMap(({ name, hosts, port, user, min_pool_size: min }) => {
+    const size = min ?? pool.min_pool_size
+    if (user === undefined || name === '*' || size === 0) return []
+    return { node: { nodeId: LOCAL_NODE_ID, host: hosts[0], port }, database: name, user }
+  })
 }
 
 export function slotLimits(config: Config): SlotLimits {

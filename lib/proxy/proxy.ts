@@ -152,11 +152,11 @@ function primarySources(primary: Primary, isStopping: () => boolean): HttpSource
     metrics: {
       contentType: METRICS_CONTENT_TYPE,
       scrape: async () => {
-        const answers = await primary.ask(METRICS_TOPIC, null, ANSWER_LIMIT_MS)
+        const { answers, silent } = await primary.ask(METRICS_TOPIC, null, ANSWER_LIMIT_MS)
         const { readyCount: ready, restartCount: restarts } = primary
         return summedMetrics(
           answers.map(({ answer }) => answer),
-          { ready, restarts },
+          { ready, restarts, silent: silent.length },
         )
       },
     },

@@ -18,7 +18,7 @@ import { DEFAULT_FRAME_LIMITS } from '../wire/frame-reader.ts'
 import { Access } from './access.ts'
 import { type ConsoleParts, makeConsole } from './console-wiring.ts'
 import { Databases } from './databases.ts'
-import { clientCustoms, poolsOptions, timeLimits } from './pool-settings.ts'
+import { clientCustoms, poolsOptions, standingPools, timeLimits } from './pool-settings.ts'
 import { ServerTargets } from './server-targets.ts'
 
 /** The composition root: builds all parts of a proxy, wires them, and takes them down in the opposite order. */
@@ -38,6 +38,7 @@ export class Router {
   #listener: Listener | undefined
   #http: HttpServer | undefined
   #isStopping = false
+  #leads = false
 
   private constructor(config: Config, log: Log, host: ProcessHost) {
     this.#config = config
@@ -121,6 +122,7 @@ export class Router {
     databases.commit()
     this.#targets.reload(config)
     this.#pools.reload(this.#poolsOptions())
+    if (this.#leads) this.#pools.stand(standingPools(config))
     this.#timers.reload(timeLimits(config))
     for (const { database, pool } of this.#pools.list()) {
       if (isReconnected(database)) pool.reconnect()
@@ -147,12 +149,20 @@ export class Router {
     const host = this.#host
     if (host.isLeader) warnOfOnePhase(this.#config, this.#log)
     await this.#databases.start({ installs: host.isLeader, recovers: host.isLeader })
-    if (!host.isLeader) host.onLead = () => this.#databases.recover()
+    host.onLead = () => this.#lead()
     const services = await this.#sessionServices()
     host.across.answer(METRICS_TOPIC, () => this.#metrics.values())
     await this.#console.process.adopt()
+    if (host.isLeader) this.#lead()
     this.#listener = await host.openListener(services)
     if (host.servesHttp && this.#config.http.enabled) await this.#serveHttp()
+  }
+
+  /** What one process does for all. */
+  #lead(): void {
+    this.#leads = true
+    this.#databases.recover()
+    this.#pools.stand(standingPools(this.#config))
   }
 
   #poolsOptions(): Omit<PoolsOptions, 'slots'> {

@@ -160,6 +160,17 @@ t.test('min_pool_size holds without server_idle_timeout, too', async (t) => {
   t.equal(pool.stats.idle, 3)
 })
 
+t.test('min_pool_size of a standing pool needs nobody who uses it', async (t) => {
+  const pool = testPool({ maxConnections: 4, minConnections: 3, isStanding: true })
+  ticking(t, pool)
+  await until('there are three', 60_000, async () => pool.stats.idle === 3)
+  pool.reconnect()
+  await until('there are three again', 60_000, async () => pool.stats.idle === 3)
+  pool.reload({ ...pool.options, isStanding: false })
+  pool.reconnect()
+  t.equal(pool.stats.idle + pool.stats.connecting, 0)
+})
+
 t.test('server_lifetime ends connections one by one: each lives up to a fifth less', async (t) => {
   const count = 60
   const pool = testPool({ maxConnections: count, maxLifetimeMs: 100_000, idleTimeoutMs: 600_000 })

@@ -68,6 +68,16 @@ t.test('pgloom serve with a pgbouncer.ini', async (t) => {
     t.equal(await first(client, 'SELECT current_user'), 'app')
   })
 
+  t.test('keeps min_pool_size of a forced user without any client', async () => {
+    const shop = await connect('shop')
+    const warm = `${address} dbname=app user=app min_pool_size=2 application_name=warm`
+    const others = `shop = ${address} dbname=app\nforced = ${address} dbname=app user=app`
+    write({ databases: `${others}\nwarm = ${warm}` })
+    await reloaded('the configuration was reloaded')
+    const count = `SELECT count(*)::int FROM pg_stat_activity WHERE application_name = 'warm'`
+    await until('there are two', DEADLINE_MS, async () => (await first(shop, count)) === 2)
+  })
+
   t.test('reloads under traffic, and drops nobody', async (t) => {
     const clients = await Promise.all(['shop', 'shop', 'forced'].map((name) => connect(name)))
     const idle = await connect('shop')

@@ -23,6 +23,8 @@ function fakes() {
     },
   })
   const view = {
+    forCommand: () => view,
+    silent: new Set<number>(),
     version: 'x',
     poolMode: 'transaction',
     gates: () => Promise.resolve({ mode: 'active', paused: ['app'], disabled: [] }),

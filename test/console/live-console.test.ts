@@ -61,7 +61,7 @@ t.test('the console', async (t) => {
     t.equal((await boss.query('SHOW STATE', [])).rows.length, 3)
     t.equal(
       await refusal(boss.query('SHOW NOTHING', [])),
-      "invalid command 'SHOW nothing', use SHOW HELP;",
+      "invalid command 'SHOW NOTHING', use SHOW HELP;",
     )
     t.equal((await boss.query('SHOW STATE', [])).rows.length, 3, 'and goes on after an error')
   })
@@ -115,7 +115,7 @@ with psycopg.connect(sys.argv[1], autocommit=True) as c:
     await until(
       'pause',
       DEADLINE_MS,
-      async () => (await show(watcher, 'DATABASES'))[1]?.['paused'] === 1,
+      async () => (await show(watcher, 'DATABASES'))[0]?.['paused'] === 1,
     )
     t.equal((await app.query('SELECT 2 AS n')).rows[0].n, 2, 'the transaction goes on')
     t.equal(isPaused, false)

@@ -2,6 +2,16 @@ import t from 'tap'
 import { until } from '../support/until.ts'
 import { consoleWorld } from './console-world.ts'
 
+/** Of the process with this number. */
+function workerPid(log: readonly string[], processNumber: number): number {
+  for (const line of log) {
+    if (!line.includes('a worker process is ready')) continue
+    const { process: number, pid } = JSON.parse(line) as { process: number; pid: number }
+    if (number === processNumber) return pid
+  }
+  throw new Error(`no process ${processNumber}`)
+}
+
 const CLIENTS = 6
 const DEADLINE_MS = 60_000
 
@@ -45,6 +55,33 @@ t.test('one console speaks for all processes', async (t) => {
   await boss.query('SET query_wait_timeout = 9')
   const settings = await show('CONFIG')
   t.equal(settings.find(({ key }) => key === 'query_wait_timeout').value, '9')
+  await t.test('and says who does not answer', async (t) => {
+    const notices: string[] = []
+    boss.on('notice', ({ message }) => notices.push(message ?? ''))
+    // the console's own process is the one with this client
+    const [own] = (await show('CLIENTS')).map(({ id }) => Number(id) % 1000)
+    const other = own === 1 ? 2 : 1
+    const pid = workerPid(world.proxy.log, other)
+    const unanswered = async () => {
+      const page = await (await fetch(`${world.proxy.httpUrl}/metrics`)).text()
+      return /^pgloom_processes_unanswered (\d+)$/m.exec(page)?.[1]
+    }
+    await shown('an answer of both', async () => (await unanswered()) === '0')
+    process.kill(pid, 'SIGSTOP')
+    try {
+      await show('POOLS')
+      t.match(notices, [new RegExp(`process.* ${other}.* did not answer in time`)])
+      t.not(await unanswered(), '0')
+    } finally {
+      process.kill(pid, 'SIGCONT')
+    }
+    await shown('all of them again', async () => {
+      notices.length = 0
+      await show('POOLS')
+      return notices.length === 0
+    })
+  })
+
   await boss.query('SHUTDOWN').catch(() => undefined)
   t.equal(await world.proxy.exited, 0)
 })
