@@ -25,7 +25,19 @@ export type Column = {
   /** Has a DEFAULT, an identity or is generated. */
   readonly hasDefault: boolean
   readonly isGenerated: boolean
+  /** Of a domain: the type that it is made of in the end, as which its values are compared and hashed. */
+  readonly base?: { readonly typeOid: number; readonly typeModifier: number } | undefined
+  /** Of a distribution column of a user's type, where we know its hash. */
+  readonly hashing?: KeyHashing | undefined
 }
+
+/** `named`: the type's schema and name, unless types of other schemas have the same. */
+export type KeyHashing = {
+  readonly named: { readonly schema: string; readonly name: string } | undefined
+} & (
+  | { readonly kind: 'enum'; readonly hashes: ReadonlyMap<string, number> }
+  | { readonly kind: 'citext' }
+)
 
 export type Shard = {
   readonly shardId: number

@@ -1,10 +1,12 @@
-import { scaleOf } from './key-text.ts'
+import { INET_LENGTHS } from './key-address.ts'
+import { NAME_BYTES, scaleOf } from './key-text.ts'
 import {
   hashBpchar,
   hashBytes,
   hashFloat,
   hashInt8,
   hashNumericDigits,
+  hashSpan,
   hashUint32,
   NUMERIC_SPECIAL_HASH,
 } from './pg-hash.ts'
@@ -33,6 +35,14 @@ const READERS: ReadonlyMap<number, BinaryReader> = new Map<number, BinaryReader>
   [TypeOid.float4, { length: 4, hash: (value) => hashFloat(value.readFloatBE(0)) }],
   [TypeOid.float8, { length: 8, hash: (value) => hashFloat(value.readDoubleBE(0)) }],
   [TypeOid.numeric, { length: undefined, hash: hashOfNumeric }],
+  [TypeOid.name, { length: undefined, hash: hashOfName }],
+  [TypeOid.time, { length: 8, hash: hashOfTimestamp }],
+  [TypeOid.timetz, { length: 12, hash: hashOfTimetz }],
+  [TypeOid.interval, { length: 16, hash: hashOfInterval }],
+  [TypeOid.inet, { length: undefined, hash: hashOfInet }],
+  [TypeOid.cidr, { length: undefined, hash: hashOfInet }],
+  [TypeOid.macaddr, { length: 6, hash: (value) => hashBytes(value) }],
+  [TypeOid.macaddr8, { length: 8, hash: (value) => hashBytes(value) }],
 ])
 
 /** Hash of a value in the binary format of type `typeOid`; undefined when its length or content is not that type's. */
@@ -58,6 +68,30 @@ function hashOfInt8(value: Buffer): number {
 /** A declared precision may round the value on its way into the column. */
 function hashOfTimestamp(value: Buffer, typeModifier: number): number | undefined {
   return typeModifier < 0 || typeModifier >= 6 ? hashOfInt8(value) : undefined
+}
+
+/** Int64 microseconds, Int32 seconds west of Greenwich */
+function hashOfTimetz(value: Buffer, typeModifier: number): number | undefined {
+  const time = hashOfTimestamp(value.subarray(0, 8), typeModifier)
+  return time === undefined ? undefined : time ^ hashUint32(value.readInt32BE(8))
+}
+
+/** Int64 microseconds, Int32 days, Int32 months */
+function hashOfInterval(value: Buffer, typeModifier: number): number | undefined {
+  if (typeModifier >= 0) return undefined
+  return hashSpan(value.readBigInt64BE(0), value.readInt32BE(8), value.readInt32BE(12))
+}
+
+/** Byte family, Byte bits, Byte is-cidr, Byte length, address */
+function hashOfInet(value: Buffer): number | undefined {
+  const length = value[3] ?? 0
+  if (value.length !== length + 4 || length !== INET_LENGTHS.get(value[0] ?? 0)) return undefined
+  return hashBytes(Buffer.concat([value.subarray(0, 2), value.subarray(4)]))
+}
+
+/** Longer ones are cut. */
+function hashOfName(value: Buffer): number | undefined {
+  return value.length < NAME_BYTES ? hashBytes(value) : undefined
 }
 
 /** A varchar(n) silently drops blanks beyond n characters; n bytes are at most n characters. */

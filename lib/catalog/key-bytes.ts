@@ -1,6 +1,7 @@
-import type { Column } from './catalog.ts'
+import type { Column, KeyHashing } from './catalog.ts'
 import { hashOfBinary } from './key-binary.ts'
 import { hashOfText } from './key-text.ts'
+import { hashOfLabel } from './key-value.ts'
 import { hashBpchar, hashBytes, hashInt8, hashSafeInteger, hashUint32 } from './pg-hash.ts'
 import { TypeOid } from './type-oid.ts'
 
@@ -18,7 +19,9 @@ const ASCII_LIMIT = 0x80
  * others than ASCII keys are left to Postgres.
  */
 export function textKeyHasher(column: Column, isServerEncoding: boolean): KeyHasher {
-  const { typeOid, typeModifier } = column
+  const { hashing } = column
+  const { typeOid, typeModifier } = column.base ?? column
+  if (hashing !== undefined) return labelHasher(hashing, isServerEncoding)
   switch (typeOid) {
     case TypeOid.int2:
     case TypeOid.int4:
@@ -41,7 +44,10 @@ export function textKeyHasher(column: Column, isServerEncoding: boolean): KeyHas
 }
 
 /** Those of the common types make no Buffer of the key. */
-export function binaryKeyHasher({ typeOid, typeModifier }: Column): KeyHasher {
+export function binaryKeyHasher(column: Column): KeyHasher {
+  const { hashing } = column
+  const { typeOid, typeModifier } = column.base ?? column
+  if (hashing !== undefined) return labelHasher(hashing, true)
   switch (typeOid) {
     case TypeOid.int4:
       return (bytes, start, end) =>
@@ -59,6 +65,14 @@ export function binaryKeyHasher({ typeOid, typeModifier }: Column): KeyHasher {
     default:
       return (bytes, start, end) => hashOfBinary(typeOid, typeModifier, bytes.subarray(start, end))
   }
+}
+
+/** Of enums and citext, alike in both formats. */
+function labelHasher(hashing: KeyHashing, isServerEncoding: boolean): KeyHasher {
+  return (bytes, start, end) =>
+    isServerEncoding || isAscii(bytes, start, end)
+      ? hashOfLabel(hashing, bytes.toString('utf8', start, end))
+      : undefined
 }
 
 function integerHasher(typeOid: number, typeModifier: number): KeyHasher {

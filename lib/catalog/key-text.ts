@@ -1,3 +1,5 @@
+import { inetBytes } from './key-address.ts'
+import { hashOfInterval, hashOfTime, offsetMinutes } from './key-times.ts'
 import {
   hashBpchar,
   hashBytes,
@@ -52,9 +54,47 @@ export function hashOfText(
       return hashOfFloat(typeOid, text)
     case TypeOid.numeric:
       return hashOfNumeric(text, typeModifier)
+    case TypeOid.name:
+      return isTextSafe(text, -1) && Buffer.byteLength(text) < NAME_BYTES
+        ? hashText(text)
+        : undefined
+    default:
+      return hashOfSpecial(typeOid, typeModifier, text)
+  }
+}
+
+/** NAMEDATALEN: longer ones are cut. */
+export const NAME_BYTES = 64
+
+function hashOfSpecial(typeOid: number, typeModifier: number, text: string): number | undefined {
+  switch (typeOid) {
+    case TypeOid.time:
+    case TypeOid.timetz:
+      return hashOfTime(typeOid === TypeOid.timetz, typeModifier, text)
+    case TypeOid.interval:
+      return typeModifier < 0 ? hashOfInterval(text) : undefined
+    case TypeOid.inet:
+    case TypeOid.cidr:
+      return hashOfInet(text, typeOid === TypeOid.cidr)
+    case TypeOid.macaddr:
+      return MACADDR.test(text) ? hashHex(text) : undefined
+    case TypeOid.macaddr8:
+      return MACADDR8.test(text) ? hashHex(text) : undefined
     default:
       return undefined
   }
+}
+
+const MACADDR = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/i
+const MACADDR8 = /^[0-9a-f]{2}(?::[0-9a-f]{2}){7}$/i
+
+function hashHex(text: string): number {
+  return hashBytes(Buffer.from(text.replaceAll(':', ''), 'hex'))
+}
+
+function hashOfInet(text: string, isCidr: boolean): number | undefined {
+  const bytes = inetBytes(text, isCidr)
+  return bytes === undefined ? undefined : hashBytes(bytes)
 }
 
 /** isspace() of the C locale on both sides, as the input functions of numbers skip it. */
@@ -140,15 +180,6 @@ function hashOfTimestamp(hasZone: boolean, typeModifier: number, text: string): 
   const wallMinutes = Number(hours ?? '0') * 60 + Number(minutes)
   const wallSeconds = days * 86_400 + (wallMinutes - offset) * 60 + Number(seconds)
   return hashSafeInteger(wallSeconds * 1_000_000 + Number(fraction.padEnd(6, '0')))
-}
-
-/** Postgres allows up to 15:59:59 either way. */
-function offsetMinutes(zone: string): number | undefined {
-  if (zone === 'Z') return 0
-  const hours = Number(zone.slice(1, 3))
-  const total = hours * 60 + Number(zone.slice(3).replace(':', '') || '0')
-  if (hours > 15) return undefined
-  return zone.startsWith('-') ? -total : total
 }
 
 const DECIMAL = /^[ \t\n\v\f\r]*([+-]?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,3}))?[ \t\n\v\f\r]*$/

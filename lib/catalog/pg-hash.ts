@@ -107,6 +107,14 @@ export function hashInt8Digits(digits: string, isNegative: boolean): number {
   return hashInt8((~high + (negatedLow === 0 ? 1 : 0)) | 0, negatedLow)
 }
 
+const MICROSECONDS_PER_DAY = 86_400_000_000n
+
+/** interval_hash(): a month is 30 days, a day 24 hours; the sum's low 64 bits. */
+export function hashSpan(microseconds: bigint, days: number, months: number): number {
+  const all = microseconds + (BigInt(months) * 30n + BigInt(days)) * MICROSECONDS_PER_DAY
+  return hashInt8(Number(BigInt.asIntN(32, all >> 32n)), Number(BigInt.asIntN(32, all)))
+}
+
 const scratch = Buffer.alloc(1024)
 
 /** hashtext() for deterministic collations: the bytes in UTF-8, the server's encoding. */

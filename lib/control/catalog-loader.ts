@@ -5,12 +5,14 @@ import {
   type Column,
   type DistributedTable,
   type GlobalIndex,
+  type KeyHashing,
   type MaterializedView,
   type Shard,
   tableKey,
   type UserCode,
   type UserType,
 } from '../catalog/catalog.ts'
+import { hashUint32 } from '../catalog/pg-hash.ts'
 import { READING_SQL, type ViewDocument, viewOf, viewsSql } from '../catalog/view-document.ts'
 import { GLOBAL_INDEXES } from './global-index-metadata.ts'
 import type { NodeAddress } from './metadata-schema.ts'
@@ -39,10 +41,24 @@ type TableDocument = {
   readonly method: 'h' | 'n'
   readonly keyNumber: number | null
   readonly colocationId: number
-  readonly columns: readonly (Omit<Column, 'collation'> & { readonly collation: string | null })[]
+  readonly columns: readonly ColumnDocument[]
   readonly primaryKey: readonly string[] | null
   readonly hasTriggers: boolean
   readonly shards: readonly ShardDocument[] | null
+}
+
+type ColumnDocument = Omit<Column, 'collation' | 'base' | 'hashing'> & {
+  readonly collation: string | null
+  readonly base: Column['base'] | null
+  readonly hashing: HashingDocument | null
+}
+
+type HashingDocument = {
+  readonly schema: string
+  readonly name: string
+  readonly isOnlyOfItsName: boolean
+  readonly labels: Readonly<Record<string, number>> | null
+  readonly isCitext: boolean
 }
 
 type MaterializedViewDocument = Omit<MaterializedView, 'query'> & { readonly queryOid: number }
@@ -57,6 +73,22 @@ type ShardDocument = {
 
 const IS_INSTALLED = "SELECT to_regclass('pgloom.pg_dist_schema_version') IS NOT NULL"
 
+const KEY_NUMBER = "substring(t.partkey FROM ':varattno (\\d+)')::int"
+
+/** Of a row y of pg_type: what a domain is made of in the end, else the type itself. */
+const BASE_TYPE = `WITH RECURSIVE level(oid, typmod, domain) AS (
+    SELECT y.oid, -1, y.typtype = 'd'
+    UNION ALL SELECT u.typbasetype, u.typtypmod, v.typtype = 'd' FROM level l
+      JOIN pg_type u ON u.oid = l.oid JOIN pg_type v ON v.oid = u.typbasetype WHERE l.domain)
+  SELECT oid, typmod FROM level WHERE NOT domain`
+
+const HASHING = `SELECT json_build_object('schema', bn.nspname, 'name', bt.typname,
+    'isOnlyOfItsName', NOT EXISTS (SELECT FROM pg_type o WHERE o.typname = bt.typname AND o.oid <> bt.oid),
+    'labels', (SELECT json_object_agg(l.enumlabel, l.oid::int8 ORDER BY l.oid) FROM pg_enum l WHERE l.enumtypid = bt.oid),
+    'isCitext', bt.typname = 'citext' AND EXISTS (SELECT FROM pg_depend p JOIN pg_extension e ON e.oid = p.refobjid
+      WHERE p.classid = 'pg_type'::regclass AND p.objid = bt.oid AND p.deptype = 'e' AND e.extname = 'citext'))
+  FROM pg_type bt JOIN pg_namespace bn ON bn.oid = bt.typnamespace WHERE bt.oid = b.oid`
+
 const COLUMNS = `
   SELECT json_agg(json_build_object(
     'name', a.attname, 'attributeNumber', a.attnum, 'typeOid', a.atttypid::int8, 'typeModifier', a.atttypmod,
@@ -68,8 +100,10 @@ const COLUMNS = `
       FROM pg_collation co JOIN pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation) END,
     'isNotNull', a.attnotnull,
     'hasDefault', a.atthasdef OR a.attidentity <> '',
-    'isGenerated', a.attgenerated <> '') ORDER BY a.attnum)
-  FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid
+    'isGenerated', a.attgenerated <> '',
+    'base', CASE WHEN y.typtype = 'd' THEN json_build_object('typeOid', b.oid::int8, 'typeModifier', b.typmod) END,
+    'hashing', CASE WHEN b.oid >= 16384 AND a.attnum = ${KEY_NUMBER} THEN (${HASHING}) END) ORDER BY a.attnum)
+  FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid CROSS JOIN LATERAL (${BASE_TYPE}) b
   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped`
 
 const PRIMARY_KEY = `
@@ -104,7 +138,7 @@ SELECT json_build_object(
       ORDER BY groupid, nodeid) FROM pgloom.pg_dist_node WHERE noderole = 'primary'),
   'tables', (SELECT json_agg(json_build_object('oid', c.oid::int8, 'schema', x.nspname, 'name', c.relname,
       'method', t.partmethod, 'colocationId', t.colocationid,
-      'keyNumber', substring(t.partkey FROM ':varattno (\\d+)')::int,
+      'keyNumber', ${KEY_NUMBER},
       'columns', (${COLUMNS}), 'primaryKey', (${PRIMARY_KEY}), 'shards', (${SHARDS}),
       'hasTriggers', EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal
         AND g.tgname NOT LIKE 'pgloom\\_guard%')) ORDER BY c.oid)
@@ -234,11 +268,7 @@ function nodesOf(document: Document | undefined, coordinator: NodeAddress): Clus
 }
 
 function tableOf(table: TableDocument): ClusterTable {
-  const columns = Object.freeze(
-    table.columns.map((column) =>
-      Object.freeze({ ...column, collation: column.collation ?? undefined }),
-    ),
-  )
+  const columns = Object.freeze(table.columns.map(columnOf))
   const base = {
     oid: table.oid,
     schema: table.schema,
@@ -262,6 +292,26 @@ function tableOf(table: TableDocument): ClusterTable {
     distributionColumn,
     shards: Object.freeze(shards),
   })
+}
+
+function columnOf(column: ColumnDocument): Column {
+  const { hashing } = column
+  return Object.freeze({
+    ...column,
+    collation: column.collation ?? undefined,
+    base: column.base ?? undefined,
+    hashing: hashing === null ? undefined : keyHashing(hashing),
+  })
+}
+
+/** An enum's value hashes as its OID on the coordinator does. */
+function keyHashing(hashing: HashingDocument): KeyHashing | undefined {
+  const { schema, name, labels, isCitext } = hashing
+  const named = hashing.isOnlyOfItsName ? { schema, name } : undefined
+  if (isCitext) return Object.freeze({ kind: 'citext', named })
+  if (labels === null) return undefined
+  const hashes = Object.entries(labels).map(([label, oid]) => [label, hashUint32(oid | 0)] as const)
+  return Object.freeze({ kind: 'enum', named, hashes: new Map(hashes) })
 }
 
 function viewsOf(document: Document | undefined): Pick<Catalog, 'views' | 'materializedViews'> {

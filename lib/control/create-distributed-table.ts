@@ -9,10 +9,12 @@ import {
   checkForeignKeys,
   checkTable,
   checkUniqueness,
+  refuseUnhashable,
 } from './distribution-checks.ts'
 import { type ArgumentValues, oidArgument, textArgument } from './function-arguments.ts'
 import { allowsGlobalIndexes, syncGlobalIndexes } from './global-indexes.ts'
 import { guardShellSql } from './guard-sql.ts'
+import { isHashable } from './key-types.ts'
 import { quoteIdentifier, quoteQualified, shardSchema } from './shard-schema.ts'
 import { shareDependencies, shellSql } from './shell-copies.ts'
 import {
@@ -36,6 +38,7 @@ export async function createDistributedTable(
   const table = await lockTable(run, oid)
   checkTable(table)
   const key = checkDistributionColumn(table, textArgument(values, 'distribution_column'))
+  if (!(await isHashable(run.coordinator, key.typeOid))) refuseUnhashable(key)
   checkUniqueness(table, key, await allowsGlobalIndexes(run, oid))
   await register(run, table, key.name, values)
   const catalog = await run.catalog()

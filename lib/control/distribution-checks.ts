@@ -1,7 +1,6 @@
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { ClusterTable } from '../catalog/catalog.ts'
-import { isHashableType } from '../catalog/type-oid.ts'
 import { MAX_USER_SCHEMA_BYTES } from './shard-schema.ts'
 import type {
   ColumnDescription,
@@ -83,13 +82,6 @@ export function checkDistributionColumn(table: TableDescription, name: string): 
       'Distribution column must not use GENERATED ALWAYS AS (...) STORED.',
     )
   }
-  if (!isHashableType(column.typeOid)) {
-    refuse(
-      `data type ${column.typeName} cannot be used for a distribution column`,
-      'Partition column types must have a hash function defined to use hash partitioning.',
-      'Use an integer, uuid, text, numeric, date or timestamp column.',
-    )
-  }
   if (!column.isDeterministic) {
     refuse('Hash distributed partition columns may not use a non deterministic collation')
   }
@@ -123,6 +115,14 @@ function refuseUniqueness(table: TableDescription, name: string): never {
     `cannot create constraint on "${table.name}"`,
     'Distributed relations cannot have UNIQUE, EXCLUDE, or PRIMARY KEY constraints that do not include the partition column (with an equality operator if EXCLUDE).',
     `Add the distribution column to "${name}", drop it, or SET pgloom.global_unique_indexes = on for a lookup across all shards.`,
+  )
+}
+
+export function refuseUnhashable({ typeName }: ColumnDescription): never {
+  refuse(
+    `data type ${typeName} cannot be used for a distribution column`,
+    'Partition column types must have a hash function defined to use hash partitioning.',
+    'Use an integer, uuid, text, numeric, date or timestamp column.',
   )
 }
 

@@ -5,6 +5,7 @@ import { query } from '../executor/node-client.ts'
 import type { CommandTag } from '../executor/ports.ts'
 import type { DdlPlan, ObjectName } from '../planner/plan.ts'
 import { type CommandRun, runAll, workersOf } from './command-run.ts'
+import { refuseNewHashes } from './key-types.ts'
 import { quoteIdentifier, quoteQualified } from './shard-schema.ts'
 import { typeOidOf } from './share-types.ts'
 
@@ -13,13 +14,17 @@ type QualifiedName = { readonly schema: string; readonly name: string }
 /** ALTER or DROP of types: on the coordinator, then on each node that has them, under the same names. */
 export async function runTypeDdl(
   run: CommandRun,
-  { typeNames = [], command }: DdlPlan,
+  plan: DdlPlan,
   text: string,
 ): Promise<CommandTag> {
+  const { typeNames = [], command } = plan
   const types: QualifiedName[] = []
   for (const written of typeNames) {
     const found = await resolve(run.coordinator, written)
     if (found !== undefined) types.push(found)
+  }
+  for (const type of plan.changesValues === true ? types : []) {
+    await refuseNewHashes(run.coordinator, type)
   }
   const workers = workersOf(await run.catalog())
   const path = (await run.value("SELECT pg_catalog.current_setting('search_path')")) ?? ''

@@ -43,7 +43,8 @@ export type TypeDescription = {
   readonly dependencies: readonly number[]
 }
 
-const DEPENDENCIES = `
+/** For a row t of pg_type: OIDs of what it is made of. */
+export const TYPE_DEPENDENCIES = `
   SELECT t.typbasetype AS oid WHERE t.typtype = 'd'
   UNION ALL SELECT t.typelem WHERE t.typcategory = 'A' AND t.typtype = 'b'
   UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid
@@ -60,7 +61,7 @@ function collationName(collation: string, usual: string): string {
 const DESCRIBE = `
 WITH RECURSIVE needed(oid) AS (
   SELECT x::oid FROM unnest($1::int8[]) x WHERE x >= 16384
-  UNION SELECT d.oid FROM needed n JOIN pg_type t ON t.oid = n.oid CROSS JOIN LATERAL (${DEPENDENCIES}) d WHERE d.oid >= 16384
+  UNION SELECT d.oid FROM needed n JOIN pg_type t ON t.oid = n.oid CROSS JOIN LATERAL (${TYPE_DEPENDENCIES}) d WHERE d.oid >= 16384
 )
 SELECT json_agg(json_build_object('oid', t.oid::int8, 'schema', n.nspname, 'name', t.typname, 'kind', t.typtype,
   'isArray', t.typcategory = 'A' AND t.typtype = 'b', 'owner', pg_get_userbyid(t.typowner),
@@ -85,7 +86,7 @@ SELECT json_agg(json_build_object('oid', t.oid::int8, 'schema', n.nspname, 'name
       'multirange', (SELECT m.typname FROM pg_type m WHERE m.oid = r.rngmultitypid))
     FROM pg_range r JOIN pg_opclass p ON p.oid = r.rngsubopc JOIN pg_namespace pn ON pn.oid = p.opcnamespace
     JOIN pg_type s ON s.oid = r.rngsubtype WHERE r.rngtypid = t.oid),
-  'dependencies', coalesce((SELECT json_agg(d.oid::int8) FROM (${DEPENDENCIES}) d WHERE d.oid >= 16384), '[]'::json)))
+  'dependencies', coalesce((SELECT json_agg(d.oid::int8) FROM (${TYPE_DEPENDENCIES}) d WHERE d.oid >= 16384), '[]'::json)))
 FROM needed JOIN pg_type t ON t.oid = needed.oid JOIN pg_namespace n ON n.oid = t.typnamespace`
 
 /** The types and those that they are made of, these first. Reads under an empty search_path; in a transaction. */

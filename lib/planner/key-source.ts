@@ -1,3 +1,5 @@
+import type { Column } from '../catalog/catalog.ts'
+import { comparedType } from '../catalog/key-value.ts'
 import { TypeOid } from '../catalog/type-oid.ts'
 import { SpanType } from '../sql/lexer.ts'
 import { TIME_PARAMETER } from './expressions.ts'
@@ -22,10 +24,21 @@ const TYPE_NAMES: Readonly<Record<string, number>> = {
   numeric: TypeOid.numeric,
   float8: TypeOid.float8,
   bytea: TypeOid.bytea,
+  time: TypeOid.time,
+  timetz: TypeOid.timetz,
+  interval: TypeOid.interval,
+  inet: TypeOid.inet,
+  cidr: TypeOid.cidr,
+  macaddr: TypeOid.macaddr,
+  macaddr8: TypeOid.macaddr8,
 }
 
-/** Whether `=` between the two types compares the values themselves, and equal values hash alike. */
-export function areComparable(left: number | undefined, right: number | undefined): boolean {
+/** Whether `=` between the two columns' types compares the values themselves, and equal values hash alike. */
+export function areComparable(left: Column | undefined, right: Column | undefined): boolean {
+  return areComparableTypes(comparedType(left), comparedType(right))
+}
+
+function areComparableTypes(left: number | undefined, right: number | undefined): boolean {
   if (left === undefined || right === undefined) return false
   if (left === right) return true
   return sameSet(INTEGERS, left, right) || sameSet(STRINGS, left, right)
@@ -35,22 +48,35 @@ function sameSet(set: ReadonlySet<number>, left: number, right: number): boolean
   return set.has(left) && set.has(right)
 }
 
-/** The value that `expression` has when it is compared with or stored into a column of the type; undefined: not sure. */
+/** The value that `expression` has when it is compared with or stored into the column; undefined: not sure. */
 export function keySource(
   input: PlanInput,
   expression: Tree | undefined,
-  typeOid: number,
+  column: Column,
 ): KeySource | undefined {
   if (expression?.ParamRef !== undefined) {
     const number = expression.ParamRef.number ?? 0
     return number === TIME_PARAMETER ? undefined : { kind: 'parameter', number }
   }
-  if (expression?.A_Const !== undefined) return constantSource(input, expression.A_Const, typeOid)
+  if (expression?.A_Const !== undefined) {
+    return constantSource(input, expression.A_Const, comparedType(column) ?? 0)
+  }
   const cast = expression?.TypeCast
   if (cast?.arg === undefined || cast.arg.TypeCast !== undefined) return undefined
-  const target = plainTypeOid(cast.typeName)
-  if (target === undefined || !areComparable(target, typeOid)) return undefined
-  return keySource(input, cast.arg, typeOid)
+  if (!castsTo(cast.typeName, column)) return undefined
+  return keySource(input, cast.arg, column)
+}
+
+/** What the cast gives has the same hash as the column's value that equals it. */
+function castsTo(type: TypeName | undefined, column: Column): boolean {
+  const named = column.hashing?.named
+  const isPlain = type?.typmods === undefined && type?.arrayBounds === undefined
+  if (named !== undefined && isPlain) {
+    const names = strings(type?.names)
+    if (names.at(-1) === named.name) return names.length === 1 || names.at(-2) === named.schema
+  }
+  const target = plainTypeOid(type)
+  return target !== undefined && areComparableTypes(target, comparedType(column))
 }
 
 function plainTypeOid(type: TypeName | undefined): number | undefined {

@@ -82,8 +82,5 @@ function isOwnKey(
 ): boolean {
   const { root, flow } = analysis
   const type = flow.columnType(flow.keyOf(root, value))
-  return (
-    isStrongKey(analysis, root, value, pushdown) &&
-    areComparable(type?.typeOid, distributionColumn.typeOid)
-  )
+  return isStrongKey(analysis, root, value, pushdown) && areComparable(type, distributionColumn)
 }

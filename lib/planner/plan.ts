@@ -382,6 +382,8 @@ export type DdlPlan = {
   readonly indexNames: readonly ObjectName[]
   /** ALTER TYPE, DROP TYPE and the same of domains: their names, which may be of types that only the coordinator has. */
   readonly typeNames?: readonly ObjectName[]
+  /** Values of them may come to be others, or hash otherwise. */
+  readonly changesValues?: boolean
   /** CREATE EXTENSION, DROP EXTENSION. */
   readonly extensionNames?: readonly string[]
 }

@@ -1,4 +1,5 @@
 import type { DistributedTable } from '../catalog/catalog.ts'
+import { comparedType } from '../catalog/key-value.ts'
 import { type Analysis, analyse } from './analysis.ts'
 import { sortKeys } from './combine-shape.ts'
 import { replaceTime } from './expressions.ts'
@@ -134,7 +135,7 @@ function keyColumns(relation: Relation, table: DistributedTable): readonly Tree[
   if (table.primaryKey.length === 0) return refuse('row-locks-limit')
   return table.primaryKey.map((name) => {
     const index = table.columns.findIndex((column) => column.name === name)
-    if (INEXACT_TYPES.has(table.columns[index]?.typeOid ?? 0)) return refuse('row-locks-limit')
+    if (INEXACT_TYPES.has(comparedType(table.columns[index]) ?? 0)) return refuse('row-locks-limit')
     const seen = relation.columns?.[index]
     if (relation.alias === undefined || seen === undefined) return refuse('row-locks-limit')
     return { ColumnRef: { fields: [relation.alias, seen].map((sval) => ({ String: { sval } })) } }

@@ -10,7 +10,11 @@ export function planTypeCommand(input: PlanInput, kind: string, body: Fields): D
   const names = namesOf(kind, body)
   if (names.length === 0) return undefined
   const command = kind === 'DropStmt' ? 'DROP TYPE' : 'ALTER TYPE'
-  return { kind: 'ddl', command, tables: [], splices: [], indexNames: [], typeNames: names }
+  const base = { kind: 'ddl', command, tables: [], splices: [], indexNames: [] } as const
+  // a value renamed, or an attribute added, dropped or altered
+  const isRenamed = kind === 'AlterEnumStmt' && body['oldVal'] !== undefined
+  const changesValues = isRenamed || kind === 'AlterTableStmt'
+  return { ...base, typeNames: names, changesValues }
 }
 
 /** For all nodes: what tables of theirs may use is to be there first, and gone with the rest. */

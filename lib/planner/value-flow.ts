@@ -224,7 +224,7 @@ export class ValueFlow {
     if (left === undefined || right === undefined) return
     const leftType = this.#types.get(left)
     const rightType = this.#types.get(right)
-    if (!areComparable(leftType?.typeOid, rightType?.typeOid)) return
+    if (!areComparable(leftType, rightType)) return
     if (targets.has(relationOf(left))) this.addEdge(right, left)
     if (targets.has(relationOf(right))) this.addEdge(left, right)
   }
@@ -278,7 +278,7 @@ export class ValueFlow {
       reference === undefined ? [] : (resolveColumn(block, reference)?.visible.merged ?? [])
     for (const key of merged) {
       const type = this.#types.get(key)
-      const source = type === undefined ? undefined : keySource(this.#input, value, type.typeOid)
+      const source = type === undefined ? undefined : keySource(this.#input, value, type)
       if (source !== undefined && targets.has(relationOf(key))) this.addConstants(key, [source])
     }
   }
@@ -307,7 +307,7 @@ export class ValueFlow {
       const key = this.keyOf(block, column)
       const type = key === undefined ? undefined : this.#types.get(key)
       if (key === undefined || type === undefined || items.length === 0) continue
-      const values = items.map((item) => keySource(this.#input, item, type.typeOid))
+      const values = items.map((item) => keySource(this.#input, item, type))
       if (values.every((value) => value !== undefined)) return new Map([[key, values]])
     }
     return new Map()
@@ -327,7 +327,7 @@ export class ValueFlow {
       const inner = this.keyOf(child.block, shown)
       const innerType = this.columnType(inner)
       if (outer === undefined || inner === undefined) return
-      if (!areComparable(outerType?.typeOid, innerType?.typeOid)) return
+      if (!areComparable(outerType, innerType)) return
       if (!this.#isTransparent(child.block, inner)) return
       this.addEdge(outer, inner)
     })

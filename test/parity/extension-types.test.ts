@@ -101,8 +101,4 @@ t.test('types of extensions as columns of distributed tables', async (t) => {
     const expected = await pair.stock.simple('CREATE EXTENSION nosuch')
     t.equal(unknown.error?.sqlState, expected.error?.sqlState)
   })
-  const key = await pair.proxy.simple(
-    "CREATE TABLE by_word (c citext); SELECT create_distributed_table('by_word', 'c')",
-  )
-  t.equal(key.error?.sqlState, '0A000', 'no key: its hash is not known here')
 })

@@ -17,6 +17,7 @@ import { textForShard } from '../shard-text.ts'
 import { sendStatements } from '../statement-request.ts'
 import { copiedColumns, refuseNullKeys, shardName } from './distribute-rows.ts'
 import { shardIndex } from './mirror/changes.ts'
+import { SHARD_COLUMN } from './mirror/identity.ts'
 import { shipRows } from './mirror/node-rows.ts'
 import { withReferenceWrites } from './reference-guard.ts'
 import type { ScratchTable } from './scratch-table.ts'
@@ -40,6 +41,8 @@ export async function upsertIntoShards(
   await refuseNullKeys({ source: coordinator, from, table, signal })
   const shards = await shardsWithRows(run, table)
   const rowsOn = new Map([[coordinator.node.nodeId, from]])
+  const placeOn = (nodeId: number) =>
+    nodeId === coordinator.node.nodeId ? shardIndex(table) : SHARD_COLUMN
   for (const shard of shards) {
     if (rowsOn.has(shard.nodeId)) continue
     const target = await context.connection(shard.nodeId, 'write')
@@ -47,7 +50,7 @@ export async function upsertIntoShards(
   }
   const textFor = (shard: Shard) => {
     const text = textForShard(upsert.insert.worker, shard).toString()
-    const own = `FROM ${rowsOn.get(shard.nodeId)} WHERE ${shardIndex(table)} = ${shard.index}`
+    const own = `FROM ${rowsOn.get(shard.nodeId)} WHERE ${placeOn(shard.nodeId)} = ${shard.index}`
     return withRows(text, own)
   }
   const flow = new ScatterFlow()
@@ -84,6 +87,7 @@ async function shardsWithRows(
   return shards.length === 0 ? table.shards.slice(0, 1) : shards
 }
 
+/** With the shards' indexes: on that node an enum's values may hash otherwise. */
 function shipTo(
   { coordinator, scratch, context }: UpsertRun,
   table: DistributedTable,
@@ -95,9 +99,11 @@ function shipTo(
   const [some] = own
   if (some === undefined) throw new Error('a node without shards needs no rows')
   const columns = copiedColumns(table)
-  const from = `${scratch.qualifiedName} WHERE ${shardIndex(table)} IN (${indexes}) ORDER BY ctid`
-  const shape = `SELECT ${columns} FROM ${shardName(table, some)}`
-  return shipRows({ coordinator, columns, from, shape }, target, context)
+  const placed = `SELECT ${columns}, ${shardIndex(table)} AS ${SHARD_COLUMN} FROM ${scratch.qualifiedName} ORDER BY ctid`
+  const from = `(${placed}) AS placed WHERE ${SHARD_COLUMN} IN (${indexes})`
+  const shape = `SELECT NULL::pg_catalog.int4 AS ${SHARD_COLUMN}, ${columns} FROM ${shardName(table, some)}`
+  const shipped = `${SHARD_COLUMN}, ${columns}`
+  return shipRows({ coordinator, columns: shipped, from, shape }, target, context)
 }
 
 /** The rows in the order in which they were made, where the text has their place. */

@@ -44,7 +44,7 @@ function linkValues(
   items: readonly (Tree | undefined)[],
   { distributionColumn }: DistributedTable,
 ): void {
-  const values = items.map((item) => keySource(input, item, distributionColumn.typeOid))
+  const values = items.map((item) => keySource(input, item, distributionColumn))
   if (!values.every((value) => value !== undefined)) return
   const unique = new Map(values.map((value) => [JSON.stringify(value), value]))
   flow.addConstants(targetKey, [...unique.values()])
@@ -59,11 +59,10 @@ function linkValue(
   { distributionColumn }: DistributedTable,
 ): void {
   if (expression === undefined) return
-  const { typeOid } = distributionColumn
-  const value = keySource(input, expression, typeOid)
+  const value = keySource(input, expression, distributionColumn)
   const key = flow.keyOf(scope, expression)
   if (value !== undefined) flow.addConstants(targetKey, [value])
-  const isSame = areComparable(flow.columnType(key)?.typeOid, typeOid)
+  const isSame = areComparable(flow.columnType(key), distributionColumn)
   // an outer join's null would have no shard
   if (key !== undefined && isSame && isKeptColumn(scope, expression)) {
     flow.addEdge(key, targetKey)
@@ -80,10 +79,10 @@ export function mergeInsertKeys(
   const constants = flow.constants()
   return mergeInsertedKeys(merge, table).map((value) => {
     if (value === undefined) return undefined
-    const constant = keySource(input, value, table.distributionColumn.typeOid)
+    const constant = keySource(input, value, table.distributionColumn)
     if (constant !== undefined) return [constant]
     const key = flow.keyOf(block, value)
-    const isSame = areComparable(flow.columnType(key)?.typeOid, table.distributionColumn.typeOid)
+    const isSame = areComparable(flow.columnType(key), table.distributionColumn)
     const isKept = key !== undefined && isSame && isKeptColumn(block, value)
     return isKept ? constants.get(key) : undefined
   })

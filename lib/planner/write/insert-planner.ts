@@ -73,8 +73,8 @@ function planRows(
   position: number | undefined,
 ): InsertRowsPlan | undefined {
   if (position === undefined) return undefined
-  const { typeOid } = table.distributionColumn
-  const keys = rows.map(({ List }) => keySource(input, List?.items?.[position], typeOid))
+  const column = table.distributionColumn
+  const keys = rows.map(({ List }) => keySource(input, List?.items?.[position], column))
   if (!keys.every((key) => key !== undefined)) return undefined
   // which error it is depends on the column
   if (keys.some(({ kind }) => kind === 'nothing')) return undefined

@@ -64,7 +64,7 @@ export function planPushedInsert(
   const expression = source.outputs?.[position]?.expression
   const type = flow.columnType(flow.keyOf(source, expression))
   const isKept = isStrongKey(analysis, source, expression, pushdown)
-  if (!isKept || !areComparable(type?.typeOid, table.distributionColumn.typeOid)) {
+  if (!isKept || !areComparable(type, table.distributionColumn)) {
     return refuse('insert-select')
   }
   const others = distributedRelations(root).length - distributedRelations(source).length
