@@ -98,11 +98,19 @@ export class Pool implements LendingPool, SlotHolder {
 
   // -- lending --------------------------------------------------------------------------------------------------
 
-  /** An idle connection, preferably one that holds `settings`; undefined: none, or others have waited longer. */
-  acquireNow(settings?: Settings, borrower?: Borrower): BackendConnection | undefined {
+  /**
+   * An idle connection, preferably one that holds `settings`, if `mustHold` no other; undefined: none, or others have waited
+   * longer.
+   */
+  acquireNow(
+    settings?: Settings,
+    borrower?: Borrower,
+    mustHold = false,
+  ): BackendConnection | undefined {
     if (this.#waiters.length > 0 || this.#isClosed || this.#isPaused) return undefined
     const best = this.#idle.best(settings, this.#options.isRoundRobin)
     if (best === undefined || this.#needsCheck(best)) return undefined
+    if (mustHold && best.connection.settings.session !== settings) return undefined
     this.#idle.remove(best)
     return this.#lend(best.connection, borrower)
   }

@@ -6,7 +6,7 @@ import type { LexResult } from '../sql/lexer.ts'
 import { writeReadyForQuery } from '../wire/backend-messages.ts'
 import { writeError } from '../wire/error-messages.ts'
 import { readEmpty, readFunctionCall, readQuery } from '../wire/frontend-messages.ts'
-import { Frontend } from '../wire/message-codes.ts'
+import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
 import { CursorPortals } from './extended/cursor-portals.ts'
 import { ExtendedQuery } from './extended/extended-query.ts'
 import { PortalForwarding } from './extended/portal-forwarding.ts'
@@ -127,6 +127,11 @@ export class MessageProcessor {
     transaction.endStatement(false)
     clock.ready(transaction.status)
     if (!transaction.isInBlock) this.#extended.transactionEnded()
+  }
+
+  /** As ended(), of a statement that was sent by a lane: it has left nothing behind, in no block. */
+  endedShared(): void {
+    this.#parts.clock.ready(TransactionStatus.idle)
   }
 
   /** false: settle() before answered(). */

@@ -13,6 +13,7 @@ export class ParameterReports {
   /** Shared with other sessions until one of the values changes. */
   #known: ReadonlyMap<string, string>
   readonly #changed = new Map<string, string>()
+  #hasChanged = false
   /** The client knows exactly the values that hold outside of transactions. */
   #isSettled = false
   #idleSettings: Settings
@@ -33,16 +34,17 @@ export class ParameterReports {
 
   note(name: string, value: string): void {
     this.#changed.set(name, value)
+    this.#hasChanged = true
   }
 
   #isUnchanged(): boolean {
-    const isSettled = this.#isSettled && this.#changed.size === 0
+    const isSettled = this.#isSettled && !this.#hasChanged
     return isSettled && this.#settings.effective === this.#idleSettings
   }
 
   /** tell() would say nothing. */
   isQuiet(status: number): boolean {
-    return this.#isUnchanged() || (status !== TransactionStatus.idle && this.#changed.size === 0)
+    return this.#isUnchanged() || (status !== TransactionStatus.idle && !this.#hasChanged)
   }
 
   /** Before ReadyForQuery. */
@@ -58,6 +60,7 @@ export class ParameterReports {
     for (const [name, value] of this.#changed) this.#tell(name, value)
     this.#isSettled = status === TransactionStatus.idle && this.#changed.size === 0
     this.#changed.clear()
+    this.#hasChanged = false
     if (status !== TransactionStatus.idle || isRolledBack) return
     this.#idleSettings = this.#settings.effective
     this.#idleValues = this.#known

@@ -41,12 +41,12 @@ export class ConnectionLender {
     this.#options = options
   }
 
-  /** An idle one, preferably in step already; undefined when there is none. */
-  acquireNow(nodeId: number): BackendConnection | undefined {
+  /** An idle one, preferably in step already, if `isInStep` no other; undefined when there is none. */
+  acquireNow(nodeId: number, isInStep = false): BackendConnection | undefined {
     const kept = this.#takeKept(nodeId)
     if (kept !== undefined) return kept
     const { counters, settings } = this.#options
-    const connection = this.#pool(nodeId).acquireNow(settings.session, this.#borrower)
+    const connection = this.#pool(nodeId).acquireNow(settings.session, this.#borrower, isInStep)
     if (connection !== undefined) counters.serverAssignments++
     return connection
   }

@@ -44,6 +44,7 @@ export class SessionPins {
   readonly #options: SessionPinsOptions
   readonly #kept = new Map<number, Kept>()
   #pins: readonly Pin[] = []
+  #hasPins = false
   #asking: Promise<void> | undefined
 
   constructor(options: SessionPinsOptions) {
@@ -52,6 +53,10 @@ export class SessionPins {
 
   get list(): readonly Pin[] {
     return this.#pins
+  }
+
+  get hasPins(): boolean {
+    return this.#hasPins
   }
 
   keeps(connection: BackendConnection): boolean {
@@ -103,7 +108,7 @@ export class SessionPins {
     const { nodeId } = connection.node
     this.#keep(connection)
     if (this.#pins.some((pin) => pin.nodeId === nodeId && pin.reason === reason)) return
-    this.#pins = [...this.#pins, { nodeId, reason, since: new Date() }]
+    this.#setPins([...this.#pins, { nodeId, reason, since: new Date() }])
   }
 
   /** Something may have given up what a pin is for. */
@@ -115,7 +120,7 @@ export class SessionPins {
   clear(): readonly BackendConnection[] {
     const connections = [...this.#kept.values()].map(({ connection }) => connection)
     this.#kept.clear()
-    this.#pins = []
+    this.#setPins([])
     return connections
   }
 
@@ -177,10 +182,15 @@ export class SessionPins {
       .filter((reason) => !before.some((pin) => pin.reason === reason))
       .map((reason) => ({ nodeId, reason, since }))
     const now = [...stays, ...found]
-    this.#pins = [...this.#pins.filter((pin) => pin.nodeId !== nodeId), ...now]
+    this.#setPins([...this.#pins.filter((pin) => pin.nodeId !== nodeId), ...now])
     if (now.length > 0) return
     this.#forget(connection)
     this.#options.released(connection)
+  }
+
+  #setPins(pins: readonly Pin[]): void {
+    this.#pins = pins
+    this.#hasPins = pins.length > 0
   }
 
   #forget(connection: BackendConnection): void {

@@ -102,7 +102,7 @@ export class SessionTransaction {
 
   /** Outside a block, and nothing ties the session to a connection: any that holds its settings will do. */
   get isFree(): boolean {
-    return this.#block === 'none' && this.#borrowed.size === 0 && this.pins.length === 0
+    return this.#block === 'none' && this.#borrowed.size === 0 && !this.#pinned.hasPins
   }
 
   get characteristics(): string {
@@ -158,7 +158,7 @@ export class SessionTransaction {
       return held
     }
     const pinned = this.#pinned.living(nodeId)
-    const fresh = pinned ?? this.#lender.acquireNow(nodeId)
+    const fresh = pinned ?? this.#lender.acquireNow(nodeId, this.#block === 'none')
     if (fresh === undefined) return undefined
     if (this.#block !== 'none') return this.#join(nodeId, fresh, access, leads)
     if (this.#lender.isInStep(fresh)) return this.#borrow(nodeId, fresh)

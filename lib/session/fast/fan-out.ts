@@ -1,4 +1,5 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
+import { turnBeganMs } from '../../backend/flush-turn.ts'
 import { type Lane, OVERDUE_MS } from '../../backend/lane.ts'
 import { nowMs } from '../../base/clock.ts'
 import type { RouterError } from '../../base/errors.ts'
@@ -221,7 +222,7 @@ export class FanOut implements FanOutAnswers {
     while (this.#answers.length < nodes.length) this.#answers.push(new FanOutAnswer(this))
     this.#answers.length = nodes.length
     for (const [index, { nodeId }] of nodes.entries()) {
-      const lane = isShared ? lanes.take(nodeId, atMs, OVERDUE_MS) : undefined
+      const lane = isShared ? lanes.take(nodeId, turnBeganMs(atMs), OVERDUE_MS) : undefined
       const connection = lane?.connection ?? this.#own(nodeId)
       if (connection?.state !== 'ready') {
         for (const answer of this.#answers) answer.isDone = true

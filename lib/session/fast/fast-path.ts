@@ -1,4 +1,5 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
+import { turnBeganMs } from '../../backend/flush-turn.ts'
 import { type Lane, OVERDUE_MS, STUCK_MS } from '../../backend/lane.ts'
 import type { ServiceTime } from '../../backend/service-time.ts'
 import { nowMs } from '../../base/clock.ts'
@@ -372,10 +373,11 @@ export class FastPath implements ParkedMessageOwner {
     this.#isBusy = false
     const isShared = isSociable && transaction.isFree && time.isFast(atMs)
     const { lanes } = this.#parts
-    let lane = isShared ? lanes.take(aim.nodeId, atMs, OVERDUE_MS) : undefined
+    const turnMs = turnBeganMs(atMs)
+    let lane = isShared ? lanes.take(aim.nodeId, turnMs, OVERDUE_MS) : undefined
     const own = lane === undefined ? this.#own() : undefined
     // behind a late head it is better than in the pool's queue, where all that is slow waits too
-    if (isShared && own === undefined) lane ??= lanes.take(aim.nodeId, atMs, STUCK_MS)
+    if (isShared && own === undefined) lane ??= lanes.take(aim.nodeId, turnMs, STUCK_MS)
     const connection = lane?.connection ?? own
     if (connection === undefined) return false
     this.#lane = lane
@@ -433,7 +435,7 @@ export class FastPath implements ParkedMessageOwner {
       this.#keepPortal(request?.statement ?? parsed)
       clock.done(this.#isRouted ? 'router' : 'local', 1, atMs)
     } else this.#failed(parsed)
-    this.#tell(error)
+    this.#tell(error, lane !== undefined)
   }
 
   #failed(parsed: PreparedStatement | undefined): void {
@@ -448,11 +450,11 @@ export class FastPath implements ParkedMessageOwner {
     connection?.close()
   }
 
-  #tell(error: RouterError | undefined): void {
+  #tell(error: RouterError | undefined, wasShared: boolean): void {
     const { sink } = this.#parts.relay
     if (this.#isRouted && missesShard(error)) {
       this.#recover(error, sink.connection?.node.nodeId ?? 0, sink.hasAnswered)
-    } else if (error === undefined && sink.hasPassedReady) this.#ended()
+    } else if (error === undefined && sink.hasPassedReady) this.#ended(wasShared)
     else this.#answer(error)
   }
 
@@ -464,8 +466,9 @@ export class FastPath implements ParkedMessageOwner {
     )
   }
 
-  #ended(): void {
-    this.#processor.ended()
+  #ended(wasShared: boolean): void {
+    if (wasShared) this.#processor.endedShared()
+    else this.#processor.ended()
     this.#owner.fastEnded()
   }
 
