@@ -14,7 +14,7 @@ import type { SessionServices } from './session-services.ts'
 export type DrainOptions = {
   /** For so long only those are sent away who have been quiet. */
   readonly patienceMs: number
-  /** Quiet is who has said nothing for so long and stands outside a transaction. */
+  /** Quiet is who has said nothing for so long and stands outside a transaction; not who has only just come. */
   readonly quietMs: number
   /** Then all are sent away when they stand outside a transaction, and whoever doesn't after this, nevertheless. */
   readonly graceMs: number
@@ -28,7 +28,10 @@ const END_LIMIT_MS = 5000
 /** Those who have not logged in, and cancel requests; beyond that and the clients' limit sockets are refused unread. */
 const SOCKETS_WITHOUT_SLOT = 200
 
-type Client = { readonly socket: ClientSocket; bytesHeard: number }
+/** Who logs in now or has since then is about to say something, however slow it is. */
+const NEWCOMER_MS = 3000
+
+type Client = { readonly socket: ClientSocket; bytesHeard: number; isNewUntilMs: number }
 
 /** Takes in clients, from ports of its own or from the process that has them, and knows all their sessions. */
 export class Listener {
@@ -96,7 +99,8 @@ export class Listener {
   accept(socket: Socket, left?: () => void): void {
     const client = new ClientSocket(socket, this.#reads)
     const session = new ClientSession(client, ++this.#lastSessionId, this.#services)
-    this.#sessions.set(session, { socket: client, bytesHeard: -1 })
+    const isNewUntilMs = performance.now() + NEWCOMER_MS
+    this.#sessions.set(session, { socket: client, bytesHeard: -1, isNewUntilMs })
     void session.closed.then(() => {
       this.#sessions.delete(session)
       left?.()
@@ -143,9 +147,12 @@ export class Listener {
   }
 
   #sendQuietAway(): void {
+    const nowMs = performance.now()
     for (const [session, client] of this.#sessions) {
       const { bytesRead } = client.socket
-      if (client.bytesHeard === bytesRead) session.drain()
+      if (session.activity === 'logging in') client.isNewUntilMs = nowMs + NEWCOMER_MS
+      const isNew = nowMs < client.isNewUntilMs
+      if (!isNew && client.bytesHeard === bytesRead) session.drain()
       client.bytesHeard = bytesRead
     }
   }
