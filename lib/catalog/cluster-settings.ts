@@ -73,6 +73,7 @@ const SETTINGS: ReadonlyMap<string, ClusterSetting> = new Map<string, ClusterSet
   ['consistent_reads', OFF],
   ['global_unique_indexes', OFF],
   ['broadcast_joins', oneOf('auto', 'never', 'always')],
+  ['repartition_joins', oneOf('auto', 'never', 'always')],
   ['cluster_name', { kind: 'string', default: 'default' }],
   ['show_shards_for_app_name_prefixes', { kind: 'string', default: '' }],
 ])

@@ -1,5 +1,6 @@
 import type { ClusterTable, ClusterView, DistributedTable } from '../catalog/catalog.ts'
 import type { ResultShape } from './cluster-results.ts'
+import type { BroadcastChoice } from './pull/broadcast-plans.ts'
 import type { MaterializePlan } from './views/materialize-plan.ts'
 import type { UniqueWritePlan } from './write/unique-writes.ts'
 import type {
@@ -207,19 +208,6 @@ export type PulledPlan = {
   readonly local: LocalPlan
   /** Other ways to the same answer. Pure; absent: there are none. */
   readonly broadcasts?: () => readonly BroadcastChoice[]
-}
-
-/** Some of the rows are sent to all nodes, and the others stay in their shards. */
-export type BroadcastChoice = {
-  readonly pulls: readonly PulledRows[]
-  readonly parts: readonly PulledPart[]
-  /** What then isn't pulled. */
-  readonly kept: readonly PulledRows[]
-  /**
-   * The statement over shards that have, on each node, the rows of pulls and then parts as temporary tables broadcastName(0) … .
-   * undefined: it can't be run in that way.
-   */
-  readonly plan: () => ScatterSelect | undefined
 }
 
 export type PulledRows = WorkerQuery & {

@@ -81,6 +81,11 @@ export class ValueFlow {
     return known
   }
 
+  /** All columns from whose values those of `target` follow. */
+  reaching(target: ColumnKey): ReadonlySet<ColumnKey> {
+    return new Set([...this.#edges.keys()].filter((source) => this.reachable([source]).has(target)))
+  }
+
   addEdge(source: ColumnKey, target: ColumnKey): void {
     const targets = this.#edges.get(source)
     if (targets === undefined) this.#edges.set(source, [target])

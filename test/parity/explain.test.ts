@@ -258,7 +258,19 @@ t.test('EXPLAIN of every kind of plan', async (t) => {
         t.notMatch(lines, /pgloom_/, 'no names of ours')
       }
     }
-    await pair.proxy.run('RESET pgloom.broadcast_joins')
+    await pair.proxy.run(
+      'SET pgloom.broadcast_joins = never; SET pgloom.repartition_joins = always',
+    )
+    for (const sql of joins) {
+      for (const options of ['', 'ANALYZE, TIMING OFF, ']) {
+        const text = await pair.proxy.run(`EXPLAIN (${options}COSTS OFF) ${sql}`)
+        const lines = text.results[0]?.rows.map(([line]) => line).join('\n') ?? ''
+        t.notMatch(lines, /pgloom_/, 'no names of ours')
+      }
+    }
+    const split = await lines(`EXPLAIN (COSTS OFF) ${joins[0]}`)
+    t.match(split, 'Result destination: Split by id over 2 nodes')
+    await pair.proxy.run('RESET pgloom.broadcast_joins; RESET pgloom.repartition_joins')
   })
 
   await t.test('EXECUTE', async (t) => {

@@ -32,6 +32,8 @@ export type Subplan = {
   readonly bytes: number | undefined
   /** How many get them; undefined: the coordinator alone. */
   readonly nodeCount?: number | undefined
+  /** The column by whose values each row goes to one of them; undefined: all rows go to all. */
+  readonly splitBy?: string | undefined
   readonly scan: DistributedScan
 }
 

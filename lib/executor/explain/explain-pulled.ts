@@ -1,6 +1,7 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { coordinatorOf } from '../../catalog/catalog-lookup.ts'
 import type { ExplainPlan, PulledPlan } from '../../planner/plan.ts'
+import type { BroadcastChoice } from '../../planner/pull/broadcast-plans.ts'
 import { refusalError } from '../../planner/refusals.ts'
 import type { InsertThroughScratchPlan, Repartition } from '../../planner/write/write-plans.ts'
 import { keysOf } from '../execution-keys.ts'
@@ -54,7 +55,7 @@ export async function explainPulledOver(
 
 export async function explainSubplans(
   plan: ExplainPlan,
-  { pulls, parts }: Pick<PulledPlan, 'pulls' | 'parts'>,
+  { pulls, parts, splits = [] }: Pick<PulledPlan, 'pulls' | 'parts'> & Partial<BroadcastChoice>,
   tables: readonly Pick<PulledTable, 'byteLength'>[],
   execution: Execution,
   context: StatementContext,
@@ -80,6 +81,7 @@ export async function explainSubplans(
           : partName(index - pulls.length),
       bytes: plan.analyzes ? tables[index]?.byteLength : undefined,
       nodeCount,
+      splitBy: splits[index]?.distributionColumn.name,
       scan: { provider: 'Citus Adaptive', job, actual },
     })
   }
@@ -108,13 +110,13 @@ function withName(plan: ServerPlan, name: string, schema: string, shown: string)
   const [ownSchema, own] = isPlain
     ? [schema, shown]
     : [quotedIfNeeded(schema), quotedIfNeeded(shown)]
-  const qualified = new RegExp(`(?:pg_temp(?:_\\d+)?|pgloom_scratch)\\.${name}`, 'g')
+  const qualified = new RegExp(`(?:pg_temp(?:_\\d+)?|pgloom_scratch)\\.${name}(?:_s\\d+)?`, 'g')
   // as Postgres doesn't repeat a name as its own alias
   const repeated = new RegExp(`( on (?:\\S+\\.)?${escaped(own)}) ${escaped(own)}(?![\\w$])`, 'g')
   return reworded(plan, (text) =>
     text
       .replaceAll(qualified, () => `${ownSchema}.${own}`)
-      .replaceAll(name, () => own)
+      .replaceAll(new RegExp(`${name}(?:_s\\d+)?`, 'g'), () => own)
       .replaceAll(repeated, '$1'),
   )
 }

@@ -52,7 +52,8 @@ function subplanLines(subplan: Subplan, showing: Showing, catalog: Catalog): str
 }
 
 /** As Citus says it. */
-export function destination({ nodeCount }: Subplan): string {
+export function destination({ nodeCount, splitBy }: Subplan): string {
+  if (splitBy !== undefined) return `Split by ${splitBy} over ${nodeCount} nodes`
   return nodeCount === undefined ? 'Write locally' : `Send to ${nodeCount} nodes`
 }
 

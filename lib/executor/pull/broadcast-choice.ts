@@ -1,4 +1,5 @@
-import type { BroadcastChoice, ScatterSelect } from '../../planner/plan.ts'
+import type { ScatterSelect } from '../../planner/plan.ts'
+import type { BroadcastChoice } from '../../planner/pull/broadcast-plans.ts'
 import { pullKey } from '../../planner/pull/pull-planner.ts'
 import { readDataRow } from '../../wire/backend-messages.ts'
 import { keysOf } from '../execution-keys.ts'
@@ -7,50 +8,46 @@ import { parametersFor } from '../parameter-types.ts'
 import { waitFor } from '../scatter/relayed-rows.ts'
 import { scatterRequest } from '../scatter/scatter-request.ts'
 import { sendStatements } from '../statement-request.ts'
+import { cost, isWorthIt, type JoinSettings, type Traffic } from './join-costs.ts'
 import type { FilledRows, PulledRun } from './pulled.ts'
 
-/** Less than this is pulled in no time. */
-const MIN_KEPT_BYTES = 262_144
 /** What a row takes in the wire's form beyond its values. */
 const ROW_BYTES = 12
-
-export type Traffic = { readonly sentBytes: number; readonly keptBytes: number }
-
-/** What comes to all nodes is less than what else would come to one. `mode`: 'always' for tests. */
-export function isWorthIt(
-  { sentBytes, keptBytes }: Traffic,
-  mode: string,
-  nodeCount: number,
-): boolean {
-  if (mode === 'always') return true
-  return keptBytes >= MIN_KEPT_BYTES && sentBytes * nodeCount < keptBytes
-}
 
 type Rated = Traffic & { readonly choice: BroadcastChoice }
 
 export type Chosen = Rated & { readonly scatter: ScatterSelect }
 
-/** By the servers' own estimates, the choice that sends least of those that can be run. undefined: pull. */
+/** By the servers' own estimates, the cheapest choice of those that can be run. undefined: pull. */
 export async function chooseBroadcast(
   choices: () => readonly BroadcastChoice[],
-  mode: string,
+  settings: JoinSettings,
   run: PulledRun,
 ): Promise<Chosen | undefined> {
-  if (mode === 'never') return undefined
+  if (settings.broadcasts === 'never' && settings.repartitions === 'never') return undefined
   const estimates = new Estimates(run)
   const rated: Rated[] = []
   for (const choice of choices()) {
-    const sent = [...choice.pulls, ...choice.parts.map(partRows)]
-    const sentBytes = await estimates.sum(sent)
-    const keptBytes = await estimates.sum(choice.kept)
-    if (isWorthIt({ sentBytes, keptBytes }, mode, 2)) rated.push({ choice, sentBytes, keptBytes })
+    const isSplit = (_: unknown, index: number) => choice.splits[index] !== undefined
+    const toAll = choice.pulls.filter((rows, index) => !isSplit(rows, index))
+    const traffic = {
+      sentBytes: await estimates.sum([...toAll, ...choice.parts.map(partRows)]),
+      splitBytes: await estimates.sum(choice.pulls.filter(isSplit)),
+      keptBytes: await estimates.sum(choice.kept),
+      splits: choice.splits.some((table) => table !== undefined),
+    }
+    if (isWorthIt(traffic, settings, nodeCount(run))) rated.push({ choice, ...traffic })
   }
-  rated.sort((a, b) => a.sentBytes - b.sentBytes)
+  rated.sort((a, b) => cost(a, settings, nodeCount(run)) - cost(b, settings, nodeCount(run)))
   for (const one of rated) {
     const scatter = one.choice.plan()
     if (scatter !== undefined) return { ...one, scatter }
   }
   return undefined
+}
+
+function nodeCount({ context }: PulledRun): number {
+  return context.catalog.nodes.filter(({ shouldHaveShards }) => shouldHaveShards).length
 }
 
 function partRows({ scatter }: BroadcastChoice['parts'][number]): FilledRows {

@@ -1,4 +1,5 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
+import type { DistributedTable } from '../../catalog/catalog.ts'
 import type { PulledRows } from '../../planner/plan.ts'
 import { copyAcross } from '../copy/copy-across.ts'
 import { query } from '../node-client.ts'
@@ -19,6 +20,8 @@ export type NodeTable = {
   readonly rows: PulledRows | undefined
   /** Of the rows, in the wire's form. */
   readonly byteLength: number
+  /** A table for each shard: `name` is what their names begin with. */
+  readonly split?: DistributedTable
 }
 
 /** On all together; throws the first error when all have ended. */

@@ -1,20 +1,16 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
+import type { DistributedTable } from '../../catalog/catalog.ts'
 import { coordinatorOf } from '../../catalog/catalog-lookup.ts'
-import type {
-  BroadcastChoice,
-  PulledPart,
-  PulledPlan,
-  PulledRows,
-  ScatterSelect,
-} from '../../planner/plan.ts'
-import { broadcastName } from '../../planner/pull/broadcast-planner.ts'
+import type { PulledPart, PulledPlan, PulledRows, ScatterSelect } from '../../planner/plan.ts'
+import type { BroadcastChoice } from '../../planner/pull/broadcast-plans.ts'
 import { pullKey } from '../../planner/pull/pull-planner.ts'
 import { keysOf } from '../execution-keys.ts'
 import { query } from '../node-client.ts'
 import type { CommandTag } from '../ports.ts'
 import { allowedShards } from '../route.ts'
 import { runScatterSelect } from '../select.ts'
-import { type Chosen, chooseBroadcast, isWorthIt } from './broadcast-choice.ts'
+import { type Chosen, chooseBroadcast } from './broadcast-choice.ts'
+import { withNames } from './broadcast-names.ts'
 import {
   createOn,
   eachNode,
@@ -24,6 +20,7 @@ import {
   resultColumns,
 } from './broadcast-tables.ts'
 import { gatherResult, type IntermediateResult } from './intermediate-result.ts'
+import { isWorthIt, type JoinSettings } from './join-costs.ts'
 import {
   type Filling,
   fill,
@@ -43,6 +40,7 @@ import {
   type PulledTable,
   pulledName,
 } from './pulled-table.ts'
+import { splitRows, withTemporaryNames } from './split-rows.ts'
 
 /** What is where it is needed: the plan can be run as it is, in this transaction. */
 export type Broadcast = {
@@ -60,7 +58,7 @@ export type BroadcastUse<T> = {
 
 /**
  * A pulled statement, or rather: the rows of its small side come to all nodes as temporary tables, and those of the large one
- * stay in their shards. It is pulled where that isn't proven right, or not worth it.
+ * stay in their shards; or those of a large side, too, go to where their partners are. It is pulled where that isn't proven right, or not worth it.
  */
 export function runPulledOrBroadcast(plan: PulledPlan, run: PulledRun): Promise<CommandTag> {
   const { execution, context } = run
@@ -89,15 +87,15 @@ export function overBroadcast<T>(
   return context.atomically(async () => {
     await freeze(plan, run)
     const connection = await context.connection(coordinatorOf(context.catalog).nodeId, 'read')
-    const { snapshot, allowance, broadcasts: mode } = await readSettings(connection)
+    const { snapshot, allowance, joins } = await readSettings(connection)
     if (snapshot !== undefined) return overPulled(plan, run, use.pulled)
     const filled = new Map<string, PulledTable>()
-    const chosen = await chooseBroadcast(broadcasts, mode, run)
+    const chosen = await chooseBroadcast(broadcasts, joins, run)
     if (chosen !== undefined) {
       const { execution, isEmpty = false } = run
       const keys = keysOf(execution.text, execution.parameters)
       const filling = { execution, context, keys, allowance }
-      const sending = new Sending({ chosen, connection, mode, filling, isEmpty, filled })
+      const sending = new Sending({ chosen, connection, joins, filling, isEmpty, filled })
       const broadcast = await sending.run()
       if (broadcast !== undefined) return use.broadcast(broadcast)
     }
@@ -112,7 +110,7 @@ type SendingOptions = {
   readonly chosen: Chosen
   /** To the coordinator. */
   readonly connection: BackendConnection
-  readonly mode: string
+  readonly joins: JoinSettings
   readonly filling: Filling
   readonly isEmpty: boolean
   /** Takes what had been gathered when that turned out to be too much. */
@@ -122,7 +120,6 @@ type SendingOptions = {
 class Sending {
   readonly #options: SendingOptions
   readonly #nodeIds: readonly number[]
-  readonly #tables: NodeTable[] = []
   #sentBytes = 0
 
   constructor(options: SendingOptions) {
@@ -132,18 +129,31 @@ class Sending {
     this.#nodeIds = [...new Set(shards.map(({ nodeId }) => nodeId))].sort((a, b) => a - b)
   }
 
-  /** undefined: pull. */
+  /** undefined: pull. What may lead to that comes first. */
   async run(): Promise<Broadcast | undefined> {
     const { choice, scatter } = this.#options.chosen
-    for (const part of choice.parts) if (!(await this.#sendPart(part))) return undefined
-    const parts = this.#tables.splice(0)
-    for (const rows of choice.pulls) if (!(await this.#sendRows(rows))) return undefined
-    const tables = [...this.#tables, ...parts]
+    const { pulls, splits, parts } = choice
+    const sent = new Map<PulledRows | PulledPart, NodeTable>()
+    for (const part of parts) {
+      const table = await this.#sendPart(part)
+      if (table === undefined) return undefined
+      sent.set(part, table)
+    }
+    for (const rows of pulls.filter((_, index) => splits[index] === undefined)) {
+      const table = await this.#sendRows(rows)
+      if (table === undefined) return undefined
+      sent.set(rows, table)
+    }
+    for (const [index, rows] of pulls.entries()) {
+      const split = splits[index]
+      if (split !== undefined) sent.set(rows, await this.#splitRows(rows, split))
+    }
+    const tables = [...pulls, ...parts].flatMap((one) => sent.get(one) ?? [])
     const named = withNames(scatter, tables)
     return { choice, scatter: named, tables, nodeCount: this.#nodeIds.length }
   }
 
-  async #sendRows(rows: PulledRows): Promise<boolean> {
+  async #sendRows(rows: PulledRows): Promise<NodeTable | undefined> {
     const { filling, isEmpty } = this.#options
     const columns = rows.table.columns.map(columnDefinition).join(', ')
     const name = pulledName()
@@ -154,8 +164,7 @@ class Sending {
         await createOn(node, table)
         await finishOn(node, table)
       })
-      this.#tables.push(table)
-      return true
+      return table
     }
     const result = await gatherResult(rows, filling)
     try {
@@ -163,25 +172,34 @@ class Sending {
       const table = { name, columns, wanted: rows.columns, rows, byteLength }
       if (!this.#isWorthIt(byteLength)) {
         await this.#keep(rows, result)
-        return false
+        return undefined
       }
       await eachNode(this.#nodeIds, context, async (node) => {
         await createOn(node, table)
         await result.writeTo(node, table)
         await finishOn(node, table)
       })
-      this.#tables.push(table)
-      return true
+      return table
     } finally {
       await result.release()
     }
   }
 
+  async #splitRows(rows: PulledRows, planned: DistributedTable): Promise<NodeTable> {
+    const { filling, isEmpty, chosen } = this.#options
+    const { table, pins } = chosen.scatter
+    const wanted = new Set(allowedShards(table, pins, filling.keys).map(({ index }) => index))
+    const name = pulledName()
+    const split = withTemporaryNames(planned, name)
+    const shards = split.shards.filter(({ index }) => wanted.has(index))
+    const byteLength = await splitRows({ rows, table: split, shards, isEmpty }, filling)
+    return { name, columns: '', wanted: rows.columns, rows, byteLength, split }
+  }
+
   #isWorthIt(byteLength: number): boolean {
-    const { chosen, mode } = this.#options
+    const { chosen, joins } = this.#options
     this.#sentBytes += byteLength
-    const traffic = { sentBytes: this.#sentBytes, keptBytes: chosen.keptBytes }
-    return isWorthIt(traffic, mode, this.#nodeIds.length)
+    return isWorthIt({ ...chosen, sentBytes: this.#sentBytes }, joins, this.#nodeIds.length)
   }
 
   /** The pull needs the same rows, on the coordinator. */
@@ -194,7 +212,7 @@ class Sending {
   }
 
   /** The coordinator makes the part's answer, which then goes to the nodes. */
-  async #sendPart(part: PulledPart): Promise<boolean> {
+  async #sendPart(part: PulledPart): Promise<NodeTable | undefined> {
     const { connection, filling, isEmpty } = this.#options
     const { context, allowance } = filling
     const table = await createPartTable(connection, part)
@@ -209,7 +227,7 @@ class Sending {
       `CREATE TEMPORARY TABLE ${name} (${columns}) ON COMMIT DROP AS ${table.text}`,
     )
     const definitions = await resultColumns(connection, name)
-    if (definitions === undefined || !this.#isWorthIt(byteLength)) return false
+    if (definitions === undefined || !this.#isWorthIt(byteLength)) return undefined
     const sent = { name, columns: definitions, wanted: undefined, rows: undefined, byteLength }
     await eachNode(this.#nodeIds, context, async (node) => {
       if (node !== connection) await createOn(node, sent)
@@ -217,30 +235,6 @@ class Sending {
     for (const nodeId of isEmpty ? [] : this.#nodeIds) {
       await relayTo(nodeId, connection, sent, context)
     }
-    this.#tables.push(sent)
-    return true
-  }
-}
-
-/** The plan with the names that the tables have this time. */
-function withNames(scatter: ScatterSelect, tables: readonly NodeTable[]): ScatterSelect {
-  const named = (text: string) =>
-    tables.reduce(
-      (sofar, { name }, index) =>
-        sofar.replaceAll(broadcastName(index), name.slice(name.indexOf('.') + 1)),
-      text,
-    )
-  const { worker, combine } = scatter
-  const pieces = worker.pieces.map((piece) => Buffer.from(named(piece.toString())))
-  const gathered = combine?.gathered
-  const exact = () => {
-    const other = gathered?.()
-    if (other === undefined) throw new Error('there is no exact alternative')
-    return other.kind === 'scatter' ? withNames(other, tables) : other
-  }
-  return {
-    ...scatter,
-    worker: { ...worker, pieces },
-    combine: combine && { ...combine, gathered: gathered && exact },
+    return sent
   }
 }

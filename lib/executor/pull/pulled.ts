@@ -15,6 +15,7 @@ import { relayedRows, waitFor } from '../scatter/relayed-rows.ts'
 import { ScatterFlow, type ScatterRequest, scatter } from '../scatter/scatter.ts'
 import { scatterRequest } from '../scatter/scatter-request.ts'
 import { sendStatements } from '../statement-request.ts'
+import type { JoinSettings } from './join-costs.ts'
 import { createPartTable } from './pulled-part.ts'
 import {
   addPrimaryKey,
@@ -29,7 +30,7 @@ const BINARY = [1]
 /** Fewer rows are planned well enough without statistics. */
 export const ANALYZED_ROWS = 1000
 const ANALYZED_BYTES = 65_536
-const BROADCASTS = 'citus.broadcast_joins'
+const JOINS = ['citus.broadcast_joins', 'citus.repartition_joins']
 const RESULT_SIZE = 'citus.max_intermediate_result_size'
 const DEFAULT_RESULT_KILOBYTES = 1_048_576
 
@@ -98,27 +99,27 @@ export async function freeze(
 }
 
 export type RunSettings = {
-  /** pgloom.broadcast_joins */
-  readonly broadcasts: string
+  readonly joins: JoinSettings
   /** Temporary tables can't be made in a read-only transaction: then its snapshot, to be used elsewhere; '' if any will do. */
   readonly snapshot: string | undefined
   readonly allowance: ByteAllowance
 }
 
 export async function readSettings(connection: BackendConnection): Promise<RunSettings> {
-  const names = ['transaction_read_only', 'transaction_isolation', RESULT_SIZE, BROADCASTS]
+  const names = ['transaction_read_only', 'transaction_isolation', RESULT_SIZE, ...JOINS]
   const { rows } = await query(
     connection,
     `SELECT ${names.map((name) => `current_setting(${quoteLiteral(name)}, true)`).join(', ')}`,
   )
-  const [isReadOnly, isolation, kilobytes = '', broadcasts = ''] = rows[0] ?? []
+  const [isReadOnly, isolation, kilobytes = '', broadcasts, repartitions] = rows[0] ?? []
+  const joins = { broadcasts: broadcasts || 'auto', repartitions: repartitions || 'auto' }
   const allowance = allowanceOf(kilobytes === '' ? DEFAULT_RESULT_KILOBYTES : Number(kilobytes))
-  if (isReadOnly !== 'on') return { snapshot: undefined, allowance, broadcasts }
+  if (isReadOnly !== 'on') return { snapshot: undefined, allowance, joins }
   if (isolation === 'read committed' || isolation === 'read uncommitted') {
-    return { snapshot: '', allowance, broadcasts }
+    return { snapshot: '', allowance, joins }
   }
   const exported = await query(connection, 'SELECT pg_catalog.pg_export_snapshot()')
-  return { snapshot: exported.rows[0]?.[0] ?? '', allowance, broadcasts }
+  return { snapshot: exported.rows[0]?.[0] ?? '', allowance, joins }
 }
 
 function allowanceOf(limitKilobytes: number): ByteAllowance {

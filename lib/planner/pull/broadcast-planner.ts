@@ -1,21 +1,15 @@
 import { RouterError } from '../../base/errors.ts'
-import { type ReferenceTable, tableKey } from '../../catalog/catalog.ts'
+import { type ClusterTable, type ReferenceTable, tableKey } from '../../catalog/catalog.ts'
 import { analyse } from '../analysis.ts'
-import type {
-  BroadcastChoice,
-  PulledPart,
-  PulledRows,
-  Replacement,
-  ScatterSelect,
-  TextRange,
-} from '../plan.ts'
+import type { PulledPart, PulledRows, Replacement, ScatterSelect, TextRange } from '../plan.ts'
 import type { PlanInput } from '../plan-input.ts'
 import { relationRange } from '../qualifiers.ts'
-import { type ColumnKey, distributionKey, type Relation } from '../query-model.ts'
+import { type ColumnKey, columnKey, distributionKey, type Relation } from '../query-model.ts'
 import { Refusal } from '../refusals.ts'
 import { planScatterSelect } from '../scatter-planner.ts'
 import type { StatementTables } from '../table-references.ts'
 import { type Tree, walkTree } from '../tree.ts'
+import { type BroadcastChoice, broadcastName, hasBroadcastNames } from './broadcast-plans.ts'
 import {
   type Occurrence,
   planPulled,
@@ -28,18 +22,20 @@ import {
   suffix,
 } from './pull-planner.ts'
 import { pullRewrites, quotedName } from './pull-rewrites.ts'
+import {
+  bucketGroup,
+  comparesSets,
+  type SplitGroup,
+  type SplitRules,
+  splitColumn,
+  splitTable,
+} from './split-groups.ts'
 
-const PREFIX = 'pgloom_broadcast_'
 /** OIDs below this mean the same on every node. */
 const FIRST_USER_OID = 16384
 /** Beyond, to plan them all would take longer than to pull. */
 const MAX_CHOICES = 8
 const MAX_COLUMNS = 1664
-
-/** Unqualified, in the worker query of a choice: for the executor to put the true name in. */
-export function broadcastName(index: number): string {
-  return `${PREFIX}${index}_t`
-}
 
 type Member = {
   readonly occurrence: Occurrence
@@ -57,6 +53,7 @@ type Statement = {
   readonly members: readonly Member[]
   readonly parts: readonly PulledPart[]
   readonly rewrites: readonly Replacement[]
+  readonly rules: SplitRules
 }
 
 /** The same plan, which now also knows how to leave rows in their shards. */
@@ -86,7 +83,7 @@ function broadcastChoices(input: PlanInput, tables: StatementTables): readonly B
 function readStatement(input: PlanInput, tables: StatementTables): Statement | undefined {
   const { references } = tables
   const isOnlyRead = references.every(({ role, table }) => role === 'source' && table !== undefined)
-  if (!isOnlyRead || input.part === 'somewhere' || input.text.includes(PREFIX)) return undefined
+  if (!isOnlyRead || input.part === 'somewhere' || hasBroadcastNames(input.text)) return undefined
   const reading = readOrNothing(input, tables)
   if (reading === undefined || locks(input.statement)) return undefined
   const rewrites = pullRewrites(input, tables, reading.root)
@@ -104,7 +101,11 @@ function readStatement(input: PlanInput, tables: StatementTables): Statement | u
   })
   const distributed = references.filter(({ table }) => table?.kind === 'distributed')
   if (members.length < distributed.length) return undefined
-  return { input, tables, reading, members, parts, rewrites }
+  const rules = {
+    hasCollations: hasCollations(input, tables),
+    comparesSets: comparesSets(input.statement),
+  }
+  return { input, tables, reading, members, parts, rewrites, rules }
 }
 
 function locks(statement: Tree): boolean {
@@ -120,17 +121,34 @@ function choices(statement: Statement): readonly BroadcastChoice[] {
   const { members } = statement
   const seen = new Set<string>()
   const found: BroadcastChoice[] = []
-  const add = (kept: readonly Member[]): void => {
-    const id = kept.map(({ relation }) => relation.id).join()
-    if (kept.length === 0 || seen.has(id) || found.length >= MAX_CHOICES) return
+  const add = (kept: readonly Member[], group?: SplitGroup): void => {
+    if (found.length >= MAX_CHOICES) return
+    const choice = choiceOf(statement, new Set(kept), group)
+    if (choice === undefined) return
+    const id = choiceKey(choice, kept)
+    if (!seen.has(id)) found.push(choice)
     seen.add(id)
-    const choice = choiceOf(statement, new Set(kept))
-    if (choice !== undefined) found.push(choice)
   }
   const groups = members.map((anchor) => keptWith(statement, anchor))
-  for (const kept of groups) add(kept)
-  for (const kept of groups) add(kept.filter(({ part }) => part === undefined))
+  const all = [...groups, ...groups.map((kept) => kept.filter(({ part }) => part === undefined))]
+  for (const kept of all) if (kept.length > 0) add(kept)
+  for (const [index, anchor] of members.entries()) {
+    const { colocationId, shards } = anchor.occurrence.table
+    add(groups[index] ?? [], { linked: linkedTo(statement, anchor.key), colocationId, shards })
+  }
+  for (const group of bucketGroups(statement)) add([], group)
   return found
+}
+
+function choiceKey({ pulls, splits, parts }: BroadcastChoice, kept: readonly Member[]): string {
+  const moved = pulls.map(
+    (rows, index) => `${pullKey(rows)} ${splits[index]?.distributionColumn.name}`,
+  )
+  return JSON.stringify([
+    kept.map(({ relation }) => relation.id),
+    moved,
+    parts.map(({ start }) => start),
+  ])
 }
 
 /** What is in the same shards as the anchor's rows, as far as it matters. */
@@ -142,27 +160,70 @@ function keptWith({ reading, members }: Statement, anchor: Member): readonly Mem
   )
 }
 
-function choiceOf(statement: Statement, kept: ReadonlySet<Member>): BroadcastChoice | undefined {
-  const { members, input } = statement
+/** Whether that is enough for the rows of both to be in one place, the proof of the whole says. */
+function linkedTo({ reading: { flow } }: Statement, key: ColumnKey): ReadonlySet<ColumnKey> {
+  return new Set([...flow.reachable([key]), ...flow.reaching(key)])
+}
+
+/** Joins on columns that distribute neither side: both are split by them. */
+function bucketGroups(statement: Statement): readonly SplitGroup[] {
+  const { members } = statement
+  const tables = members.map(({ occurrence }) => occurrence.table)
+  return members.flatMap(({ relation, key }) =>
+    (relation.columns ?? []).flatMap((name) => {
+      const column = columnKey(relation, name)
+      if (column === key) return []
+      const linked = linkedTo(statement, column)
+      const isJoined = members.some((other) => {
+        return other.relation !== relation && [...linked].some((one) => isOf(one, other.relation))
+      })
+      const isAtHome = members.some((other) => linked.has(other.key))
+      return isJoined && !isAtHome ? [bucketGroup(linked, tables)] : []
+    }),
+  )
+}
+
+function isOf(key: ColumnKey, { id }: Relation): boolean {
+  return key.startsWith(`${id}:`)
+}
+
+/** Without a group all that moves goes to all nodes; with one, some must be split. */
+function choiceOf(
+  statement: Statement,
+  kept: ReadonlySet<Member>,
+  group: SplitGroup | undefined,
+): BroadcastChoice | undefined {
+  const { members, input, rules } = statement
   const parts = statement.parts.filter((part) =>
     members.every((one) => one.part !== part || !kept.has(one)),
   )
   const sent = members.filter((one) => !kept.has(one) && !parts.some((part) => part === one.part))
   if (sent.length + parts.length === 0) return undefined
-  if (parts.length > 0 && hasCollations(statement)) return undefined
+  if (parts.length > 0 && rules.hasCollations) return undefined
   if (sent.some((member) => hasUserTypes(member))) return undefined
   const rowsOf = ({ occurrence }: Member): PulledRows =>
     pulledRows(input, statement.reading, statement.tables, occurrence)
   const pulls: PulledRows[] = []
+  const columns: (string | undefined)[] = []
+  const splits: BroadcastChoice['splits'][number][] = []
   const places = sent.map((member) => {
     const rows = rowsOf(member)
+    const column = group && splitColumn(rules, member.relation, rows, group)
     const key = pullKey(rows)
-    const known = pulls.findIndex((other) => pullKey(other) === key)
-    return { member, pull: known < 0 ? pulls.push(rows) - 1 : known }
+    const known = pulls.findIndex(
+      (other, index) => columns[index] === column?.name && pullKey(other) === key,
+    )
+    if (known >= 0) return { member, pull: known }
+    const pull = pulls.push(rows) - 1
+    columns.push(column?.name)
+    splits.push(group && column && splitTable(rows, column, group, pull))
+    return { member, pull }
   })
-  const draft = { statement, kept, parts, pulls, places }
+  if (group !== undefined && splits.every((table) => table === undefined)) return undefined
+  const draft = { statement, kept, parts, pulls, splits, places }
   return {
     pulls,
+    splits,
     parts,
     kept: [...kept].map(rowsOf),
     plan: () => planDraft(draft),
@@ -174,7 +235,7 @@ function hasUserTypes({ occurrence: { table } }: Member): boolean {
 }
 
 /** The planner doesn't know which collation a part's column has. */
-function hasCollations({ input, tables }: Statement): boolean {
+function hasCollations(input: PlanInput, tables: StatementTables): boolean {
   let found = [...tables.distributed, ...tables.reference].some(({ columns }) =>
     columns.some(({ collation }) => collation !== undefined),
   )
@@ -190,6 +251,7 @@ type Draft = {
   readonly kept: ReadonlySet<Member>
   readonly parts: readonly PulledPart[]
   readonly pulls: readonly PulledRows[]
+  readonly splits: BroadcastChoice['splits']
   readonly places: readonly { readonly member: Member; readonly pull: number }[]
 }
 
@@ -212,13 +274,14 @@ function planDraft(draft: Draft): ScatterSelect | undefined {
   }
 }
 
-/** The statement with the temporary tables' names in it, read as one over reference tables of these names. */
+/** The statement with the temporary tables' names in it, read as one over reference and distributed tables of these names. */
 function analyseDraft(draft: Draft) {
   const { input } = draft.statement
   const text = draftText(draft)
   const statement = input.parser.parse(text).stmts[0]?.stmt as Tree
-  const added = [...draft.pulls.map(pulledTable), ...draft.parts.map(partTable)]
-  const sent = added.map((table, index): [string, ReferenceTable] => {
+  const pulled = draft.pulls.map((rows, index) => draft.splits[index] ?? pulledTable(rows))
+  const added: ClusterTable[] = [...pulled, ...draft.parts.map(partTable)]
+  const sent = added.map((table, index): [string, ClusterTable] => {
     const name = broadcastName(index)
     return [tableKey('pg_temp', name), { ...table, name }]
   })

@@ -57,8 +57,10 @@ export type CopyStatements = {
   readonly context: StatementContext
   /** The lines of errors are those of the client's own data. */
   readonly showsLines: boolean
-  /** Into the shard of this name. */
-  intoShard(name: string): ReturnType<CopyTarget['text']>
+  /** 'read': into tables of the statement's own, of which nothing is left. Absent: 'write'. */
+  readonly access?: 'read' | 'write'
+  /** Into the shard's table of this name. */
+  intoShard(name: string, shard: Shard): ReturnType<CopyTarget['text']>
   intoScratch(scratch: ScratchTable): ReturnType<CopyTarget['text']>
 }
 
@@ -248,6 +250,7 @@ export class CopyTargets implements RowSink {
       context: this.#context,
       tableName: this.#table.name,
       showsLines: this.#statements.showsLines,
+      access: this.#statements.access ?? 'write',
       pool: this.#pool,
       head: () => this.origin?.head ?? { bytes: undefined, lines: 0 },
       trailer: () => this.trailer,
@@ -263,7 +266,7 @@ export class CopyTargets implements RowSink {
     return {
       nodeId: shard.nodeId,
       prepare: undefined,
-      text: () => this.#statements.intoShard(name),
+      text: () => this.#statements.intoShard(name, shard),
       alias: () => undefined,
       batch: undefined,
       batchBytes: Math.min(this.#batchBytes, Math.ceil(FIRST_BATCH_BYTES * part)),

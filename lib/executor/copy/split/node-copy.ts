@@ -18,6 +18,7 @@ export type CopyWorld = {
   readonly context: StatementContext
   readonly tableName: string
   readonly showsLines: boolean
+  readonly access: 'read' | 'write'
   readonly pool: BlockPool
   /** What each COPY begins with: the line of column names, or the binary header. */
   readonly head: () => { readonly bytes: Buffer | undefined; readonly lines: number }
@@ -142,8 +143,8 @@ export class NodeCopy {
   }
 
   async #write(target: CopyTarget, batch: RowBatch): Promise<void> {
-    const { context, pool } = this.#world
-    const connection = await context.connection(this.nodeId, 'write')
+    const { context, pool, access } = this.#world
+    const connection = await context.connection(this.nodeId, access)
     if (this.#isAborted) return
     const copy = await this.#copyInto(target, connection)
     if (copy === undefined) return

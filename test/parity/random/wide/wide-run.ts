@@ -11,6 +11,13 @@ import { type Statement, StatementMaker } from './statements.ts'
 
 /** So often the tables are made anew. */
 const STATEMENTS_OF_SCHEMA = 2500
+/** Ways to join that small tables would not be joined by: each for so many statements. */
+const STATEMENTS_OF_WAY = 25
+const JOIN_WAYS = [
+  ['auto', 'auto'],
+  ['always', 'never'],
+  ['never', 'always'],
+] as const
 const REFUSAL = '0A000'
 const TIMEOUT = '57014'
 /** PGLOOM_RANDOM_SHRINK=1: what is refused is shown at its smallest too. */
@@ -28,6 +35,7 @@ export class WideRun {
   readonly #seed: number
   #epoch = -1
   #schema: Schema | undefined
+  #way: (typeof JOIN_WAYS)[number] | undefined
 
   constructor(pair: ClusterPair, seed: number) {
     this.#pair = pair
@@ -44,6 +52,7 @@ export class WideRun {
 
   async statement(index: number): Promise<void> {
     const schema = await this.#schemaOf(index)
+    await this.#joinBy(index)
     const random = Random.of(this.#seed, index)
     const statement = new StatementMaker(random, schema, random.chance(30) ? 40 : 0).make()
     const delivery = chooseDelivery(statement, schema, random)
@@ -77,6 +86,16 @@ export class WideRun {
     const smallest = await this.#shrink(statement, delivery, got)
     this.differences.push(
       `${told}\n  stock: ${showAnswer(expected)}\n  proxy: ${showAnswer(got)}\n  shrunk: ${smallest}`,
+    )
+  }
+
+  async #joinBy(index: number): Promise<void> {
+    const way = JOIN_WAYS[Math.floor(index / STATEMENTS_OF_WAY) % JOIN_WAYS.length]
+    if (way === this.#way || way === undefined || process.env['PGLOOM_TEST_SETTINGS']) return
+    this.#way = way
+    const [broadcasts, repartitions] = way
+    await this.#pair.proxy.run(
+      `SET pgloom.broadcast_joins = ${broadcasts}; SET pgloom.repartition_joins = ${repartitions}`,
     )
   }
 
