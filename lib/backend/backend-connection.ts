@@ -24,11 +24,14 @@ export type ConnectionLimits = {
   readonly maxPreparedStatements: number
   /** What a cancel request may take to reach the server; 0: no limit. */
   readonly cancelTimeoutMs: number
+  /** For the answer to a short question of our own, which waits for nobody's locks. */
+  readonly questionTimeoutMs: number
 }
 
 export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = {
   maxPreparedStatements: 200,
   cancelTimeoutMs: 10_000,
+  questionTimeoutMs: 30_000,
 }
 
 /**
@@ -79,6 +82,7 @@ export class BackendConnection {
   #status: number = TransactionStatus.idle
   readonly #tls: ServerTls | undefined
   readonly #cancelTimeoutMs: number
+  readonly questionTimeoutMs: number
   readonly #socket: BackendSocket
   readonly #reader: AnswerReader
   readonly #sinks = new RingQueue<ResponseSink>(STARTUP_SINKS)
@@ -101,12 +105,13 @@ export class BackendConnection {
     node: BackendAddress,
     onConnected: (connection: BackendConnection) => void,
     tls?: ServerTls,
-    { maxPreparedStatements, cancelTimeoutMs } = DEFAULT_CONNECTION_LIMITS,
+    { maxPreparedStatements, cancelTimeoutMs, questionTimeoutMs } = DEFAULT_CONNECTION_LIMITS,
   ) {
     this.node = node
     this.prepared = new PreparedCache(maxPreparedStatements)
     this.#tls = tls
     this.#cancelTimeoutMs = cancelTimeoutMs
+    this.questionTimeoutMs = questionTimeoutMs
     this.createdAtMs = Date.now()
     this.#reader = new AnswerReader({
       runs: () => this.#sinks.peek()?.runs ?? NO_RUNS,

@@ -1,3 +1,4 @@
+import { DEFAULT_CONNECTION_LIMITS } from '../backend/backend-connection.ts'
 import type { SlotLimits, SlotPool } from '../backend/connection-slots.ts'
 import type { PoolOptions } from '../backend/pool-options.ts'
 import { DEFAULT_POOLS_OPTIONS, type PoolKey, type PoolsOptions } from '../backend/pools.ts'
@@ -25,6 +26,7 @@ export function poolsOptions(
     connectTimeoutMs: config.pool.server_connect_timeout_ms || LONGEST_MS,
     tls: access.serverTls,
     connectionLimits: {
+      ...DEFAULT_CONNECTION_LIMITS,
       maxPreparedStatements: config.pool.max_prepared_statements,
       cancelTimeoutMs: config.pool.cancel_wait_timeout_ms,
     },

@@ -77,6 +77,24 @@ t.test('a server process that has stopped', async (t) => {
     await client.query('SELECT 1')
   })
 
+  t.test('asked what a session holds: its client hears of it, others get its place', async (t) => {
+    const connectionLimits = { ...DEFAULT_CONNECTION_LIMITS, questionTimeoutMs: 300 }
+    const port = await proxyTo(t, server, { pool: { connectionLimits } })
+    const [client, waiting] = [await clientAt(t, port), await clientAt(t, port)]
+    const ended = new Promise<void>((resolve) => client.once('end', resolve))
+    await client.query('CREATE TEMP TABLE held ()')
+    const { host, port: serverPort } = server
+    const admin = new pg.Client({ host, port: serverPort, user: 'postgres', database: 'app' })
+    await admin.connect()
+    t.teardown(() => admin.end())
+    // what only the question reads
+    await admin.query('BEGIN; LOCK TABLE pg_catalog.pg_depend')
+    await client.query('SELECT pg_advisory_lock(7)')
+    await t.rejects(client.query('SELECT 1'), { code: '08006' })
+    await ended
+    await until('its slot is free', DEADLINE_MS, async () => pidOf(waiting))
+  })
+
   for (const how of ['politely', 'by dying'] as const) {
     t.test(`a client that leaves ${how} does not keep its connection`, async (t) => {
       const port = await proxyWith(t, new LimitSwitch())

@@ -1,4 +1,5 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
+import { BackendLost } from '../../base/errors.ts'
 import type { PinReason } from '../../planner/plan.ts'
 import { query } from '../node-client.ts'
 
@@ -74,12 +75,18 @@ const REASONS: readonly (PinReason | undefined)[] = [
 const NAMES_COLUMN = REASONS.indexOf(undefined)
 const SETTINGS_COLUMN = REASONS.length
 
-/** Asks the server. Inside a transaction its own locks and cursors count too. */
+/**
+ * Asks the server. Inside a transaction its own locks and cursors count too. One that doesn't answer is given up: whoever waits to
+ * go on with this session would wait for ever.
+ */
 export async function heldState(
   connection: BackendConnection,
   { settings, hasRunCode }: HeldQuestion,
 ): Promise<HeldState> {
-  const row = await ask(connection, settings, hasRunCode)
+  const timer = setTimeout(() => {
+    connection.close(new BackendLost('the server does not answer', true))
+  }, connection.questionTimeoutMs)
+  const row = await ask(connection, settings, hasRunCode).finally(() => clearTimeout(timer))
   return {
     reasons: REASONS.flatMap((reason, index) => {
       return reason === undefined || (row[index] ?? '0') === '0' ? [] : [reason]
