@@ -1,12 +1,13 @@
+type Entry<V> = { readonly value: V; isUsed: boolean }
+
 /**
- * A map of at most `capacity` entries. Looking up or setting an entry makes it the youngest; setting one too
- * many drops the oldest, which `onEvict` is told. Order is that of the underlying Map: no list of our own.
+ * A map of at most `capacity` entries. Setting one too many drops, as `onEvict` is told, the oldest that hasn't been looked up
+ * since it was last spared (second chance): least recently used or nearly, and a look-up changes one flag. Order is that of
+ * the underlying Map: no list of our own.
  */
 export class LruMap<K, V> {
   readonly capacity: number
-  readonly #entries = new Map<K, V>()
-  /** Where asking again changes nothing. */
-  #youngest: K | undefined
+  readonly #entries = new Map<K, Entry<V>>()
   readonly #onEvict: ((key: K, value: V) => void) | undefined
 
   constructor(capacity: number, onEvict?: (key: K, value: V) => void) {
@@ -20,24 +21,21 @@ export class LruMap<K, V> {
   }
 
   get(key: K): V | undefined {
-    const value = this.#entries.get(key)
-    if (value === undefined || key === this.#youngest) return value
-    this.#entries.delete(key)
-    this.#entries.set(key, value)
-    this.#youngest = key
-    return value
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return undefined
+    entry.isUsed = true
+    return entry.value
   }
 
-  /** Like get(), but leaves the entry's age alone. */
+  /** Like get(), but doesn't count as use. */
   peek(key: K): V | undefined {
-    return this.#entries.get(key)
+    return this.#entries.get(key)?.value
   }
 
   set(key: K, value: V): void {
     this.#entries.delete(key)
-    this.#entries.set(key, value)
-    this.#youngest = key
-    if (this.#entries.size > this.capacity) this.#evictOldest()
+    if (this.#entries.size >= this.capacity) this.#evictOne()
+    this.#entries.set(key, { value, isUsed: false })
   }
 
   delete(key: K): boolean {
@@ -48,16 +46,16 @@ export class LruMap<K, V> {
     this.#entries.clear()
   }
 
-  /** Oldest first. */
-  entries(): IterableIterator<[K, V]> {
-    return this.#entries.entries()
-  }
-
-  #evictOldest(): void {
-    const oldest = this.#entries.entries().next()
-    if (oldest.done === true) return
-    const [key, value] = oldest.value
-    this.#entries.delete(key)
-    this.#onEvict?.(key, value)
+  /** Ends in the second round at the latest: the first has taken all flags away. */
+  #evictOne(): void {
+    for (const [key, entry] of this.#entries) {
+      this.#entries.delete(key)
+      if (!entry.isUsed) {
+        this.#onEvict?.(key, entry.value)
+        return
+      }
+      entry.isUsed = false
+      this.#entries.set(key, entry)
+    }
   }
 }
