@@ -78,6 +78,7 @@ export class SessionStatementContext implements StatementContext {
   }
 
   connection(nodeId: number, access: 'read' | 'write'): Promise<BackendConnection> {
+    if (access === 'write') this.#transaction.sequences.scatter()
     return this.#transaction.connection(nodeId, access, this.signal)
   }
 

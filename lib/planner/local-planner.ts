@@ -13,6 +13,7 @@ import type { LocalPlan, PinReason, Replacement } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { qualifierRange, relationRange } from './qualifiers.ts'
 import { refuse } from './refusals.ts'
+import { sequenceReads } from './sequence-reads.ts'
 import type { StatementTables, TableReference } from './table-references.ts'
 import { builtinName, type FuncCall, type RangeVar, strings, type Tree, walkTree } from './tree.ts'
 import { runsCode } from './user-code.ts'
@@ -64,7 +65,7 @@ export function planLocal(input: PlanInput, kind: string, tables: StatementTable
     refreshesSizes: refreshesSizes(statement, tables),
     changesCatalog: changesCatalog(kind, statement),
     pin: pinReason(kind, statement),
-    readsSequences: readsSequences(statement),
+    readsSequences: sequenceReads(statement),
     sessionViews: sessionViews(statement),
     setsSettings: setSettings(statement).filter((name) => name !== undefined),
     cursor: localCursor(statement),
@@ -182,17 +183,6 @@ function readsClusterSetting(call: FuncCall): boolean {
     name !== undefined &&
     clusterSettingName(name) !== undefined
   )
-}
-
-const SEQUENCE_READERS: ReadonlySet<string> = new Set(['currval', 'lastval'])
-
-function readsSequences(statement: Tree): boolean {
-  let found = false
-  walkTree(statement, (kind, node) => {
-    if (kind === 'FuncCall' && SEQUENCE_READERS.has(builtinName(node) ?? '')) found = true
-    return !found
-  })
-  return found
 }
 
 const SETTING_FUNCTIONS: ReadonlySet<string> = new Set(['current_setting', 'set_config'])

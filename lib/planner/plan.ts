@@ -98,8 +98,8 @@ export type LocalPlan = {
   readonly pin: PinReason | undefined
   /** Set by set_config(); the coordinator knows to what. */
   readonly setsSettings: readonly string[]
-  /** currval(), lastval(): of the server session that used the sequence. */
-  readonly readsSequences: boolean
+  /** currval(), lastval(): of the server session that used the sequence. 'alone': nothing else, so on any node. */
+  readonly readsSequences: 'none' | 'alone' | 'beside others'
   /** What Postgres tells of the session itself, where part of that is known to the proxy only. */
   readonly sessionViews: readonly SessionView[]
   /** DECLARE, FETCH, MOVE or CLOSE: the last three run where the cursor lives. */

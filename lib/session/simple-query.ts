@@ -86,5 +86,5 @@ export class SimpleQuery {
 function isPlainLocal({ plan }: PlannedStatement): boolean {
   if (plan.kind !== 'local' || plan.cursor !== undefined) return false
   if (plan.sessionViews.length > 0) return false
-  return plan.replacements.length === 0 && !(plan.refreshesSizes || plan.readsSequences)
+  return plan.replacements.length === 0 && !plan.refreshesSizes && plan.readsSequences === 'none'
 }

@@ -159,7 +159,9 @@ export class StatementRunner {
   #localTarget(catalog: Catalog, plan: LocalPlan): Target {
     const { cursors } = this.#parts.transaction
     const cursor = plan.cursor === undefined ? undefined : cursors.find(plan.cursor.name)
-    const { nodeId } = cursor ?? coordinatorOf(catalog)
+    const isDrawn = plan.readsSequences === 'alone'
+    const drawnOn = isDrawn ? this.#parts.transaction.sequences.nodeId : undefined
+    const nodeId = cursor?.nodeId ?? drawnOn ?? coordinatorOf(catalog).nodeId
     const isReadOnly = cursor?.isReadOnly ?? plan.isReadOnly
     const access = isReadOnly ? 'read' : 'write'
     return { nodeId, access, runsCode: plan.runsCode, shardIndex: undefined }
@@ -246,7 +248,7 @@ export class StatementRunner {
   /** Before it is sent on the connection that is to be kept. */
   pinLocal({ plan, temporaryNames }: PlannedStatement, connection: BackendConnection): void {
     if (plan.kind !== 'local') return
-    if (plan.readsSequences && !this.#parts.transaction.sequences.holdsOn(connection)) {
+    if (plan.readsSequences !== 'none' && !this.#parts.transaction.sequences.holdsOn(connection)) {
       throw sequencesUnknown()
     }
     if (plan.setsSettings.length > 0) {
@@ -361,9 +363,9 @@ export class StatementRunner {
 function sequencesUnknown(): RouterError {
   return new RouterError(
     SqlState.objectNotInPrerequisiteState,
-    'currval() and lastval() are not known: the server connection on which the sequence was used has served others since',
+    'currval() and lastval() are not known: the server connection on which the sequence was used has served others since, or the session has written on others',
     {
-      hint: 'Use INSERT … RETURNING or the result of nextval(), or run both again in one transaction (of a distributed table, only RETURNING tells it).',
+      hint: 'Use INSERT … RETURNING or the result of nextval(), or run both again in one transaction, right after each other (after an INSERT into several shards, only RETURNING tells it).',
     },
   )
 }

@@ -6,11 +6,15 @@ import { query } from '../node-client.ts'
 const asked = new WeakSet<Pools>()
 
 /**
- * Whether currval() and lastval() on a connection would be this session's own values: it was the last to write there, has
- * written nowhere else since, and what others had drawn there before was discarded.
+ * Whether currval() and lastval() on a connection would be this session's own, latest values: the session was the last to write
+ * there, has written nowhere else since, and what had been drawn there before, by others or before it wrote elsewhere, was discarded.
  */
 export class SequenceOwnership {
   readonly #pools: Pools
+  /** By the statement at hand; the first of several. */
+  #writing: BackendConnection | undefined = undefined
+  /** The statement at hand draws on several connections, or not in the order of its rows. */
+  #isScattered = false
   #lastWritten: BackendConnection | undefined = undefined
 
   constructor(pools: Pools) {
@@ -19,22 +23,44 @@ export class SequenceOwnership {
 
   /** Before a statement that writes: what must be run first is pipelined. */
   claim(connection: BackendConnection): void {
+    if (connection === this.#writing) return
+    if (this.#writing !== undefined) this.#isScattered = true
+    this.#writing = connection
     const isNew = connection.lastWriter === undefined
-    const isOwn = connection.lastWriter === this && !connection.hasOthersSequences
+    const isOwn = this.#isLast(connection)
+    connection.lastWriter = this
     if (isNew || isOwn) return
     const discards = asked.has(this.#pools)
     connection.hasOthersSequences = !discards
     if (discards) query(connection, 'DISCARD SEQUENCES').catch(() => connection.close())
   }
 
-  /** After it. */
-  noteWritten(connection: BackendConnection): void {
-    connection.lastWriter = this
-    this.#lastWritten = connection
+  /** The statement at hand is carried out in parts. */
+  scatter(): void {
+    this.#isScattered = true
+  }
+
+  /** After it, whether it has written or not. */
+  endStatement(): void {
+    if (this.#writing !== undefined) {
+      this.#lastWritten = this.#isScattered ? undefined : this.#writing
+      this.#writing = undefined
+    }
+    this.#isScattered = false
   }
 
   holdsOn(connection: BackendConnection): boolean {
     asked.add(this.#pools)
+    return this.#isLast(connection)
+  }
+
+  /** Where the session has drawn last; undefined: on no one node, or others have drawn there since. */
+  get nodeId(): number | undefined {
+    const connection = this.#lastWritten
+    return connection !== undefined && this.#isLast(connection) ? connection.node.nodeId : undefined
+  }
+
+  #isLast(connection: BackendConnection): boolean {
     const isOwn = connection.lastWriter === this && this.#lastWritten === connection
     return isOwn && !connection.hasOthersSequences
   }

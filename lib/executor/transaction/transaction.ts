@@ -58,8 +58,6 @@ export class SessionTransaction {
   readonly #blockCommit: BlockCommit
   #block: 'none' | 'implicit' | 'explicit' = 'none'
   #hasFailed = false
-  /** By the statement at hand. */
-  #writtenNodeId: number | undefined = undefined
   #ending: Promise<unknown> | undefined
   /** A participant was lost: not even ROLLBACK TO can mend the block. */
   #isLost = false
@@ -147,7 +145,7 @@ export class SessionTransaction {
   connectionNow(nodeId: number, access: Access, leads = false): BackendConnection | undefined {
     if (this.consistency.isDue(access)) return undefined
     const found = this.#find(nodeId, access, leads)
-    if (access === 'write') this.#writes(nodeId, found)
+    if (access === 'write' && found !== undefined) this.sequences.claim(found)
     return found
   }
 
@@ -183,7 +181,7 @@ export class SessionTransaction {
       // the cancel may have come for the settings
       signal.throwIfAborted()
     }
-    if (access === 'write') this.#writes(nodeId, fresh)
+    if (access === 'write') this.sequences.claim(fresh)
     return fresh
   }
 
@@ -227,12 +225,7 @@ export class SessionTransaction {
   /** After each statement: gives autocommit connections back; inside a block a failure makes the block failed. */
   endStatement(failed: boolean): void {
     this.#opening.sendLead()
-    const nodeId = this.#writtenNodeId
-    if (nodeId !== undefined) {
-      this.#writtenNodeId = undefined
-      const written = this.#participants.find(nodeId) ?? this.#borrowed.get(nodeId)
-      if (written !== undefined) this.sequences.noteWritten(written)
-    }
+    this.sequences.endStatement()
     if (this.#block === 'none') {
       this.#releaseBorrowed()
       this.#pinned.prove(false)
@@ -452,12 +445,6 @@ export class SessionTransaction {
     }
     this.#pinned.suspectAll()
     this.#pinned.prove(false)
-  }
-
-  /** What others have drawn from sequences must not be taken for ours. */
-  #writes(nodeId: number, connection: BackendConnection | undefined): void {
-    this.#writtenNodeId = nodeId
-    if (connection !== undefined) this.sequences.claim(connection)
   }
 
   #setTemporaryNames({ node }: BackendConnection, names: readonly string[]): void {

@@ -33,7 +33,7 @@ export function planPulled(
   targets: ReadonlySet<RangeVar> = new Set(),
 ): PulledPlan {
   const local = planLocal(input, kind, tables)
-  if (local.readsSequences) refuse('sequence-function', 'currval')
+  if (local.readsSequences !== 'none') refuse('sequence-function', 'currval')
   const reading = readOrNothing(input, tables)
   checkPulled(input, tables)
   const parts = reading === undefined ? [] : statementParts(input, reading)

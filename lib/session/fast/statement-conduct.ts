@@ -24,7 +24,7 @@ function isPlain(plan: Plan): boolean {
       return (
         plan.replacements.length === 0 &&
         !(plan.refreshesSizes || plan.changesCatalog || plan.runsCode) &&
-        !plan.readsSequences &&
+        plan.readsSequences === 'none' &&
         plan.sessionViews.length === 0 &&
         plan.setsSettings.length === 0 &&
         plan.pin === undefined &&
