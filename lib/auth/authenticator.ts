@@ -114,6 +114,7 @@ export class Authenticator {
       case 'cert':
         return { kind: 'none' }
       case 'reject':
+        if (rule.foreignMethod !== undefined) throw notSupported(rule.foreignMethod)
         throw refused('pg_hba.conf rejects connection', client)
       case 'password':
         return this.#passwordChallenge(client, rule)
@@ -231,6 +232,10 @@ export function passwordRefused(user: string): RouterError {
     `password authentication failed for user "${user}"`,
     { severity: 'FATAL' },
   )
+}
+
+function notSupported(method: string): RouterError {
+  return refusal(`authentication method ${method} is not supported`)
 }
 
 function checkCertificate({ certificate }: ClientIdentity): ClientCertificate {

@@ -22,8 +22,12 @@ const METHODS: readonly HbaMethod[] = [
   'scram-sha-256',
   'cert',
 ]
-/** Those of Postgres that need what a proxy doesn't have. */
+/** Those of Postgres and PgBouncer that need what a proxy doesn't have. Their options aren't looked at. */
 const FOREIGN_METHODS = ['peer', 'ident', 'gss', 'sspi', 'ldap', 'radius', 'pam', 'bsd', 'oauth']
+
+const METHOD = 'authentication method'
+
+const NO_OPTIONS: Options = { map: undefined, clientName: 'CN', clientCert: undefined }
 
 type Options = Pick<HbaRule, 'map' | 'clientName' | 'clientCert'>
 
@@ -37,7 +41,7 @@ export function readHbaRules(text: string, file: string): readonly HbaRule[] {
   const rules: HbaRule[] = []
   for (const line of lines) {
     try {
-      rules.push(readRule(line))
+      rules.push(...readRule(line))
     } catch (error) {
       if (!(error instanceof Fault)) throw error
       found.push(`${line.place}: ${error.message}`)
@@ -47,9 +51,11 @@ export function readHbaRules(text: string, file: string): readonly HbaRule[] {
   return rules
 }
 
-function readRule({ place, fields }: PlacedLine): HbaRule {
+/** None for a line that no client of ours matches. */
+function readRule({ place, fields }: PlacedLine): readonly HbaRule[] {
   const [type, databaseWords, userWords, ...rest] = fields
   const transport = readTransport(type)
+  if (transport === undefined) return []
   if (databaseWords === undefined) throw new Fault('end of line before the database')
   if (userWords === undefined) throw new Fault('end of line before the user')
   const directory = dirname(place)
@@ -57,19 +63,25 @@ function readRule({ place, fields }: PlacedLine): HbaRule {
   const users = readNames('user', userWords, directory)
   const { addresses, after } = readAddresses(transport, rest)
   const [methodField, ...optionFields] = after
+  const common = { place, transport, databases, users, addresses }
+  const foreignMethod = FOREIGN_METHODS.find((name) => name === single(methodField, METHOD))
+  if (foreignMethod !== undefined) {
+    return [{ ...common, method: 'reject', foreignMethod, ...NO_OPTIONS }]
+  }
   const method = readMethod(methodField)
   if (method === 'cert' && transport !== 'hostssl') {
     throw new Fault('cert authentication is only supported on hostssl connections')
   }
   const options = readOptions(optionFields, transport, method)
-  return { place, transport, databases, users, addresses, method, ...options }
+  return [{ ...common, method, ...options }]
 }
 
-function readTransport(field: readonly Word[] | undefined): HbaRule['transport'] {
+/** undefined: for connections with GSSAPI encryption, which is always declined. */
+function readTransport(field: readonly Word[] | undefined): HbaRule['transport'] | undefined {
   const text = single(field, 'connection type')
   const transport = TRANSPORTS[text]
   if (transport !== undefined) return transport
-  if (text === 'hostgssenc') throw new Fault('GSSAPI encryption is not supported')
+  if (text === 'hostgssenc') return undefined
   throw new Fault(`invalid connection type "${text}"`)
 }
 
@@ -113,14 +125,10 @@ function readAddresses(
 }
 
 function readMethod(field: readonly Word[] | undefined): HbaMethod {
-  const text = single(field, 'authentication method')
+  const text = single(field, METHOD)
   const method = METHODS.find((known) => known === text)
   if (method !== undefined) return method
-  throw new Fault(
-    FOREIGN_METHODS.includes(text)
-      ? `authentication method "${text}" is not supported: use ${METHODS.join(', ')}`
-      : `invalid authentication method "${text}"`,
-  )
+  throw new Fault(`invalid authentication method "${text}"`)
 }
 
 function readOptions(

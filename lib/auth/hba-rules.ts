@@ -12,6 +12,8 @@ export type HbaRule = {
   readonly users: readonly Word[]
   readonly addresses: AddressSet
   readonly method: HbaMethod
+  /** What stands in the file, where it needs what a proxy doesn't have: the method is `reject` then. */
+  readonly foreignMethod?: string
   /** Name of a map of pg_ident.conf, for cert. */
   readonly map: string | undefined
   /** Which names of the client's certificate may be the user's. */

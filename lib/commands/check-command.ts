@@ -30,12 +30,14 @@ const FACTS = `SELECT current_setting('server_version') AS version,
  * rules and certificates can't be used.
  */
 export async function probeServers(config: Config): Promise<readonly Finding[]> {
-  new Access(config, new Log('error')).close()
+  const access = new Access(config, new Log('error'))
+  access.close()
+  const warnings = access.warnings.map((text) => ({ kind: 'warning' as const, text }))
   const probes = config.databases.flatMap((database) => {
     return database.hosts.map((host) => probe(config, { ...database, host }))
   })
   const lookups = lookupsOf(config).map((lookup) => probeLookup(config, lookup))
-  return (await Promise.all([...probes, ...lookups])).flat()
+  return [...warnings, ...(await Promise.all([...probes, ...lookups])).flat()]
 }
 
 async function probe(

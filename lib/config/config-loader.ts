@@ -43,7 +43,8 @@ export function parseConfig(
 export function completeConfig(content: unknown): Config {
   if (!isObject(content)) throw new UsageError('the configuration must be a mapping')
   const where = () => ''
-  return configOf({ content, directory: '.', warnings: [], where, nameOf: dottedName }).config
+  const source = { content, directory: '.', warnings: [], faults: [], where, nameOf: dottedName }
+  return configOf(source).config
 }
 
 function configOf(source: ConfigSource): LoadedConfig {
@@ -52,7 +53,7 @@ function configOf(source: ConfigSource): LoadedConfig {
   const found: Fault[] = []
   const config = resolveConfig(written, source.directory, found)
   checkMeaning(config, found)
-  if (found.length > 0) throw faultsError(found, source)
+  if (found.length + source.faults.length > 0) throw faultsError(found, source)
   const warnings = [...source.warnings, ...warnOfSecrets(config)]
   if (config.databases.length === 0) {
     warnings.push(

@@ -8,6 +8,8 @@ export type ConfigSource = {
   readonly directory: string
   /** What was read but has no effect here, each with its place. */
   readonly warnings: readonly string[]
+  /** What could not be read and was left out, each with its place: the configuration is of no use. */
+  readonly faults: readonly string[]
   /** The place of a key, or of the nearest thing around it that has one: `pgloom.yaml:3`. */
   where(path: KeyPath): string
   /** What the file calls a key. */

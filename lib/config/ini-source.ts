@@ -4,9 +4,10 @@ import { didYouMean } from './did-you-mean.ts'
 import { type IniEntry, readIni } from './ini-file.ts'
 import { INI_DATABASE_KEYS, INI_KEYS, INI_USER_KEYS, type IniKind } from './ini-keys.ts'
 import { type IniValue, readIniValue } from './ini-value.ts'
-import { UsageError } from './usage-error.ts'
 
 type Mapping = Record<string, unknown>
+
+const SECTIONS = ['databases', 'users', 'pgbouncer', 'peers']
 
 /** What PgBouncer has where its file says nothing, and our own file has something else. */
 const DEFAULT_SOCKET_DIRECTORY = '/tmp'
@@ -20,7 +21,7 @@ function defaults(): Mapping {
   }
 }
 
-/** A pgbouncer.ini. Throws UsageError with all that PgBouncer would refuse, each with its place. */
+/** A pgbouncer.ini; what PgBouncer would refuse is among the faults. */
 export function readPgbouncerIni(text: string, file: string): ConfigSource {
   const { entries, faults } = readIni(text, file)
   const builder = new IniBuilder(file, faults)
@@ -35,6 +36,7 @@ class IniBuilder {
   readonly #users = new Map<string, Mapping>()
   readonly #faults: string[]
   readonly #warnings: string[] = []
+  readonly #strangers = new Set<string>()
   /** By the path's keys, joined: the last entry that said something about it. */
   readonly #entries = new Map<string, IniEntry>()
 
@@ -60,12 +62,19 @@ class IniBuilder {
         )
         break
       default:
-        this.#faults.push(`${entry.place}: unknown section [${entry.section}]`)
+        this.#addStranger(entry)
     }
   }
 
+  /** Once for each section. */
+  #addStranger({ section, place }: IniEntry): void {
+    if (this.#strangers.has(section)) return
+    this.#strangers.add(section)
+    const guess = didYouMean(section, SECTIONS)
+    this.#faults.push(`${place}: unknown section [${section}]${guess}`)
+  }
+
   finish(): ConfigSource {
-    if (this.#faults.length > 0) throw new UsageError(this.#faults.join('\n'))
     const listen = this.#content['listen'] as Mapping
     const socketDirectory = listen['unix_socket_dir'] ?? DEFAULT_SOCKET_DIRECTORY
     const databases = [...this.#databases].map(([name, database]) => {
@@ -76,7 +85,8 @@ class IniBuilder {
       content: { ...this.#content, databases, users },
       directory: process.cwd(),
       warnings: this.#warnings,
-      where: (path) => this.#entryOf(path)?.place ?? this.#file,
+      faults: this.#faults,
+      where: (path) => (this.#entryOf(path) ?? this.#reasonFor(path))?.place ?? this.#file,
       nameOf: (path) => this.#nameOf(path),
     }
   }
@@ -139,6 +149,12 @@ class IniBuilder {
         this.#entries.get(path.slice(0, 2).join('.'))
       )
     return this.#entries.get(`${section}.${[...named.keys()][Number(index)]}`)
+  }
+
+  /** What makes a missing key needed: the mode of TLS, or of logging in. */
+  #reasonFor(path: KeyPath): IniEntry | undefined {
+    const around = path.slice(0, -1).join('.')
+    return this.#entries.get(`${around}.sslmode`) ?? this.#entries.get(`${around}.type`)
   }
 
   #named(section: string): ReadonlyMap<string, Mapping> | undefined {

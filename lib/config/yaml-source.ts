@@ -17,6 +17,7 @@ export function readYaml(text: string, file: string): ConfigSource {
     content,
     directory: dirname(file),
     warnings: [],
+    faults: [],
     where: (path) => `${file}:${lineOf(document, lines, path)}`,
     nameOf: dottedName,
   }

@@ -21,7 +21,7 @@ import { CONSOLE_DATABASES } from '../console/console-actions.ts'
 import { ClientTls } from '../session/client/client-tls.ts'
 import { requiresTls, verifiesCertificates } from '../wire/tls-options.ts'
 import { serverCredentials } from './server-credentials.ts'
-import { readTls, unreadable } from './tls-files.ts'
+import { readTls, unreadable, unusableFile } from './tls-files.ts'
 
 const METHODS: Readonly<Record<Exclude<AuthType, 'hba'>, HbaMethod>> = {
   trust: 'trust',
@@ -60,16 +60,16 @@ export class Access {
     this.#lookup = this.#makeLookup(config)
     this.#roleLookup = this.#makeRoleLookup(config)
     this.authenticator = new Authenticator(this.#authenticatorOptions(config))
-    this.serverTls = usable(() => new ServerTls(readTls(config.tls.server)), 'tls.server')
-    this.clientTls = usable(() => new ClientTls(readTls(config.tls.client)), 'tls.client')
+    this.serverTls = usable(() => new ServerTls(readTls(config.tls.server)), config, 'server')
+    this.clientTls = usable(() => new ClientTls(readTls(config.tls.client)), config, 'client')
   }
 
   /** All or nothing: throws UsageError, and goes on as before, when a file can't be used. */
   reload(config: Config): void {
     const rules = readRules(config)
     const server = readTls(config.tls.server)
-    usable(() => new ServerTls(server), 'tls.server')
-    usable(() => this.clientTls.reload(readTls(config.tls.client)), 'tls.client')
+    usable(() => new ServerTls(server), config, 'server')
+    usable(() => this.clientTls.reload(readTls(config.tls.client)), config, 'client')
     this.serverTls.reload(server)
     const former = [this.#lookup, this.#roleLookup]
     this.#rules = rules
@@ -87,6 +87,14 @@ export class Access {
     if (held !== undefined) return held
     const secret = this.#rules.users.get(user)
     return secret === undefined ? undefined : credentialOfSecret(secret)
+  }
+
+  /** What the rules say and we can't do. */
+  get warnings(): readonly string[] {
+    return this.#rules.hba.flatMap(({ place, foreignMethod: method }) => {
+      if (method === undefined) return []
+      return `${place}: authentication method ${method} is not supported: clients of this rule are refused`
+    })
   }
 
   close(): void {
@@ -233,11 +241,13 @@ function contentOf(file: string | undefined): string {
   }
 }
 
-function usable<T>(make: () => T, key: string): T {
+function usable<T>(make: () => T, { tls }: Config, side: 'client' | 'server'): T {
   try {
     return make()
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new UsageError(`${key}: key and certificates can't be used: ${reason}`, { cause })
+    if (cause instanceof UsageError) throw cause
+    const reason =
+      unusableFile(tls[side]) ?? (cause instanceof Error ? cause.message : String(cause))
+    throw new UsageError(`tls.${side}: key and certificates can't be used: ${reason}`, { cause })
   }
 }

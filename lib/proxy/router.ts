@@ -122,11 +122,13 @@ export class Router {
     databases.commit()
     this.#targets.reload(config)
     this.#pools.reload(this.#poolsOptions())
-    if (this.#leads) this.#pools.stand(standingPools(config))
     this.#timers.reload(timeLimits(config))
     for (const { database, pool } of this.#pools.list()) {
       if (isReconnected(database)) pool.reconnect()
     }
+    if (!this.#leads) return
+    this.#pools.stand(standingPools(config))
+    this.#warnOfRules()
   }
 
   /** Sends clients away and ends connections. Safe to call after a start that failed half-way. */
@@ -161,8 +163,13 @@ export class Router {
   /** What one process does for all. */
   #lead(): void {
     this.#leads = true
+    this.#warnOfRules()
     this.#databases.recover()
     this.#pools.stand(standingPools(this.#config))
+  }
+
+  #warnOfRules(): void {
+    for (const warning of this.#access.warnings) this.#log.warn(warning)
   }
 
   #poolsOptions(): Omit<PoolsOptions, 'slots'> {

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { ConfigTls } from '../config/config.ts'
 import { UsageError } from '../config/usage-error.ts'
@@ -33,6 +34,25 @@ function pem(name: 'key' | 'cert' | 'ca', file: string | undefined) {
   } catch (cause) {
     throw unreadable(file, cause)
   }
+}
+
+/** Which of the files can't be used; undefined: each by itself can. */
+export function unusableFile({ key_file, cert_file, ca_file }: ConfigTls): string | undefined {
+  const attempts = [
+    ['key_file', key_file, (bytes: Buffer) => createPrivateKey(bytes)],
+    ['cert_file', cert_file, (bytes: Buffer) => new X509Certificate(bytes)],
+    ['ca_file', ca_file, (bytes: Buffer) => new X509Certificate(bytes)],
+  ] as const
+  for (const [key, file, read] of attempts) {
+    try {
+      if (file !== undefined) read(readFileSync(file))
+    } catch (error) {
+      const what = key === 'key_file' ? 'private key without a passphrase' : 'certificate'
+      const { code = '' } = error as NodeJS.ErrnoException
+      return `${key} ${file} holds no ${what} in PEM${code === '' ? '' : ` (${code})`}`
+    }
+  }
+  return undefined
 }
 
 export function unreadable(file: string, cause: unknown): UsageError {

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -119,4 +120,23 @@ t.test('rules for members of roles need somebody who may ask for them', async (t
   t.throws(() => access({ auth }), { message: /hba\.conf:2: .*auth_user/ })
   t.doesNotThrow(() => access({ auth: { ...auth, auth_user: 'asker' } }))
   t.doesNotThrow(() => access({ auth, databases: [{ name: 'app', host: 'h', sharded: true }] }))
+})
+
+t.test('rules that it cannot follow are told', async (t) => {
+  const file = join(temporaryDirectory(t), 'hba.conf')
+  writeFileSync(file, 'host all all all md5\nhost all all all ldap ldapserver=x\n')
+  const own = access({ auth: { type: 'hba', hba_file: file } })
+  t.match(own.warnings, [/hba\.conf:2: authentication method ldap is not supported/])
+})
+
+t.test('the file that cannot be used is named', async (t) => {
+  const directory = temporaryDirectory(t)
+  const [key, cert] = ['key', 'cert'].map((name) => join(directory, name)) as [string, string]
+  const { privateKey } = generateKeyPairSync('ed25519')
+  writeFileSync(key, privateKey.export({ type: 'pkcs8', format: 'pem' }))
+  writeFileSync(cert, 'nonsense')
+  const tls = { client: { sslmode: 'require', key_file: key, cert_file: cert } }
+  t.throws(() => access({ tls }), { message: new RegExp(`cert_file ${cert} holds no certificate`) })
+  writeFileSync(key, 'nonsense')
+  t.throws(() => access({ tls }), { message: new RegExp(`key_file ${key} holds no private key`) })
 })

@@ -68,14 +68,13 @@ t.test(
       'host all all 10.0.0.0/33 trust',
       'host all all 10.0.0.1 trust',
       'host all all 10.0.0.1 255.0.255.0 trust',
-      'host all all all ldap',
+      'host all all all kerberos',
       'host all all all cert',
       'host all all all md5 map=x',
       'hostssl all all all cert clientcert=verify-ca',
       'host all @users all trust',
       'host all "all all trust',
       'include other.conf',
-      'hostgssenc all all all trust',
     ]
     const lines = faults.map((_, index) => `x:${index + 2}: `)
     try {
@@ -273,4 +272,20 @@ t.test('rules for names of hosts', async (t) => {
     t.equal(await hostNameOf('10.0.0.4', resolver), undefined)
     t.equal(await hostNameOf('2001:db8::1', resolver), 'six.example.com')
   })
+})
+
+t.test('rules that need what a proxy does not have refuse, and nothing else changes', async (t) => {
+  const text = `
+local      all all                peer map=x
+hostgssenc all all all            trust
+host       all ann all            ldap ldapserver=a.example ldapprefix="cn="
+host       all all all            md5
+`
+  const rules = readHbaRules(text, 'x')
+  const ruleFor = (client: Partial<HbaClient>) =>
+    matchingRule(rules, { ...HERE, ...client }, NOBODY)
+  t.match(await ruleFor({ address: undefined }), { method: 'reject', foreignMethod: 'peer' })
+  t.match(await ruleFor({ user: 'ann' }), { method: 'reject', foreignMethod: 'ldap' })
+  t.equal((await ruleFor({}))?.method, 'md5')
+  t.equal(rules.length, 3, 'nobody comes with GSSAPI encryption')
 })

@@ -194,16 +194,19 @@ listen_prt = 1
 listen_port = x
 query_timeout = 1 fortnight
 nonsense
-[other]
-a = 1`
+pool_mode = x
+[user]
+a = 1
+b = 2`
     t.same(messageOf(text).split('\n'), [
-      'p.ini:8: neither [section] nor key = value',
       'p.ini:2: app: unknown key prot; did you mean port?',
       'p.ini:3: b: must be pairs of key=value',
       'p.ini:5: listen_prt: unknown parameter; did you mean listen_port?',
       'p.ini:6: listen_port: must be a whole number, not x',
       'p.ini:7: query_timeout: must be a number of seconds, not 1 fortnight',
-      'p.ini:10: unknown section [other]',
+      'p.ini:8: neither [section] nor key = value',
+      'p.ini:9: pool_mode: must be one of session, transaction, statement',
+      'p.ini:11: unknown section [user]; did you mean users?',
     ])
   })
 
@@ -222,7 +225,7 @@ listen_port = 70000`
     const reserved = '[databases]\npgbouncer = host=h\n[pgbouncer]\nauth_type = hba'
     t.same(messageOf(reserved).split('\n'), [
       'p.ini:2: pgbouncer: name: pgbouncer is the name of the console',
-      'p.ini: auth_hba_file: is missing, and auth.type is hba',
+      'p.ini:4: auth_hba_file: is missing, and auth.type is hba',
     ])
   })
 
