@@ -30,6 +30,8 @@ const BINARY = [1]
 /** Fewer rows are planned well enough without statistics. */
 export const ANALYZED_ROWS = 1000
 const ANALYZED_BYTES = 65_536
+/** From as many tables on, a wrong guess at the rows of a small one may cost minutes. */
+const MANY_TABLES = 4
 const JOINS = ['citus.broadcast_joins', 'citus.repartition_joins']
 const RESULT_SIZE = 'citus.max_intermediate_result_size'
 const DEFAULT_RESULT_KILOBYTES = 1_048_576
@@ -160,11 +162,12 @@ export async function pull(
 ): Promise<readonly PulledTable[]> {
   const keys = keysOf(execution.text, execution.parameters)
   const tables: PulledTable[] = []
+  const isJoinOfMany = pulls.length + parts.length >= MANY_TABLES
   const take = async (table: PulledTable, rows: FilledRows) => {
     tables.push(table)
     if (isEmpty) return
     const before = allowance.left
-    await fill(table, rows, connection, { execution, context, keys, allowance })
+    await fill(table, rows, connection, { execution, context, keys, allowance, isJoinOfMany })
     table.byteLength = before - allowance.left
   }
   for (const rows of pulls) {
@@ -193,6 +196,8 @@ export type FilledRows = Omit<PulledRows, 'needsPrimaryKey'> & {
 
 export type Filling = Pick<PulledRun, 'execution' | 'context'> & {
   readonly keys: KeyReader
+  /** Statistics are wanted of any table that has rows. */
+  readonly isJoinOfMany?: boolean
   readonly allowance: ByteAllowance
 }
 
@@ -242,7 +247,7 @@ async function insertOwn(
   columns: readonly string[],
   request: ScatterRequest,
   connection: BackendConnection,
-  { context, allowance }: Filling,
+  { context, allowance, isJoinOfMany = false }: Filling,
 ): Promise<boolean> {
   const head = Buffer.from(`INSERT INTO ${name} (${columns.map(quoteIdentifier).join(', ')}) `)
   const textFor = (shard: Shard) => Buffer.concat([head, request.textFor(shard)])
@@ -250,7 +255,7 @@ async function insertOwn(
   const { rows } = await query(connection, `SELECT pg_catalog.pg_relation_size(${oid})`)
   const size = Number(rows[0]?.[0])
   takeBytes(allowance, size)
-  return size >= ANALYZED_BYTES
+  return size >= (isJoinOfMany ? 1 : ANALYZED_BYTES)
 }
 
 async function copyOthers(
@@ -258,7 +263,7 @@ async function copyOthers(
   columns: readonly string[],
   request: ScatterRequest,
   connection: BackendConnection,
-  { context, allowance }: Filling,
+  { context, allowance, isJoinOfMany = false }: Filling,
 ): Promise<boolean> {
   const flow = new ScatterFlow()
   const filling = new PulledTableFilling(connection, table, columns, flow, allowance, context)
@@ -269,7 +274,7 @@ async function copyOthers(
     await filling.abort()
     throw error
   }
-  return filling.rowCount >= ANALYZED_ROWS
+  return filling.rowCount >= (isJoinOfMany ? 1 : ANALYZED_ROWS)
 }
 
 /** For an INSERT into something else, in its transaction. */

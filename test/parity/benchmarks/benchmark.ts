@@ -29,9 +29,9 @@ const { PGLOOM_BENCHMARK_QUERY: onlyQuery } = process.env
 export async function runBenchmark(
   t: Test,
   pair: ClusterPair,
-  { name, layouts, maxRefused, skipped = new Set() }: Benchmark,
+  benchmark: Benchmark,
 ): Promise<void> {
-  const parser = await ParserHost.create()
+  const { name, skipped = new Set() } = benchmark
   const file = (suffix: string) =>
     readFileSync(projectPath('test', 'parity', 'benchmarks', `${name}${suffix}.sql`), 'utf8')
   const data = dataScript(file('-data'))
@@ -39,6 +39,19 @@ export async function runBenchmark(
     (query, index): ListedStatement => ({ ...query, source: `${name} ${index + 1}` }),
   )
   const listed = queries.filter((_, index) => isAsked(index + 1, skipped))
+  await runQueries(t, pair, benchmark, { data, listed })
+}
+
+/** A script that makes the tables, and queries. */
+export type Workload = { readonly data: string; readonly listed: readonly ListedStatement[] }
+
+export async function runQueries(
+  t: Test,
+  pair: ClusterPair,
+  { name, layouts, maxRefused }: Benchmark,
+  { data, listed }: Workload,
+): Promise<void> {
+  const parser = await ParserHost.create()
   await load(pair.stock, name, data)
   for (const layout of layouts) {
     await t.test(`${name}, ${layout.name}`, async (t) => {
