@@ -8,6 +8,7 @@ import { copyRows, countNodesInGuards } from './create-reference-table.ts'
 import { type ArgumentValues, textArgument } from './function-arguments.ts'
 import { NODE_SQL } from './guard-sql.ts'
 import type { NodeAddress } from './metadata-schema.ts'
+import { createExtensions } from './run-extension-ddl.ts'
 import { quoteQualified } from './shard-schema.ts'
 import { referenceRestSql, referenceTableSql, shareDependencies, shellSql } from './shell-copies.ts'
 import type { TableDescription } from './table-description.ts'
@@ -39,6 +40,7 @@ export async function addNode(
   try {
     await query(node, 'BEGIN')
     await query(node, NODE_SQL)
+    await createExtensions(run, node)
     await copyTables(run, node, Number(groupId))
     await run.value(`SELECT pgloom.add_reference_placements(${nodeId})`)
     await countNodesInGuards(run)

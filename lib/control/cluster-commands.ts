@@ -108,6 +108,7 @@ async function runInTransaction(run: CommandRun, plan: DdlPlan, text: Buffer): P
       return runTypeDdl(run, plan, text.toString('utf8'))
     case 'CREATE EXTENSION':
     case 'DROP EXTENSION':
+    case 'ALTER EXTENSION':
       return runExtensionDdl(run, plan, text.toString('utf8'))
     case 'CREATE INDEX':
     case 'ALTER TABLE':

@@ -1,6 +1,7 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
+import type { ClusterNode } from '../catalog/catalog.ts'
 import { query } from '../executor/node-client.ts'
 import type { CommandTag } from '../executor/ports.ts'
 import type { DdlPlan } from '../planner/plan.ts'
@@ -9,7 +10,7 @@ import { createSchemaSql } from './create-schema-sql.ts'
 import { quoteIdentifier, quoteLiteral } from './shard-schema.ts'
 
 /**
- * CREATE and DROP EXTENSION, on the coordinator and then on every worker: shards need its types, functions and operator
+ * CREATE, ALTER and DROP EXTENSION, on the coordinator and then on every worker: shards need its types, functions and operator
  * classes there, under the same names.
  */
 export async function runExtensionDdl(
@@ -21,6 +22,10 @@ export async function runExtensionDdl(
   const isDropped = command === 'DROP EXTENSION'
   if (isDropped && /\bcascade\s*;?\s*$/i.test(text)) await refuseCascade(run, extensionNames)
   const { tag } = await query(run.coordinator, text)
+  if (command === 'ALTER EXTENSION') {
+    await alterThere(run, workers, extensionNames)
+    return tag
+  }
   const there: string[] = []
   for (const name of extensionNames) {
     const quoted = quoteIdentifier(name)
@@ -32,20 +37,70 @@ export async function runExtensionDdl(
     const failure = await attempt(connection, there)
     if (failure === undefined) return
     if (isDropped) throw failure
-    const { host, port } = connection.node
-    run.notice(`the extension could not be created on ${host}:${port}`, failure.message)
+    tellFailure(run, connection, failure)
   })
   return tag
 }
 
-async function creation(run: CommandRun, name: string, quoted: string): Promise<readonly string[]> {
+/** All that the coordinator has, on a node that is new. */
+export async function createExtensions(run: CommandRun, node: BackendConnection): Promise<void> {
   const { rows } = await query(
     run.coordinator,
+    "SELECT extname FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql' ORDER BY oid",
+  )
+  for (const [name = ''] of rows) {
+    const failure = await attempt(node, await creation(run, name, quoteIdentifier(name)))
+    if (failure !== undefined) tellFailure(run, node, failure)
+  }
+}
+
+function tellFailure(run: CommandRun, { node }: BackendConnection, failure: RouterError): void {
+  run.notice(`the extension could not be created on ${node.host}:${node.port}`, failure.message)
+}
+
+type Extension = { readonly schema: string; readonly version: string }
+
+async function extensionOn(
+  connection: BackendConnection,
+  name: string,
+): Promise<Extension | undefined> {
+  const { rows } = await query(
+    connection,
     `SELECT n.nspname, e.extversion FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
      WHERE e.extname = ${quoteLiteral(name)}`,
   )
   const [schema, version] = rows[0] ?? []
-  if (schema === undefined || version === undefined) return []
+  return schema === undefined || version === undefined ? undefined : { schema, version }
+}
+
+/** Made what it has become on the coordinator; a node that can't follow undoes it all. */
+async function alterThere(
+  run: CommandRun,
+  workers: readonly ClusterNode[],
+  names: readonly string[],
+): Promise<void> {
+  for (const name of names) {
+    const wanted = await extensionOn(run.coordinator, name)
+    const quoted = quoteIdentifier(name)
+    if (wanted === undefined) continue
+    await run.onEach(workers, async (connection) => {
+      const found = await extensionOn(connection, name)
+      if (found === undefined) return
+      const { schema, version } = wanted
+      const moved = `ALTER EXTENSION ${quoted} SET SCHEMA ${quoteIdentifier(schema)}`
+      const updated = `ALTER EXTENSION ${quoted} UPDATE TO ${quoteLiteral(version)}`
+      await runAll(connection, [
+        ...(found.schema === schema ? [] : [...createSchemaSql(schema), moved]),
+        ...(found.version === version ? [] : [updated]),
+      ])
+    })
+  }
+}
+
+async function creation(run: CommandRun, name: string, quoted: string): Promise<readonly string[]> {
+  const found = await extensionOn(run.coordinator, name)
+  if (found === undefined) return []
+  const { schema, version } = found
   return [
     ...(schema === 'pg_catalog' ? [] : createSchemaSql(schema)),
     `CREATE EXTENSION IF NOT EXISTS ${quoted} WITH SCHEMA ${quoteIdentifier(schema)} VERSION ${quoteLiteral(version)} CASCADE`,

@@ -385,6 +385,7 @@ export type DdlCommand =
   | 'ALTER TABLE'
   | 'ALTER TYPE'
   | 'CREATE EXTENSION'
+  | 'ALTER EXTENSION'
   | 'DROP EXTENSION'
   | 'DROP TYPE'
   | 'DROP TABLE'

@@ -29,6 +29,15 @@ export function planExtensionCommand(
     const extensionNames = [String(body['extname'] ?? '')]
     return { ...base, command: 'CREATE EXTENSION', extensionNames }
   }
+  if (kind === 'AlterExtensionStmt') {
+    const extensionNames = [String(body['extname'] ?? '')]
+    return { ...base, command: 'ALTER EXTENSION', extensionNames }
+  }
+  if (kind === 'AlterObjectSchemaStmt' && body['objectType'] === 'OBJECT_EXTENSION') {
+    const object = body['object'] as Tree | undefined
+    const extensionNames = [(object?.['String'] as { readonly sval?: string })?.sval ?? '']
+    return { ...base, command: 'ALTER EXTENSION', extensionNames }
+  }
   if (kind !== 'DropStmt' || body['removeType'] !== 'OBJECT_EXTENSION') return undefined
   const extensionNames = strings(body['objects'] as readonly Tree[] | undefined)
   return { ...base, command: 'DROP EXTENSION', extensionNames }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { comparable } from '../support/differential.ts'
-import type { Answer, Parameter } from '../support/raw-client.ts'
+import { type Answer, type Parameter, RawClient } from '../support/raw-client.ts'
 import { ClusterPair } from './cluster-pair.ts'
 
 t.setTimeout(600_000)
@@ -101,4 +101,45 @@ t.test('types of extensions as columns of distributed tables', async (t) => {
     const expected = await pair.stock.simple('CREATE EXTENSION nosuch')
     t.equal(unknown.error?.sqlState, expected.error?.sqlState)
   })
+  await t.test('are altered everywhere', async (t) => {
+    for (const sql of [
+      'DROP TABLE words',
+      "DROP EXTENSION pg_trgm; CREATE EXTENSION pg_trgm VERSION '1.3'",
+      'ALTER EXTENSION pg_trgm UPDATE',
+    ]) {
+      await pair.proxy.run(sql)
+      await pair.stock.run(sql)
+    }
+    const found = await pair.stock.value(STATE)
+    t.match(found, /^public 1\.[4-9]/)
+    t.same(await states(pair), [found], 'as in one Postgres, on all nodes')
+    t.equal((await pair.proxy.simple('ALTER EXTENSION nosuch UPDATE')).error?.sqlState, '42704')
+    const nowhere = await pair.proxy.simple("ALTER EXTENSION pg_trgm UPDATE TO '99'")
+    t.equal(nowhere.error?.sqlState, '22023')
+  })
+  await t.test('are on nodes that come later', async (t) => {
+    const { results } = await pair.proxy.simple(
+      "SELECT nodename, nodeport FROM citus_nodes WHERE role = 'worker' LIMIT 1",
+    )
+    const [host, port] = results[0]?.rows[0] ?? []
+    await pair.proxy.run(`SELECT citus_remove_node('${host}', ${port})`)
+    const node = await RawClient.connect(`postgres://postgres@${host}:${port}/app`)
+    await node.run('DROP EXTENSION pg_trgm; DROP EXTENSION citext')
+    node.close()
+    await pair.proxy.run(`SELECT citus_add_node('${host}', ${port})`)
+    t.same(await states(pair), [await pair.stock.value(STATE)])
+    const has = "SELECT count(*) FROM pg_extension WHERE extname = ''citext''"
+    const counts = `SELECT sum(result::int) FROM run_command_on_workers('${has}')`
+    t.equal(await pair.proxy.value(counts), '2')
+  })
 })
+
+const STATE = `SELECT extnamespace::regnamespace || ' ' || extversion FROM pg_extension WHERE extname = 'pg_trgm'`
+
+/** Of all nodes, once each. */
+async function states({ proxy }: ClusterPair): Promise<(string | null | undefined)[]> {
+  const { results } = await proxy.simple(
+    `SELECT DISTINCT result FROM run_command_on_all_nodes('${STATE.replaceAll("'", "''")}')`,
+  )
+  return (results[0]?.rows ?? []).map(([state]) => state)
+}
