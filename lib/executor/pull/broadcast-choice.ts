@@ -8,7 +8,7 @@ import { parametersFor } from '../parameter-types.ts'
 import { waitFor } from '../scatter/relayed-rows.ts'
 import { scatterRequest } from '../scatter/scatter-request.ts'
 import { sendStatements } from '../statement-request.ts'
-import { cost, isWorthIt, type JoinSettings, type Traffic } from './join-costs.ts'
+import { cost, isForced, isWorthIt, type JoinSettings, type Traffic } from './join-costs.ts'
 import type { FilledRows, PulledRun } from './pulled.ts'
 
 /** What a row takes in the wire's form beyond its values. */
@@ -35,15 +35,22 @@ export async function chooseBroadcast(
       splitBytes: await estimates.sum(choice.pulls.filter(isSplit)),
       keptBytes: await estimates.sum(choice.kept),
       splits: choice.splits.some((table) => table !== undefined),
+      taskCount: taskCount(choice),
     }
     if (isWorthIt(traffic, settings, nodeCount(run))) rated.push({ choice, ...traffic })
   }
-  rated.sort((a, b) => cost(a, settings, nodeCount(run)) - cost(b, settings, nodeCount(run)))
+  rated.sort((a, b) => cost(a, nodeCount(run)) - cost(b, nodeCount(run)))
+  rated.sort((a, b) => Number(isForced(b, settings)) - Number(isForced(a, settings)))
   for (const one of rated) {
     const scatter = one.choice.plan()
     if (scatter !== undefined) return { ...one, scatter }
   }
   return undefined
+}
+
+function taskCount({ kept, splits }: BroadcastChoice): number {
+  const table = kept[0]?.table ?? splits.find((one) => one !== undefined)
+  return table?.shards.length ?? 0
 }
 
 function nodeCount({ context }: PulledRun): number {

@@ -1,7 +1,11 @@
 /** Less than this is pulled in no time. */
 const MIN_KEPT_BYTES = 262_144
-/** To make and fill temporary tables for the shards takes longer than to pull less than this. */
-const MIN_JOINED_BYTES = 8_388_608
+/** What as many temporary tables as there are shards take, as if it were rows. */
+const TABLES_BYTES = 4_194_304
+/** Measured over rows that go from shard to shard: what comes to one place, written and joined there alone, takes longer. */
+const PULLED_WEIGHT = 1.3
+/** Each shard's own join reads all rows that were sent to its node, which takes so much of what it took to send them. */
+const READ_WEIGHT = 0.125
 
 /** What of a statement's rows moves, in bytes. */
 export type Traffic = {
@@ -13,6 +17,8 @@ export type Traffic = {
   readonly keptBytes: number
   /** There are tables whose rows are split. */
   readonly splits: boolean
+  /** What then runs, each reads all that was sent to all nodes. */
+  readonly taskCount: number
 }
 
 /** pgloom.broadcast_joins and pgloom.repartition_joins: 'auto', 'never' or, wherever it is legal, 'always'. */
@@ -20,24 +26,28 @@ export type JoinSettings = { readonly broadcasts: string; readonly repartitions:
 
 /** Rather than to bring all of it to the coordinator. */
 export function isWorthIt(
-  { sentBytes, splitBytes, keptBytes, splits }: Traffic,
+  traffic: Traffic,
   { broadcasts, repartitions }: JoinSettings,
   nodeCount: number,
 ): boolean {
+  const { sentBytes, splitBytes, keptBytes, splits } = traffic
   const mode = splits ? repartitions : broadcasts
   if (mode !== 'auto') return mode === 'always'
-  const sentToAll = sentBytes * Math.max(2, nodeCount)
-  if (!splits) return keptBytes >= MIN_KEPT_BYTES && sentToAll < keptBytes
-  const joinedBytes = splitBytes + keptBytes
-  return nodeCount > 1 && joinedBytes >= MIN_JOINED_BYTES && sentToAll < joinedBytes
+  if (!splits) return keptBytes >= MIN_KEPT_BYTES && cost(traffic, nodeCount) < keptBytes
+  const allBytes = sentBytes + splitBytes + keptBytes
+  return nodeCount > 1 && cost(traffic, nodeCount) < allBytes * PULLED_WEIGHT
 }
 
-/** Of two choices that are worth it the one with less. */
+/** In bytes that go from shard to shard. Of two choices that are worth it the cheaper one is taken. */
 export function cost(
-  { sentBytes, splitBytes, splits }: Traffic,
-  { repartitions }: JoinSettings,
+  { sentBytes, splitBytes, splits, taskCount }: Traffic,
   nodeCount: number,
 ): number {
-  if (splits && repartitions === 'always') return -1
-  return sentBytes * Math.max(2, nodeCount) + splitBytes
+  const sending = Math.max(2, nodeCount) + taskCount * READ_WEIGHT
+  return sentBytes * sending + (splits ? splitBytes + TABLES_BYTES : 0)
+}
+
+/** Where it is always to be split, these come first. */
+export function isForced({ splits }: Traffic, { repartitions }: JoinSettings): boolean {
+  return splits && repartitions === 'always'
 }
