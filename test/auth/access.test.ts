@@ -50,20 +50,23 @@ t.test('what servers are told of a user', async (t) => {
   t.equal(own.credentialOf('app', 'scram'), undefined)
 })
 
-t.test('keys are held while a session of their user lasts, and overwritten then', async (t) => {
-  const held = new HeldCredentials()
-  const keys = await makeScramKeys('x', Buffer.from('salt'), 1)
-  const first = held.hold('d', 'u', { kind: 'scram-keys', keys })
-  const second = held.hold('d', 'u', { kind: 'md5', secret: 'm' })
-  t.same(held.of('d', 'u'), { kind: 'md5', secret: 'm' }, 'the youngest login counts')
-  const third = held.hold('d', 'u', { kind: 'scram-keys', keys })
-  second()
-  const lent = held.of('d', 'u')
-  third()
-  first()
-  t.equal(held.of('d', 'u'), undefined)
-  t.same(lent, { kind: 'scram-keys', keys }, 'what was lent stays good')
-})
+t.test(
+  'Multigres, key hygiene: keys are held while a session of their user lasts, and overwritten then',
+  async (t) => {
+    const held = new HeldCredentials()
+    const keys = await makeScramKeys('x', Buffer.from('salt'), 1)
+    const first = held.hold('d', 'u', { kind: 'scram-keys', keys })
+    const second = held.hold('d', 'u', { kind: 'md5', secret: 'm' })
+    t.same(held.of('d', 'u'), { kind: 'md5', secret: 'm' }, 'the youngest login counts')
+    const third = held.hold('d', 'u', { kind: 'scram-keys', keys })
+    second()
+    const lent = held.of('d', 'u')
+    third()
+    first()
+    t.equal(held.of('d', 'u'), undefined)
+    t.same(lent, { kind: 'scram-keys', keys }, 'what was lent stays good')
+  },
+)
 
 t.test('a reload takes everything, or nothing', async (t) => {
   const file = join(temporaryDirectory(t), 'hba.conf')

@@ -127,7 +127,7 @@ t.test('BackendConnection', async (t) => {
     })
   }
 
-  t.test('is closed by an answer that nobody asked for', async (t) => {
+  t.test('PgDog #876: is closed by an answer that nobody asked for', async (t) => {
     const connection = await connected(t, {
       onStartup: (session) => {
         session.send((out) => {
@@ -239,32 +239,35 @@ t.test('Pool', async (t) => {
     await t.rejects(pool.acquire(AbortSignal.abort()), { name: 'RouterError', sqlState: '57014' })
   })
 
-  t.test('keeps a connection to itself until a cancel for it has ended', async (t) => {
-    const server = await fake(t, {
-      onMessage: (session, type) => {
-        if (type === Frontend.query) sessions.push(session)
-      },
-      onCancel: () => {
-        for (const session of sessions) session.send(answer)
-      },
-    })
-    const sessions: { send(write: (out: FrameWriter) => void): void }[] = []
-    const pool = testPool({ maxConnections: 2, connect: () => connect(server) })
-    t.teardown(() => pool.close())
-    const connection = await pool.acquire()
-    const answered = query(connection, 'x')
-    const waiting = () => sessions.length > 0
-    while (!waiting()) await new Promise((resolve) => setImmediate(resolve))
-    const cancelled = connection.cancel()
-    await answered
-    if (connection.hasCancelInFlight) {
-      pool.release(connection)
-      t.equal(pool.acquireNow(), undefined)
-      await cancelled
-    } else pool.release(connection)
-    while (pool.stats.idle === 0) await new Promise((resolve) => setImmediate(resolve))
-    t.equal(pool.acquireNow(), connection)
-  })
+  t.test(
+    'PgBouncer #717: keeps a connection to itself until a cancel for it has ended',
+    async (t) => {
+      const server = await fake(t, {
+        onMessage: (session, type) => {
+          if (type === Frontend.query) sessions.push(session)
+        },
+        onCancel: () => {
+          for (const session of sessions) session.send(answer)
+        },
+      })
+      const sessions: { send(write: (out: FrameWriter) => void): void }[] = []
+      const pool = testPool({ maxConnections: 2, connect: () => connect(server) })
+      t.teardown(() => pool.close())
+      const connection = await pool.acquire()
+      const answered = query(connection, 'x')
+      const waiting = () => sessions.length > 0
+      while (!waiting()) await new Promise((resolve) => setImmediate(resolve))
+      const cancelled = connection.cancel()
+      await answered
+      if (connection.hasCancelInFlight) {
+        pool.release(connection)
+        t.equal(pool.acquireNow(), undefined)
+        await cancelled
+      } else pool.release(connection)
+      while (pool.stats.idle === 0) await new Promise((resolve) => setImmediate(resolve))
+      t.equal(pool.acquireNow(), connection)
+    },
+  )
 })
 
 t.test('a long answer', async (t) => {

@@ -68,7 +68,7 @@ t.test('CVE-2026-6667: every command, by every role', async (t) => {
   }
 })
 
-t.test('both may SHOW, and neither FDS', async (t) => {
+t.test('PgBouncer SHOW FDS: both may SHOW, and neither that', async (t) => {
   const shown = [...SHOWN_TABLES.keys()].filter((what) => !what.startsWith('prepared'))
   for (const what of [...shown, 'help', 'client_encoding']) {
     for (const role of ['admin', 'stats'] as const) {

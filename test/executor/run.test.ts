@@ -127,7 +127,7 @@ for (const workers of [2, 0]) {
       )
     })
 
-    t.test('a slow client holds the shards back', async (t) => {
+    t.test('Multigres, slow client: it holds the shards back', async (t) => {
       client.congestEveryBytes = 10_000
       const plan = scatterPlan(world, 'SELECT *, repeat($x$-$x$, 1000) FROM §.events')
       t.equal(await executor.run(plan, execution(''), context), 'SELECT 1000')

@@ -12,7 +12,7 @@ const PRLIMIT = '/usr/bin/prlimit'
 const MORE = 20
 
 t.test(
-  'a process without a descriptor left says so, and goes on when it has some',
+  'doorman 3.10.5: a process without a descriptor left says so, and goes on when it has some',
   { skip: existsSync(PRLIMIT) ? false : 'prlimit is not installed' },
   async (t) => {
     const world = await ServeOneServer.start(t, 'listen: { port: 0 }')

@@ -130,7 +130,7 @@ t.test('two workers', async (t) => {
     t.equal((await (await fetch(`${proxy.httpUrl}/readyz`)).text()).trim(), 'ready')
   })
 
-  await t.test('inherit nothing but what they need', async (t) => {
+  await t.test('doorman, inherited descriptors: have nothing but what they need', async (t) => {
     const [pid = 0] = workersOf(proxy).values()
     const listening = listeningInodes()
     const open = readdirSync(`/proc/${pid}/fd`).map((fd) => linkOf(pid, fd))

@@ -201,7 +201,7 @@ t.test('users by auth_query', async (t) => {
     })
   })
 
-  t.test('a new password holds after one failure', async (t) => {
+  t.test('Multigres, stale keys: a new password holds after one failure', async (t) => {
     const port = await proxy(lookupIn(node))
     t.equal(await whoAmI(port, { user: 'alice', password }), 'alice')
     await asSuperuser(

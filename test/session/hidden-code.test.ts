@@ -47,7 +47,7 @@ const STATE = `SELECT concat_ws('/', coalesce(current_setting('my.leak', true), 
 const CLEAN = '/4MB/0'
 const LEFT = 'left/7MB/1/left_behind'
 
-t.test('code that no statement names', async (t) => {
+t.test('Multigres, hidden state: code that no statement names', async (t) => {
   const cluster = await DevCluster.start(t, 1)
   const app = await RawClient.connect(cluster.url)
   t.teardown(() => app.close())

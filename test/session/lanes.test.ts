@@ -8,7 +8,7 @@ t.setTimeout(600_000)
 const CLIENTS = 32
 const STATEMENTS = 12_000
 
-t.test('every answer on shared connections is its own client’s', async (t) => {
+t.test('pgagroal #142: every answer on shared connections is its own client’s', async (t) => {
   const url = new URL(await stockPostgres(t))
   const server = { host: url.hostname, port: Number(url.port) }
   url.port = String(await localProxy(t, server, undefined, 8))

@@ -92,7 +92,7 @@ t.test('a waiting statement can be cancelled, and harms nobody', async (t) => {
   t.equal(await writes(client), 1)
 })
 
-t.test('one who leaves while waiting leaves the queue', async (t) => {
+t.test('doorman, permit leak: one who leaves while waiting leaves the queue', async (t) => {
   const url = await serve(t)
   const client = await connected(t, url)
   const gone = await connected(t, url)

@@ -54,7 +54,7 @@ t.test('FrameReader', async (t) => {
     t.same(Buffer.concat(frames), bytes)
   })
 
-  t.test('refuses lengths out of bounds before it takes any bytes', async (t) => {
+  t.test('PgDog #1228: refuses lengths out of bounds before it takes any bytes', async (t) => {
     const broken = { name: 'ProtocolError', sqlState: '08P01' }
     for (const length of [0, 3, 65_536, 0x7fff_ffff, 0xffff_ffff]) {
       const header = Buffer.from([0x51, 0, 0, 0, 0])
