@@ -1,11 +1,12 @@
 import { findTopLevelKeyword, skipBlanks } from '../sql/text-navigation.ts'
+import { isClusterFunction } from './cluster-functions.ts'
 import { planLocal } from './local-planner.ts'
 import type { ExplainPlan, Plan } from './plan.ts'
 import { type PlanInput, printExpression } from './plan-input.ts'
 import { refuse } from './refusals.ts'
 import { quoteLiteral } from './setting-values.ts'
 import { tableReferences } from './table-references.ts'
-import { type Tree, treeKey } from './tree.ts'
+import { type Tree, treeKey, walkTree } from './tree.ts'
 
 const EXPLAINABLE: ReadonlySet<string> = new Set([
   'local',
@@ -15,6 +16,7 @@ const EXPLAINABLE: ReadonlySet<string> = new Set([
   'insert-rows',
   'insert-through-scratch',
   'reference-write',
+  'mirrored',
 ])
 
 const FORMATS: readonly string[] = ['text', 'json', 'xml', 'yaml']
@@ -36,6 +38,7 @@ export function planExplain(
   }
   const tables = tableReferences(input, query)
   if (tables.distributed.length + tables.reference.length === 0) {
+    if (callsProxy(input, query)) return refuse('explain')
     return planLocal(input, 'ExplainStmt', tables)
   }
   const declared = (query['DeclareCursorStmt'] as { readonly query?: Tree } | undefined)?.query
@@ -44,6 +47,16 @@ export function planExplain(
   if (statement.kind === 'refusal') return statement
   if (!EXPLAINABLE.has(statement.kind)) return refuse('explain')
   return { kind: 'explain', ...readOptions(options), statement, statementText: part }
+}
+
+/** A function that no server has: its work is done by the proxy. */
+function callsProxy({ catalog }: PlanInput, query: Tree): boolean {
+  let found = false
+  walkTree(query, (kind, node) => {
+    if (kind === 'FuncCall' && isClusterFunction(node)) found = true
+    return !found
+  })
+  return found && catalog.isInstalled
 }
 
 /** Of a cursor its query is explained: where that begins, proven by parsing it. */
@@ -125,7 +138,7 @@ function optionText({ name, value }: Option): string {
 }
 
 /** Where the explained statement begins: after EXPLAIN, its words and its parenthesised options. */
-function explainedStart(text: Buffer): number {
+export function explainedStart(text: Buffer): number {
   const blank = String.raw`(?:\s|--[^\n]*(?:\n|$)|/\*[\s\S]*?\*/)`
   const options = String.raw`\((?!${blank}*(?:select|with|values|table|\()\b)[^)]*\)`
   const head = new RegExp(

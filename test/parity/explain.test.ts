@@ -13,7 +13,8 @@ const SETUP = `
   INSERT INTO events SELECT g % 20, g, 'kind ' || g % 3, g / 3.0, g / 7.0 FROM generate_series(1, 400) g;
   INSERT INTO users SELECT g % 20, g, 'user <' || g FROM generate_series(1, 100) g;
   INSERT INTO kinds VALUES ('kind 0', 'a'), ('kind 1', 'b');
-  INSERT INTO plain SELECT generate_series(1, 10)`
+  INSERT INTO plain SELECT generate_series(1, 10);
+  CREATE VIEW named AS SELECT tenant AS t, id AS i, name AS n FROM users WHERE id > 3`
 
 /** Every kind of plan. */
 const STATEMENTS: readonly (readonly [sql: string, parameters?: readonly Parameter[]])[] = [
@@ -50,6 +51,13 @@ const STATEMENTS: readonly (readonly [sql: string, parameters?: readonly Paramet
   ['INSERT INTO plain SELECT id + 100 FROM events WHERE id < 20'],
   ["UPDATE kinds SET label = label || '!' WHERE kind = 'kind 1'"],
   ["INSERT INTO kinds VALUES ('kind 2', $1)", ['c']],
+  ['UPDATE users SET tenant = tenant + 100 WHERE id < 9'],
+  ['UPDATE users SET name = (SELECT max(kind) FROM events) || $1 WHERE id = 12', ['x']],
+  ['UPDATE kinds SET label = u.name FROM users u WHERE u.id = 8'],
+  ["UPDATE named SET n = 'seen' WHERE t = 7"],
+  ['UPDATE named SET n = n || $1 WHERE i < $2', ['!', '20']],
+  ['DELETE FROM named WHERE i = 15 RETURNING n'],
+  ["INSERT INTO named VALUES (4, 3001, 'through')"],
   ['DELETE FROM plain WHERE x > 3'],
   ['DECLARE c CURSOR FOR SELECT id FROM events ORDER BY id'],
   ['DECLARE "for" SCROLL CURSOR WITH HOLD FOR SELECT * FROM events WHERE tenant = 3'],
@@ -333,6 +341,8 @@ t.test('EXPLAIN of every kind of plan', async (t) => {
     const { error } = await pair.proxy.simple(`EXPLAIN ${refused}`)
     t.ok(error !== undefined)
     t.same(error, plain.error)
+    const work = await pair.proxy.simple("EXPLAIN SELECT create_reference_table('plain')")
+    t.equal(work.error?.sqlState, '0A000', 'what only the proxy does has no plan')
   })
 })
 

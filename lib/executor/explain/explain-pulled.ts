@@ -105,7 +105,12 @@ export function withUserNames(
   }, plan)
 }
 
-function withName(plan: ServerPlan, name: string, schema: string, shown: string): ServerPlan {
+export function withName(
+  plan: ServerPlan,
+  name: string,
+  schema: string,
+  shown: string,
+): ServerPlan {
   const isPlain = plan.kind === 'tree'
   const [ownSchema, own] = isPlain
     ? [schema, shown]

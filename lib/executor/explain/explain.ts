@@ -25,6 +25,7 @@ import { scatterRequest } from '../scatter/scatter-request.ts'
 import { ShardStatement } from '../shard-statement.ts'
 import { insertRequest, rowsByShard, unknownKey } from '../write/insert-rows.ts'
 import { type ExplainRun, exactPlan, explainCombine, renamedTasks } from './explain-combine.ts'
+import { explainMirrored } from './explain-mirrored.ts'
 import { type Explained, writeExplained } from './explain-output.ts'
 import { actualRows, type DistributedScan, type ServerPlan } from './explain-plan.ts'
 import {
@@ -64,6 +65,13 @@ export async function runExplain(
       return show(
         plan,
         () => explainThroughScratch(plan, statement, execution, context),
+        execution,
+        context,
+      )
+    case 'mirrored':
+      return show(
+        plan,
+        () => explainMirrored(plan, statement, execution, context),
         execution,
         context,
       )
@@ -165,8 +173,9 @@ async function explainMulti(
       )
     case 'scatter-modify':
       return show(plan, () => explainModify(plan, multi, run), execution, context)
-    case 'locked-select':
     case 'mirrored':
+      return show(plan, () => explainMirrored(plan, multi, execution, context), execution, context)
+    case 'locked-select':
       throw refusalError({ kind: 'refusal', id: 'explain' })
     case 'scatter':
       return explainScatter(plan, multi, planningMs, run)

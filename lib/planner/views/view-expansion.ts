@@ -1,6 +1,7 @@
 import type { ClusterView } from '../../catalog/catalog.ts'
 import { resolveView } from '../../catalog/catalog-lookup.ts'
 import type { ParserHost } from '../../sql/parser-host.ts'
+import { explainedStart } from '../explain-planner.ts'
 import type { Replacement, ViewUse } from '../plan.ts'
 import { quotedName } from '../pull/pull-rewrites.ts'
 import { qualifierRange, relationRange, skipBlanks } from '../qualifiers.ts'
@@ -53,15 +54,45 @@ export function expandViews(
   if (kind === 'LockStmt') return refuse('utility', 'LOCK TABLE of a view')
   if (!READING_KINDS.has(kind)) return undefined
   const expansion = new Expansion(context, parser)
-  const target = found.find(({ role }) => role === 'target')
-  if (target !== undefined && kind !== 'CopyStmt') {
-    if (target.node !== (statement[kind] as WriteStatement).relation) return refuse('view-write')
-    if (isRewritable(kind, target.view)) return expansion.write(kind, statement, target)
-  }
+  const written =
+    kind === 'ExplainStmt'
+      ? explainedWrite(text, statement, found, expansion)
+      : writtenView(kind, statement, found, expansion)
+  if (written !== undefined) return written
   const sources = found.filter(({ node, role }) => role === 'source' && !isSampled(statement, node))
   if (sources.length === 0) return undefined
   if (kind === 'CreateTableAsStmt' && isMaterialized(statement)) return undefined
   return expansion.expand(text, statement, sources, undefined, 0)
+}
+
+function writtenView(
+  kind: string,
+  statement: Tree,
+  found: readonly ViewReference[],
+  expansion: Expansion,
+): ExpandedStatement | undefined {
+  const target = found.find(({ role }) => role === 'target')
+  if (target === undefined || kind === 'CopyStmt') return undefined
+  if (target.node !== (statement[kind] as WriteStatement).relation) return refuse('view-write')
+  return isRewritable(kind, target.view) ? expansion.write(kind, statement, target) : undefined
+}
+
+/** The options stay as they are, before the statement as it is rewritten. undefined: no write to such a view. */
+function explainedWrite(
+  text: Buffer,
+  statement: Tree,
+  found: readonly ViewReference[],
+  expansion: Expansion,
+): ExpandedStatement | undefined {
+  const query = (statement['ExplainStmt'] as { readonly query?: Tree } | undefined)?.query ?? {}
+  const [kind = ''] = Object.keys(query)
+  const target = found.find(({ role }) => role === 'target')
+  if (target === undefined) return undefined
+  const relation = (query[kind] as WriteStatement | undefined)?.relation
+  if (target.node !== relation || !isRewritable(kind, target.view)) return refuse('view-write')
+  const written = expansion.write(kind, query, target)
+  const head = text.subarray(0, explainedStart(text))
+  return { ...written, text: Buffer.concat([head, written.text]) }
 }
 
 type WriteStatement = { readonly relation?: RangeVar }

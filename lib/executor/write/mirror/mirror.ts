@@ -39,10 +39,11 @@ export type MirroredRows = {
   readonly before: string | undefined
 }
 
+/** `filling` undefined: without rows, for a look at its plan. */
 export async function createMirror(
   coordinator: BackendConnection,
   target: MirroredTable,
-  filling: Filling,
+  filling: Filling | undefined,
 ): Promise<Mirror> {
   const scratch = await createScratchTable(coordinator, target.table)
   if (!target.isRead) return { target, scratch, rows: undefined }
@@ -56,7 +57,9 @@ export async function createMirror(
   )
   const asked = await query(coordinator, `SELECT ${quoteLiteral(qualifiedName)}::regclass::oid`)
   const oid = Number(asked.rows[0]?.[0])
-  await bringRows(coordinator, { name: qualifiedName, oid }, target, filling)
+  if (filling !== undefined) {
+    await bringRows(coordinator, { name: qualifiedName, oid }, target, filling)
+  }
   const { rows } = await query(
     coordinator,
     `SELECT coalesce(max(cmin::text::int8), -1) FROM ${qualifiedName}`,

@@ -24,42 +24,57 @@ export function runMirrored(
   execution: Execution,
   context: StatementContext,
 ): Promise<CommandTag> {
+  const run = { execution, context, isEmpty: false }
+  return overMirrors(plan, run, (tables, coordinator) => evaluate(plan, tables, coordinator, run))
+}
+
+export type MirrorRun = {
+  readonly execution: Execution
+  readonly context: StatementContext
+  /** Nothing is read, locked or changed: only the plan over such tables is wanted. */
+  readonly isEmpty: boolean
+}
+
+/** `use` runs the statement over the mirrors, and does nothing else. */
+export function overMirrors<T>(
+  plan: MirroredPlan,
+  { execution, context, isEmpty }: MirrorRun,
+  use: (tables: MirrorTables, coordinator: BackendConnection) => Promise<T>,
+): Promise<T> {
   return context.atomically(async () => {
     const { nodeId } = coordinatorOf(context.catalog)
     const coordinator = await context.connection(nodeId, 'write')
     const { allowance } = await readSettings(coordinator)
     const keys = keysOf(execution.text, execution.parameters)
     const mirrors: Mirror[] = []
+    const filling = isEmpty ? undefined : { execution, context, keys, allowance }
     for (const target of plan.targets) {
-      mirrors.push(await createMirror(coordinator, target, { execution, context, keys, allowance }))
+      mirrors.push(await createMirror(coordinator, target, filling))
     }
-    const pulled = await pull(plan.source, coordinator, allowance, { execution, context })
+    const pulled = await pull(plan.source, coordinator, allowance, { execution, context, isEmpty })
     context.watch(coordinator, plan.source.local)
-    const tag = await evaluate(plan, { mirrors, pulled }, coordinator, { execution, context })
+    const result = await use({ mirrors, pulled }, coordinator)
     if (pulled.length > 0) await dropPulled(pulled, coordinator)
-    await apply(plan, mirrors, coordinator, context)
+    if (!isEmpty) await apply(plan, mirrors, coordinator, context)
     for (const mirror of mirrors) await dropMirror(coordinator, mirror)
-    return tag
+    return result
   })
 }
 
-type Tables = { readonly mirrors: readonly Mirror[]; readonly pulled: readonly PulledTable[] }
+export type MirrorTables = {
+  readonly mirrors: readonly Mirror[]
+  readonly pulled: readonly PulledTable[]
+}
 
 /** The client's own statement, and its answer. */
 async function evaluate(
   plan: MirroredPlan,
-  { mirrors, pulled }: Tables,
+  { mirrors, pulled }: MirrorTables,
   connection: BackendConnection,
   { execution, context }: { readonly execution: Execution; readonly context: StatementContext },
 ): Promise<CommandTag> {
-  const mirrored = plan.places.map(({ start, end, target, suffix }) => {
-    const text = `${mirrors[target]?.scratch.qualifiedName ?? ''}${suffix}`
-    return { start, end, text }
-  })
-  const replacements = [...pulledNames(plan.source, pulled), ...mirrored]
   const positions = new PositionMap()
-  const sorted = replacements.sort((a, b) => a.start - b.start)
-  const text = replacedText(execution, sorted, positions)
+  const text = mirroredText(plan, { mirrors, pulled }, execution, positions)
   const { parameters, resultFormats, sendsRowDescription } = execution
   const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
   const mending = { positions, aliases: mirrors.flatMap(mirrorAliases) }
@@ -75,8 +90,24 @@ async function evaluate(
   return answer.tag
 }
 
+/** The statement with the names of the tables that stand for the user's. */
+export function mirroredText(
+  plan: MirroredPlan,
+  { mirrors, pulled }: MirrorTables,
+  execution: Execution,
+  positions: PositionMap,
+): Buffer {
+  const mirrored = plan.places.map(({ start, end, target, suffix }) => {
+    const text = `${mirrors[target]?.scratch.qualifiedName ?? ''}${suffix}`
+    return { start, end, text }
+  })
+  const replacements = [...pulledNames(plan.source, pulled), ...mirrored]
+  const sorted = replacements.sort((a, b) => a.start - b.start)
+  return replacedText(execution, sorted, positions)
+}
+
 /** Columns of the mirrors and the copies are the user's tables'. */
-function shown(plan: MirroredPlan, { mirrors, pulled }: Tables, catalog: Catalog): Catalog {
+function shown(plan: MirroredPlan, { mirrors, pulled }: MirrorTables, catalog: Catalog): Catalog {
   const { nodeId } = coordinatorOf(catalog)
   const oids = mirrors.map(({ target, scratch }): [string, number] => [
     `${nodeId}/${scratch.oid}`,
