@@ -1,11 +1,13 @@
 import { matchingParenthesis } from '../sql/text-navigation.ts'
 import { hasQualifiedColumns, splittableRows } from './copy-rows.ts'
+import { orRefusal } from './or-refusal.ts'
 import type { CopyPlan, CopyQueryPlan, Plan, TextRange } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { relationRange, skipBlanks } from './qualifiers.ts'
 import { type RefusalId, refuse } from './refusals.ts'
 import { resolveRangeVar, type StatementTables } from './table-references.ts'
 import { type RangeVar, strings, type Tree } from './tree.ts'
+import { planMirrored } from './write/mirror-planner.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 type PlanPart = (part: PlanInput) => Plan
@@ -51,24 +53,30 @@ function planCopyQuery(
   planPart: PlanPart,
 ): CopyQueryPlan | undefined {
   const statement = body['query'] as Tree
-  const isReferenceWrite = tables.references.some(
-    ({ role, table }) => role === 'target' && table?.kind === 'reference',
+  const changed = tables.references.flatMap(({ role, table }) =>
+    role === 'target' && table !== undefined ? [table] : [],
   )
-  if (isReferenceWrite) return refuse('copy-query')
-  if (tables.distributed.length === 0) return undefined
+  if (tables.distributed.length === 0 && changed.length === 0) return undefined
   if (isOfFile(body)) return refuse('copy-file')
   const part = queryRange(input.text)
-  const query = planPart({ ...input, statement, part })
+  const own = { ...input, statement, part }
+  const overMirrors = () => planMirrored(own, Object.keys(statement)[0] ?? '', tables)
+  const mirrored = changed.length === 0 ? undefined : () => orRefusal(overMirrors)
+  const common = { kind: 'copy-query', mirrored, queryText: part, ...copyOptions(body) } as const
+  // each of its copies would be asked for the rows
+  if (changed.some(({ kind }) => kind === 'reference')) return { ...common, query: overMirrors() }
+  const query = planPart(own)
   switch (query.kind) {
     case 'select':
     case 'pulled':
     case 'modify':
     case 'insert-rows':
-      return { kind: 'copy-query', query, queryText: part, ...copyOptions(body) }
+    case 'mirrored':
+      return { ...common, query }
     case 'refusal':
       return refuse(query.id as RefusalId, query.detail, query.offset)
     default:
-      return refuse('copy-query')
+      return changed.length === 0 ? refuse('expression') : { ...common, query: overMirrors() }
   }
 }
 
@@ -77,7 +85,7 @@ function queryRange(text: Buffer): TextRange {
   const copy = skipBlanks(text, 0)
   const open = skipBlanks(text, copy + 'copy'.length)
   const close = matchingParenthesis(text, open)
-  return close < 0 ? refuse('copy-query') : { start: open + 1, end: close }
+  return close < 0 ? refuse('expression') : { start: open + 1, end: close }
 }
 
 function copyOptions(body: Fields): Pick<CopyPlan, 'format' | 'hasHeader'> {

@@ -345,7 +345,9 @@ export type CopyRows = {
 export type CopyQueryPlan = {
   readonly kind: 'copy-query'
   /** Its places and literal ordinals count from the start of the whole text, COPY included. */
-  readonly query: SelectPlan | PulledPlan | ModifyPlan | InsertRowsPlan
+  readonly query: SelectPlan | PulledPlan | ModifyPlan | InsertRowsPlan | MirroredPlan
+  /** How a write runs that not one shard alone can carry out; undefined: it is none. */
+  readonly mirrored: (() => MirroredPlan | RefusalPlan) | undefined
   /** What stands between the parentheses. */
   readonly queryText: TextRange
   readonly format: CopyPlan['format']

@@ -206,13 +206,6 @@ export const REFUSALS = {
     hint: 'Let the query of the cursor filter on one value of the distribution column.',
     example: 'UPDATE events SET event_type = NULL WHERE CURRENT OF c',
   },
-  'copy-query': {
-    sqlState: NOT_SUPPORTED,
-    message:
-      'COPY of a data-modifying statement is only supported when it writes to one shard of a distributed table',
-    hint: 'Run the statement itself: RETURNING gives the same rows.',
-    example: 'COPY (UPDATE countries SET name = code RETURNING *) TO STDOUT',
-  },
   'copy-file': {
     sqlState: NOT_SUPPORTED,
     message:

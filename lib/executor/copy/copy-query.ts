@@ -12,6 +12,7 @@ import { routedShard, runRouted } from '../routed.ts'
 import { combine } from '../scatter/combine.ts'
 import { textForShard } from '../shard-text.ts'
 import { describeStatement } from '../statement-description.ts'
+import { runMirrored } from '../write/mirror/run-mirrored.ts'
 import { copyShards } from './copy-to.ts'
 
 /**
@@ -26,21 +27,33 @@ export async function runCopyQuery(
   const { query } = plan
   if (query.kind === 'pulled')
     return runPulled(query, { execution, context, declaresCursor: false })
+  if (query.kind === 'mirrored') return runMirrored(query, execution, context)
   if (plan.format === 'binary') await checkTypes(plan, execution, context)
   const keys = keysOf(execution.text, execution.parameters)
   const route =
     query.kind === 'insert-rows' ? resolveInsert(query, keys) : resolvePins(query.routed.pins, keys)
   const shard = routedShard(query.routed, route)
   if (shard !== undefined) return runRouted(query.routed, shard, execution, context)
-  if (query.kind !== 'select') throw refusalError({ kind: 'refusal', id: 'copy-query' })
+  if (query.kind !== 'select') return overMirrors(plan, execution, context)
   const scatter = query.multi()
   if (scatter.kind === 'refusal') throw refusalError(scatter)
   if (scatter.kind === 'pulled')
     return runPulled(scatter, { execution, context, declaresCursor: false })
-  if (scatter.kind === 'mirrored') throw refusalError({ kind: 'refusal', id: 'copy-query' })
+  if (scatter.kind === 'mirrored') return overMirrors(plan, execution, context)
   if (scatter.kind === 'locked-select' || scatter.locksRows)
     throw refusalError({ kind: 'refusal', id: 'row-locks' })
   return copyScatter(plan, scatter, execution, context, keys)
+}
+
+/** A COPY has one place where it writes, so that is the coordinator. */
+async function overMirrors(
+  { mirrored }: CopyQueryPlan,
+  execution: Execution,
+  context: StatementContext,
+): Promise<CommandTag> {
+  const plan = mirrored?.() ?? { kind: 'refusal', id: 'expression' }
+  if (plan.kind === 'refusal') throw refusalError(plan)
+  return runMirrored(plan, execution, context)
 }
 
 /** Arrays and composites have OIDs in their binary form, which the shard's server would write as its own. */

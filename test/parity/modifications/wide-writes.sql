@@ -78,6 +78,18 @@ WITH u AS (DELETE FROM users WHERE tenant_id > 400 RETURNING tenant_id) DELETE F
 WITH a AS (UPDATE parts SET qty = 1 WHERE k < 10 RETURNING *), b AS (UPDATE readings SET quality = 2 WHERE n < 10 RETURNING *) SELECT (SELECT count(*) FROM a) AS a, (SELECT count(*) FROM b) AS b, (SELECT count(*) FROM parts WHERE qty = 1) AS before;
 WITH k AS (UPDATE kinds SET rank = 50 WHERE kind LIKE 'T%' RETURNING *) UPDATE tenants SET plan = 'kind' FROM k WHERE 'T' || tenant_id = k.kind;
 WITH d AS (DELETE FROM kinds WHERE rank = 50 RETURNING *) SELECT count(*) FROM d;
+-- # COPY of what a write returns.
+COPY (UPDATE kinds SET title = 'copied' WHERE kind = 'C1' RETURNING *) TO STDOUT;
+COPY (UPDATE kinds SET rank = rank + 1 RETURNING rank > 0) TO STDOUT (FORMAT csv, HEADER);
+COPY (INSERT INTO kinds VALUES ('copy', 7, 'a'), ('copied', 8, 'b') RETURNING kind, now() IS NULL) TO STDOUT;
+COPY (INSERT INTO tenants (tenant_id, name) SELECT g, 'copied' FROM generate_series(501, 503) g RETURNING tenant_id) TO STDOUT;
+COPY (INSERT INTO tenants (tenant_id, name) VALUES (504, 'copied'), (505, 'copied') RETURNING *) TO STDOUT (FORMAT binary);
+COPY (UPDATE tenants SET name = 'once more' WHERE name = 'copied' RETURNING name, 1 AS one) TO STDOUT;
+COPY (DELETE FROM tenants WHERE tenant_id > 503 RETURNING name) TO STDOUT;
+COPY (WITH d AS (DELETE FROM tenants WHERE tenant_id > 500 RETURNING tenant_id) SELECT count(*) FROM d) TO STDOUT;
+COPY (DELETE FROM kinds WHERE kind LIKE 'cop%' RETURNING 1) TO STDOUT;
+-- error: 23505
+COPY (UPDATE kinds SET kind = 'C1' RETURNING kind) TO STDOUT;
 -- # Functions that Postgres calls once, or once for each row.
 UPDATE tenants SET name = 'even' WHERE tenant_id % 2 = 0 AND random() < 2;
 UPDATE orders SET total = 3 + 0 * random() WHERE tenant_id IN (5, 6);
