@@ -135,6 +135,10 @@ export class BackendConnection {
     return this.#socket.isEncrypted
   }
 
+  get tlsName(): string {
+    return this.#socket.tlsName
+  }
+
   /** What a SCRAM login binds to; undefined: nothing. */
   get channelBinding(): Buffer | undefined {
     return this.#socket.channelBinding

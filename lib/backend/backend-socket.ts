@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls'
 import { tlsServerEndPoint } from '../wire/channel-binding.ts'
 import { FrameWriter } from '../wire/frame-writer.ts'
 import { writeSslRequest } from '../wire/startup-packets.ts'
+import { tlsName } from '../wire/tls-name.ts'
 import { type BackendAddress, socketTarget } from './backend-address.ts'
 import type { ServerTls } from './server-tls.ts'
 
@@ -83,6 +84,10 @@ export class BackendSocket {
 
   get isEncrypted(): boolean {
     return this.#encryption === 'secured'
+  }
+
+  get tlsName(): string {
+    return tlsName(this.#socket)
   }
 
   /** What SCRAM binds to; undefined: not encrypted, or a certificate that nothing can be bound to. */

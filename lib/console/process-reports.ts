@@ -101,7 +101,7 @@ export class ProcessReports {
   }
 
   #client(session: SessionReport, nodes: ReadonlyMap<number, string>): ClientReport {
-    const { connections, pins, waitMs, isEncrypted, isBusy: _, ...rest } = session
+    const { connections, pins, waitMs, isBusy: _, ...rest } = session
     const [only, ...others] = connections
     return {
       ...rest,
@@ -110,7 +110,6 @@ export class ProcessReports {
       isCloseNeeded: false,
       linkId: only === undefined || others.length > 0 ? null : this.#serverId(only),
       remotePid: 0,
-      tls: isEncrypted ? 'TLS' : '',
       pins: pins.map(({ nodeId, reason, since }) => ({
         node: nodes.get(nodeId) ?? String(nodeId),
         reason,
@@ -152,7 +151,7 @@ export class ProcessReports {
       isCloseNeeded,
       linkId: link?.id ?? null,
       remotePid: connection.processId,
-      tls: '',
+      tls: connection.tlsName,
       applicationName: link?.tag ?? '',
       preparedStatements: connection.prepared.size,
       nodeId: node.nodeId,

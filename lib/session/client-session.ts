@@ -130,7 +130,6 @@ export class ClientSession
     return reportSession({
       id: this.id,
       socket: this.#socket,
-      isEncrypted: this.#encryption.peer().isEncrypted,
       isBusy: this.#isBusy,
       connectedAtMs: this.#connectedAtMs,
       login: this.#login,

@@ -24,7 +24,7 @@ export type SessionReport = {
   readonly connectedAtMs: number
   readonly requestedAtMs: number
   readonly waitMs: number
-  readonly isEncrypted: boolean
+  readonly tls: string
   readonly applicationName: string
   readonly preparedStatements: number
   readonly pins: readonly Pin[]
@@ -35,7 +35,6 @@ export type SessionReport = {
 export type SessionFacts = {
   readonly id: number
   readonly socket: ClientSocket
-  readonly isEncrypted: boolean
   readonly isBusy: boolean
   readonly connectedAtMs: number
   readonly login: Login | undefined
@@ -44,7 +43,7 @@ export type SessionFacts = {
 }
 
 export function reportSession(facts: SessionFacts): SessionReport {
-  const { id, socket, isEncrypted, isBusy, connectedAtMs, login, parts } = facts
+  const { id, socket, isBusy, connectedAtMs, login, parts } = facts
   const waitingSinceMs = parts?.transaction.waitingSinceMs ?? 0
   const startedMs = parts?.clock.startedMs ?? 0
   return {
@@ -60,12 +59,18 @@ export function reportSession(facts: SessionFacts): SessionReport {
     connectedAtMs,
     requestedAtMs: startedMs === 0 ? connectedAtMs : performance.timeOrigin + startedMs,
     waitMs: waitingSinceMs === 0 ? 0 : performance.now() - waitingSinceMs,
-    isEncrypted,
-    applicationName: unquoted(parts?.settings.effective.get('application_name')),
+    tls: socket.tlsName,
+    applicationName: applicationNameOf(facts),
     preparedStatements: parts?.prepared.size ?? 0,
     pins: parts?.transaction.pins ?? [],
     connections: parts?.transaction.connections ?? [],
   }
+}
+
+/** Whoever has no session with settings has what he came with. */
+function applicationNameOf({ login, parts }: SessionFacts): string {
+  if (parts === undefined) return login?.settings.get('application_name') ?? ''
+  return unquoted(parts.settings.effective.get('application_name'))
 }
 
 function stateOf({ login, isBusy, parts }: SessionFacts, waitingSinceMs: number): SessionState {

@@ -124,6 +124,7 @@ t.test('certificates of servers', { skip: NEEDS_OPENSSL }, async (t) => {
   for (const sslmode of ['allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const) {
     const connection = await connect(right, tls(sslmode), 'localhost')
     t.ok(connection.isEncrypted, sslmode)
+    t.match(connection.tlsName, /^TLSv1\.[23]\/TLS_/, 'as SHOW SERVERS has it')
     connection.close()
   }
   for (const sslmode of ['prefer', 'require'] as const) {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { tlsName } from '../../wire/tls-name.ts'
 import { adoptHandle, isUnixSocket } from './shared-read-buffer.ts'
 
 /** Who reads. Called synchronously from the socket's callbacks, never re-entered. */
@@ -85,6 +86,10 @@ export class ClientSocket {
   /** Since the connection began. */
   get bytesRead(): number {
     return this.#stream.bytesRead
+  }
+
+  get tlsName(): string {
+    return tlsName(this.#stream)
   }
 
   get localAddress(): string | undefined {
