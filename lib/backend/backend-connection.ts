@@ -22,6 +22,8 @@ import { ConnectionSettings } from './session-state.ts'
 /** Of one connection, for as long as it lives. */
 export type ConnectionLimits = {
   readonly maxPreparedStatements: number
+  /** For clients that have not asked for it. */
+  readonly preparesPointReads: boolean
   /** What a cancel request may take to reach the server; 0: no limit. */
   readonly cancelTimeoutMs: number
   /** For the answer to a short question of our own, which waits for nobody's locks. */
@@ -30,6 +32,7 @@ export type ConnectionLimits = {
 
 export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = {
   maxPreparedStatements: 200,
+  preparesPointReads: true,
   cancelTimeoutMs: 10_000,
   questionTimeoutMs: 30_000,
 }
@@ -105,13 +108,13 @@ export class BackendConnection {
     node: BackendAddress,
     onConnected: (connection: BackendConnection) => void,
     tls?: ServerTls,
-    { maxPreparedStatements, cancelTimeoutMs, questionTimeoutMs } = DEFAULT_CONNECTION_LIMITS,
+    limits: ConnectionLimits = DEFAULT_CONNECTION_LIMITS,
   ) {
     this.node = node
-    this.prepared = new PreparedCache(maxPreparedStatements)
+    this.prepared = new PreparedCache(limits.maxPreparedStatements, limits.preparesPointReads)
     this.#tls = tls
-    this.#cancelTimeoutMs = cancelTimeoutMs
-    this.questionTimeoutMs = questionTimeoutMs
+    this.#cancelTimeoutMs = limits.cancelTimeoutMs
+    this.questionTimeoutMs = limits.questionTimeoutMs
     this.createdAtMs = Date.now()
     this.#reader = new AnswerReader({
       runs: () => this.#sinks.peek()?.runs ?? NO_RUNS,

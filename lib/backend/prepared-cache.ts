@@ -29,16 +29,23 @@ export type Preparation = {
  */
 export class PreparedCache {
   readonly #names: LruMap<string, string>
+  readonly #room: number
   readonly #evicted: string[] = []
   #counter = 0
 
   /** It holds one statement at least. */
-  constructor(capacity: number) {
+  constructor(capacity: number, takesPointReads = true) {
+    this.#room = takesPointReads ? capacity : 0
     this.#names = new LruMap(Math.max(1, capacity), (_key, name) => this.#evicted.push(name))
   }
 
   get size(): number {
     return this.#names.size
+  }
+
+  /** For a point read: what clients have prepared themselves is not dropped for one. */
+  get hasRoom(): boolean {
+    return this.#names.size < this.#room
   }
 
   /** Writes what is needed for the statement to be there. After an error in the same request: forget() it if isNew. */

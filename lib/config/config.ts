@@ -165,4 +165,5 @@ export type ConfigPool = {
   readonly server_fast_close: boolean
   readonly server_round_robin: boolean
   readonly max_prepared_statements: number
+  readonly prepare_point_reads: boolean
 }

@@ -28,6 +28,7 @@ export function poolsOptions(
     connectionLimits: {
       ...DEFAULT_CONNECTION_LIMITS,
       maxPreparedStatements: config.pool.max_prepared_statements,
+      preparesPointReads: config.pool.prepare_point_reads,
       cancelTimeoutMs: config.pool.cancel_wait_timeout_ms,
     },
     credentialOf: ({ database, user }) => access.credentialOf(database, user),

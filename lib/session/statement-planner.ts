@@ -12,6 +12,7 @@ import { expandViews } from '../planner/views/view-expansion.ts'
 import { LexResult } from '../sql/lexer.ts'
 import type { ParserHost } from '../sql/parser-host.ts'
 import type { ShapeCache } from '../sql/shape-cache.ts'
+import { PointRead } from './fast/point-read.ts'
 import { StatementConduct } from './fast/statement-conduct.ts'
 
 /** One statement and how it runs; belongs to one catalog version and search path. */
@@ -197,7 +198,10 @@ export class StatementPlanner {
       text: parsed.text,
       base: parsed.base,
       plan,
-      conduct: new StatementConduct(plan),
+      conduct: new StatementConduct(
+        plan,
+        isLexed ? PointRead.of(statement, parsed.text, literals) : undefined,
+      ),
       isOwn: true,
       literals,
       catalog: world.catalog,

@@ -36,6 +36,9 @@ export interface RelayOwner {
 /** The longest command tag is `CREATE TEXT SEARCH CONFIGURATION`; those with numbers are shorter than this too. */
 const TAG_BYTES = 128
 const NOTHING = Buffer.alloc(0)
+const BLANK = 0x20
+const DIGIT_0 = 0x30
+const DIGIT_1 = 0x31
 const COMPLETIONS: ReadonlySet<number> = new Set([
   Backend.commandComplete,
   Backend.emptyQueryResponse,
@@ -75,6 +78,8 @@ export class RelaySink implements ResponseSink {
   hasAnswered = false
   /** The byte of ReadyForQuery. */
   status = 0
+  /** The tag of a SELECT has counted no more. */
+  isOneRow = false
   /** The type of the message with which the answer began, errors and notices apart. */
   firstOfRun = 0
   copyState: 'none' | 'in' | 'out' = 'none'
@@ -105,6 +110,7 @@ export class RelaySink implements ResponseSink {
     this.isPlain = false
     this.hasPassedReady = false
     this.firstOfRun = 0
+    this.isOneRow = false
     this.error = undefined
     this.hasAnswered = false
     this.status = 0
@@ -134,6 +140,11 @@ export class RelaySink implements ResponseSink {
     this.#lead = messages
   }
 
+  /** As many messages come before those that are for the client, none of them rows. */
+  expectDropped(messages: number): void {
+    this.#lead = messages
+  }
+
   /** What leads has not been answered. */
   get isLeadDue(): boolean {
     return this.#lead > 0
@@ -159,6 +170,7 @@ export class RelaySink implements ResponseSink {
 
   lastRun(chunk: Buffer, start: number, readyAt: number, end: number, status: number): boolean {
     this.status = status
+    this.isOneRow = countsOne(chunk, readyAt - 1)
     let isKept = false
     if (this.error === undefined) {
       this.hasPassedReady = this.#owner.passesReady(status)
@@ -211,6 +223,7 @@ export class RelaySink implements ResponseSink {
 
   ready(status: number): void {
     this.status = status
+    this.isOneRow = countsOne(this.#tag, this.#tagLength)
     if (this.error === undefined) this.#writeOwnAnswers()
     this.#owner.relayDone(this)
   }
@@ -301,4 +314,10 @@ export class RelaySink implements ResponseSink {
     this.#connection?.pause()
     this.#client.whenDrained(this.#resume)
   }
+}
+
+/** The tag that ends there counts no row, or one. */
+function countsOne(bytes: Buffer, end: number): boolean {
+  const digit = bytes[end - 1]
+  return bytes[end - 2] === BLANK && (digit === DIGIT_0 || digit === DIGIT_1)
 }

@@ -7,12 +7,9 @@ import { asRouterError, type RouterError } from '../../base/errors.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
 import { StatementKeys } from '../../executor/execution-keys.ts'
 import { missesShard } from '../../executor/relay/error-rewriting.ts'
-import type { PositionMap } from '../../executor/relay/position-map.ts'
 import { isUserType } from '../../executor/relay/row-description-mapping.ts'
-import { writeSpliced } from '../../executor/relay/splice-writer.ts'
 import type { Plan, SessionCommand } from '../../planner/plan.ts'
 import { LexResult } from '../../sql/lexer.ts'
-import type { FrameWriter } from '../../wire/frame-writer.ts'
 import { Backend, Frontend, TransactionStatus } from '../../wire/message-codes.ts'
 import type { PreparedStatement } from '../extended/prepared-statements.ts'
 import type { MessageProcessor } from '../message-processor.ts'
@@ -21,12 +18,13 @@ import type { PlannedStatement } from '../statement-planner.ts'
 import { NO_PARAMETERS } from '../statement-runner.ts'
 import { BindGroup } from './bind-group.ts'
 import { BlockCommands, type CommandMessage } from './block-commands.ts'
-import { expectQueryLead, queryLead, writeExtendedLead } from './block-lead.ts'
+import { writeExtendedLead } from './block-lead.ts'
 import { ExtendedRequest } from './extended-request.ts'
 import { FanOut } from './fan-out.ts'
 import { KeptMessages } from './kept-messages.ts'
 import { ParkedMessage, type ParkedMessageOwner } from './parked-message.ts'
 import { messageEnd, ParseMessage } from './parse-message.ts'
+import { QueryRequest, writeText } from './query-request.ts'
 import { StatementAim } from './statement-aim.ts'
 import type { StatementConduct } from './statement-conduct.ts'
 
@@ -65,11 +63,12 @@ export class FastPath implements ParkedMessageOwner {
   readonly #request: ExtendedRequest
   readonly #block: BlockCommands
   readonly #parked: ParkedMessage
-  /** These two are made when first needed: most sessions sit idle. */
+  /** These three are made when first needed: most sessions sit idle. */
   #fanOut: FanOut | undefined
   #kept: KeptMessages | undefined
+  #asked: QueryRequest | undefined
   /** Of the statement under way. */
-  #retried: ExtendedRequest | undefined
+  #retried: ExtendedRequest | QueryRequest | undefined
   /** The unnamed statement, if its Parse went along. */
   #parsed: PreparedStatement | undefined
   #describes = false
@@ -185,25 +184,11 @@ export class FastPath implements ParkedMessageOwner {
     const { out } = connection
     const mark = out.begin(Frontend.parse)
     out.byte(0)
-    this.#writeText(out, chunk, parse.textStart, parse.textEnd, sink.positions)
+    writeText(out, chunk, parse.textStart, parse.textEnd, literals, aim, sink.positions)
     out.byte(0)
     out.bytes(chunk, parse.typesStart, parse.end)
     out.end(mark)
     out.bytes(chunk, parse.end, group.end)
-  }
-
-  #writeText(
-    out: FrameWriter,
-    chunk: Buffer,
-    start: number,
-    end: number,
-    positions: PositionMap,
-  ): void {
-    const { shardIndex, splices } = aim
-    if (shardIndex === undefined) {
-      positions.unchanged()
-      out.bytes(chunk, start, end)
-    } else writeSpliced(out, chunk, start, end, literals, splices, shardIndex, positions)
   }
 
   #bind(chunk: Buffer, start: number): boolean {
@@ -274,24 +259,11 @@ export class FastPath implements ParkedMessageOwner {
     if (!this.#begin(cached.conduct, end - start)) {
       return this.#parks(chunk, start, end)
     }
-    const { relay } = this.#parts
-    const { connection, sink } = relay
-    if (connection === undefined) return true
-    const { out } = connection
-    const mark = out.begin(Frontend.query)
-    const begin = this.#parts.transaction.takeLead(connection)
-    if (begin === '') this.#writeText(out, chunk, start + 5, textEnd, sink.positions)
-    else {
-      const lead = queryLead(begin)
-      out.bytes(lead, 0, lead.length)
-      this.#writeText(out, chunk, start + 5, textEnd, sink.positions)
-      expectQueryLead(sink, lead)
-    }
-    out.byte(0)
-    out.end(mark)
-    sink.isPlain = true
-    if (this.#isRouted) this.#keep(chunk, start, end)
-    relay.finish(this.#onDone)
+    this.#asked ??= new QueryRequest(this.#parts, aim, literals)
+    this.#asked.write(chunk, start, end, cached.conduct)
+    this.#retried = this.#asked
+    if (this.#isRouted || this.#asked.isPointRead) this.#keep(chunk, start, end)
+    this.#parts.relay.finish(this.#onDone)
     return true
   }
 

@@ -1,5 +1,6 @@
 import { StatementTimes } from '../../backend/service-time.ts'
 import type { Plan } from '../../planner/plan.ts'
+import type { PointRead } from './point-read.ts'
 
 /** What the fast path needs to know of a plan, found out once. Shared by all statements of one shape. */
 export class StatementConduct {
@@ -10,11 +11,14 @@ export class StatementConduct {
   /** Its shard depends on values. */
   readonly isRouted: boolean
   readonly times = new StatementTimes()
+  /** How it is sent for simple clients outside of blocks; undefined: as it is. */
+  readonly pointRead: PointRead | undefined
 
-  constructor(plan: Plan) {
+  constructor(plan: Plan, pointRead?: PointRead) {
     this.isPlain = isPlain(plan)
     this.isSociable = isSociable(plan)
     this.isRouted = plan.kind !== 'local'
+    this.pointRead = this.isPlain && this.isSociable ? pointRead : undefined
   }
 }
 

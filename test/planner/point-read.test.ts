@@ -1,0 +1,55 @@
+import t from 'tap'
+import { isPointRead } from '../../lib/planner/point-read.ts'
+import type { Tree } from '../../lib/planner/tree.ts'
+import { ParserHost } from '../../lib/sql/parser-host.ts'
+
+const YES: readonly (readonly [sql: string, literals: number])[] = [
+  ['SELECT * FROM t WHERE id = 1', 1],
+  ["SELECT a.b FROM s.t a JOIN u ON a.id = u.id WHERE a.id = 1 AND u.x <> 'y' ORDER BY a.b", 2],
+  ['SELECT id FROM t WHERE id = -5 OR NOT (n IS NULL AND n + 1 > 3)', 3],
+]
+
+const NO: readonly (readonly [sql: string, literals: number])[] = [
+  ['SELECT * FROM t', 0],
+  // a comment is counted too
+  ['SELECT * FROM t WHERE id = 1 /* here */', 2],
+  ['SELECT 1, id FROM t WHERE id = 1', 2],
+  ['SELECT id FROM t WHERE id = 1 ORDER BY 1', 2],
+  ['SELECT id FROM t WHERE id = 1 LIMIT 1', 2],
+  ['SELECT id FROM t WHERE id = 1.5', 1],
+  ['SELECT id FROM t WHERE flag = true', 0],
+  ['SELECT id FROM t WHERE id = 1 FOR UPDATE', 1],
+  ['SELECT id FROM t WHERE id = abs(1)', 1],
+  ['SELECT id FROM t WHERE id = 1 AND now() > at', 1],
+  ['SELECT id FROM t WHERE id = 1 AND at < current_timestamp', 1],
+  ["SELECT id FROM t WHERE at = '2026-01-01'::date", 1],
+  ["SELECT id FROM t WHERE at = date '2026-01-01'", 1],
+  ["SELECT id FROM t WHERE name LIKE 'a%'", 1],
+  ['SELECT id FROM t WHERE id IN (1, 2)', 2],
+  ['SELECT id FROM t WHERE id BETWEEN 1 AND 2', 2],
+  ['SELECT id FROM t WHERE id = (SELECT 1)', 1],
+  ['SELECT id FROM t WHERE id OPERATOR(pg_catalog.=) 1', 1],
+  ['SELECT count(*) FROM t WHERE id = 1', 1],
+  ['SELECT id FROM t WHERE id = 1 GROUP BY id', 1],
+  ['SELECT DISTINCT id FROM t WHERE id = 1', 1],
+  ['SELECT id FROM t JOIN u ON u.x = 3 WHERE id = 1', 2],
+  ['SELECT id FROM (SELECT id FROM t) x WHERE id = 1', 1],
+  ['SELECT id FROM generate_series(1, 2) id WHERE id = 1', 3],
+  ['SELECT pid FROM pg_stat_activity WHERE pid = 1', 1],
+  ["SELECT table_name FROM information_schema.tables WHERE table_name = 'x'", 1],
+  ['WITH x AS (SELECT 1 AS id) SELECT id FROM x WHERE id = 1', 2],
+  ['SELECT id FROM t WHERE id = 1 UNION SELECT id FROM u WHERE id = 1', 2],
+  ['SELECT id INTO u FROM t WHERE id = 1', 1],
+  ['UPDATE t SET n = 1 WHERE id = 1', 2],
+  ['DELETE FROM t WHERE id = 1', 1],
+]
+
+t.test('point reads', async (t) => {
+  const parser = await ParserHost.create()
+  const isOne = (sql: string, literals: number) => {
+    const [first] = parser.parse(Buffer.from(sql), 'test').stmts
+    return isPointRead((first?.stmt ?? {}) as Tree, literals)
+  }
+  for (const [sql, literals] of YES) t.ok(isOne(sql, literals), sql)
+  for (const [sql, literals] of NO) t.notOk(isOne(sql, literals), sql)
+})
