@@ -21,6 +21,7 @@ const CLAUSES: ReadonlySet<string> = new Set([
   'fromClause',
   'whereClause',
   'sortClause',
+  'limitCount',
   'limitOption',
   'op',
 ])
@@ -31,7 +32,7 @@ const OWN_SCHEMA = /^(pg_|information_schema$)/
 /**
  * Whether a parameter in place of each of the `literals` leaves the statement what it is: a SELECT of columns whose literals
  * are integers and strings, all of them in WHERE as operands of Postgres' own operators. There the server's parser looks at the
- * type alone: integer, or unknown until it knows the other operand's. In ORDER BY, GROUP BY or a select list a value may mean more.
+ * type alone: integer, or unknown until it knows the other operand's; so it is with LIMIT. In ORDER BY, GROUP BY or a select list a value may mean more.
  */
 export function isPointRead({ SelectStmt: select }: Tree, literals: number): boolean {
   if (select === undefined || literals === 0) return false
@@ -41,8 +42,16 @@ export function isPointRead({ SelectStmt: select }: Tree, literals: number): boo
     return false
   }
   if (!isMadeOf(select.whereClause)) return false
+  if (select.limitCount !== undefined && !isPlainLimit(select)) return false
   const outside = [select.targetList, select.fromClause, sortOf(select)]
-  return constantsIn(select.whereClause) === literals && outside.every((part) => !hasConstant(part))
+  const inside = constantsIn(select.whereClause) + constantsIn(select.limitCount)
+  return inside === literals && outside.every((part) => !hasConstant(part))
+}
+
+/** Its number becomes a bigint, whatever it is. */
+function isPlainLimit({ limitCount, limitOption }: SelectStmt): boolean {
+  const constant = limitCount?.A_Const
+  return limitOption === 'LIMIT_OPTION_COUNT' && constant !== undefined && 'ival' in constant
 }
 
 function sortOf(select: SelectStmt): unknown {

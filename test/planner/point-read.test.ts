@@ -6,6 +6,7 @@ import { ParserHost } from '../../lib/sql/parser-host.ts'
 const YES: readonly (readonly [sql: string, literals: number])[] = [
   ['SELECT * FROM t WHERE id = 1', 1],
   ["SELECT a.b FROM s.t a JOIN u ON a.id = u.id WHERE a.id = 1 AND u.x <> 'y' ORDER BY a.b", 2],
+  ['SELECT id FROM t WHERE id = 1 LIMIT 21', 2],
   ['SELECT id FROM t WHERE id = -5 OR NOT (n IS NULL AND n + 1 > 3)', 3],
 ]
 
@@ -15,7 +16,11 @@ const NO: readonly (readonly [sql: string, literals: number])[] = [
   ['SELECT * FROM t WHERE id = 1 /* here */', 2],
   ['SELECT 1, id FROM t WHERE id = 1', 2],
   ['SELECT id FROM t WHERE id = 1 ORDER BY 1', 2],
-  ['SELECT id FROM t WHERE id = 1 LIMIT 1', 2],
+  ['SELECT id FROM t WHERE id = 1 OFFSET 1', 2],
+  ["SELECT id FROM t WHERE id = 1 LIMIT '1'", 2],
+  ['SELECT id FROM t WHERE id = 1 LIMIT 1 + 1', 3],
+  ['SELECT id FROM t WHERE id = 1 LIMIT ALL', 1],
+  ['SELECT id FROM t WHERE id = 1 ORDER BY id FETCH FIRST 1 ROW WITH TIES', 2],
   ['SELECT id FROM t WHERE id = 1.5', 1],
   ['SELECT id FROM t WHERE flag = true', 0],
   ['SELECT id FROM t WHERE id = 1 FOR UPDATE', 1],
