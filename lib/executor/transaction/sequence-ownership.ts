@@ -23,11 +23,11 @@ export class SequenceOwnership {
 
   /** Before a statement that writes: what must be run first is pipelined. */
   claim(connection: BackendConnection): void {
-    if (connection === this.#writing) return
-    if (this.#writing !== undefined) this.#isScattered = true
-    this.#writing = connection
+    if (connection === this.#writing && connection.lastWriter === this) return
     const isNew = connection.lastWriter === undefined
     const isOwn = this.#isLast(connection)
+    if (this.#writing !== undefined) this.#isScattered = true
+    this.#writing = connection
     connection.lastWriter = this
     if (isNew || isOwn) return
     const discards = asked.has(this.#pools)
@@ -61,6 +61,9 @@ export class SequenceOwnership {
   }
 
   #isLast(connection: BackendConnection): boolean {
+    // a statement of the same pipeline, whose answer hasn't come
+    const isUnderWay = this.#writing !== undefined
+    if (isUnderWay && (this.#isScattered || this.#writing !== connection)) return false
     const isOwn = connection.lastWriter === this && this.#lastWritten === connection
     return isOwn && !connection.hasOthersSequences
   }
