@@ -86,6 +86,12 @@ export class ValueFlow {
     return new Set([...this.#edges.keys()].filter((source) => this.reachable([source]).has(target)))
   }
 
+  isLinked(key: ColumnKey): boolean {
+    return (
+      this.#edges.has(key) || [...this.#edges.values()].some((targets) => targets.includes(key))
+    )
+  }
+
   addEdge(source: ColumnKey, target: ColumnKey): void {
     const targets = this.#edges.get(source)
     if (targets === undefined) this.#edges.set(source, [target])

@@ -54,6 +54,8 @@ type Statement = {
   readonly parts: readonly PulledPart[]
   readonly rewrites: readonly Replacement[]
   readonly rules: SplitRules
+  /** What of a member's rows the statement needs. Made once: to print and read a text again is what choices cost. */
+  readonly rowsOf: (member: Member) => PulledRows
 }
 
 /** The same plan, which now also knows how to leave rows in their shards. */
@@ -105,7 +107,13 @@ function readStatement(input: PlanInput, tables: StatementTables): Statement | u
     hasCollations: hasCollations(input, tables),
     comparesSets: comparesSets(input.statement),
   }
-  return { input, tables, reading, members, parts, rewrites, rules }
+  const known = new Map<Member, PulledRows>()
+  const rowsOf = (member: Member): PulledRows => {
+    const rows = known.get(member) ?? pulledRows(input, reading, tables, member.occurrence)
+    known.set(member, rows)
+    return rows
+  }
+  return { input, tables, reading, members, parts, rewrites, rules, rowsOf }
 }
 
 function locks(statement: Tree): boolean {
@@ -167,12 +175,12 @@ function linkedTo({ reading: { flow } }: Statement, key: ColumnKey): ReadonlySet
 
 /** Joins on columns that distribute neither side: both are split by them. */
 function bucketGroups(statement: Statement): readonly SplitGroup[] {
-  const { members } = statement
+  const { members, reading } = statement
   const tables = members.map(({ occurrence }) => occurrence.table)
   return members.flatMap(({ relation, key }) =>
     (relation.columns ?? []).flatMap((name) => {
       const column = columnKey(relation, name)
-      if (column === key) return []
+      if (column === key || !reading.flow.isLinked(column)) return []
       const linked = linkedTo(statement, column)
       const isJoined = members.some((other) => {
         return other.relation !== relation && [...linked].some((one) => isOf(one, other.relation))
@@ -193,7 +201,7 @@ function choiceOf(
   kept: ReadonlySet<Member>,
   group: SplitGroup | undefined,
 ): BroadcastChoice | undefined {
-  const { members, input, rules } = statement
+  const { members, rules, rowsOf } = statement
   const parts = statement.parts.filter((part) =>
     members.every((one) => one.part !== part || !kept.has(one)),
   )
@@ -201,8 +209,6 @@ function choiceOf(
   if (sent.length + parts.length === 0) return undefined
   if (parts.length > 0 && rules.hasCollations) return undefined
   if (sent.some((member) => hasUserTypes(member))) return undefined
-  const rowsOf = ({ occurrence }: Member): PulledRows =>
-    pulledRows(input, statement.reading, statement.tables, occurrence)
   const pulls: PulledRows[] = []
   const columns: (string | undefined)[] = []
   const splits: BroadcastChoice['splits'][number][] = []
