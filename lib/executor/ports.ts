@@ -71,6 +71,8 @@ export interface StatementContext {
    * 'write' marks the node as a writer of the transaction.
    */
   connection(nodeId: number, access: 'read' | 'write'): Promise<BackendConnection>
+  /** As connection() for reading, if that needs no waiting. */
+  connectionNow?(nodeId: number): BackendConnection | undefined
   /** The session keeps its connection to this node, which the statement must be using, between transactions. */
   pin(nodeId: number, reason: PinReason): void
   /** Code of the user's is about to run there, as with `watch`. */

@@ -82,6 +82,10 @@ export class SessionStatementContext implements StatementContext {
     return this.#transaction.connection(nodeId, access, this.signal)
   }
 
+  connectionNow(nodeId: number): BackendConnection | undefined {
+    return this.#transaction.connectionNow(nodeId, 'read')
+  }
+
   async sideConnection(nodeId: number): Promise<BackendConnection> {
     const connection = await this.#transaction.sideConnection(nodeId, this.signal)
     this.#side.add(connection)

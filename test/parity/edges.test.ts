@@ -112,6 +112,20 @@ t.test('what is at the edges of reading', async (t) => {
     }
   })
 
+  await t.test('where it is in a script and in a block', async (t) => {
+    for (const sql of [...FAILING, 'EXPLAIN SELECT nosuch FROM letters']) {
+      for (const lead of ["SELECT 'ß'; ", 'BEGIN; SELECT id FROM letters; /* ß */ ']) {
+        const inScript = async (side: RawClient) => {
+          const { error } = await side.simple(lead + sql)
+          await side.simple('ROLLBACK')
+          return { sqlState: error?.sqlState, position: error?.position }
+        }
+        t.same(await inScript(pair.proxy), await inScript(pair.stock), lead + sql)
+      }
+      t.same(await placeInBlock(pair.proxy, sql), await placeInBlock(pair.stock, sql), sql)
+    }
+  })
+
   await t.test('where in the text an error is', async (t) => {
     for (const sql of FAILING) {
       const [expected, got] = [await pair.stock.simple(sql), await pair.proxy.simple(sql)]
@@ -121,6 +135,15 @@ t.test('what is at the edges of reading', async (t) => {
     }
   })
 })
+
+/** The savepoint's rows, and what was made before it, are there afterwards. */
+async function placeInBlock(side: RawClient, sql: string) {
+  await side.run('BEGIN; CREATE TABLE made (id int); SAVEPOINT a')
+  await side.run('SAVEPOINT b')
+  const { error } = await side.simple(sql)
+  await side.run('ROLLBACK TO a; SELECT count(*) FROM made, letters; ROLLBACK')
+  return { sqlState: error?.sqlState, position: error?.position }
+}
 
 /** Bound once, executed until it is done. */
 function portal(sql: string, maxRows: number): Buffer[] {

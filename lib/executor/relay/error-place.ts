@@ -1,3 +1,4 @@
+import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { ServerError } from '../../base/errors.ts'
 import { coordinatorOf } from '../../catalog/catalog-lookup.ts'
 import type { Plan } from '../../planner/plan.ts'
@@ -15,6 +16,9 @@ const REMADE: ReadonlySet<Plan['kind']> = new Set([
   'insert-rows',
   'insert-through-scratch',
   'reference-write',
+  'mirrored',
+  'explain',
+  'declare-cursor',
 ])
 /** Names and types; values of literals. */
 const FOUND_WHILE_PARSING = /^(?:42|22)/
@@ -32,10 +36,10 @@ export async function placed(
   const isOpen = error instanceof ServerError && FOUND_WHILE_PARSING.test(error.sqlState)
   if (!isOpen || !REMADE.has(plan.kind) || errorFields(error.frame).has('P')) return error
   const { nodeId } = coordinatorOf(context.catalog)
-  const { spare, signal } = context
-  if (signal.aborted || spare?.has(nodeId) !== true) return error
+  if (context.signal.aborted) return error
   try {
-    const connection = await spare.take(nodeId, signal)
+    const connection = await atOnce(context, nodeId)
+    if (connection === undefined) return error
     await describeStatement(connection, execution.text, execution.parameters.types)
   } catch (own) {
     if (!(own instanceof ServerError) || own.sqlState !== error.sqlState) return error
@@ -43,4 +47,14 @@ export async function placed(
     return mendError(own.frame, 0, own.frame.length, { positions })
   }
   return error
+}
+
+/** A block has failed whatever its own connection says; and no other one would see the tables that it has made. */
+async function atOnce(
+  context: StatementContext,
+  nodeId: number,
+): Promise<BackendConnection | undefined> {
+  if (context.isInTransaction) return context.connectionNow?.(nodeId)
+  const { spare, signal } = context
+  return spare?.has(nodeId) === true ? spare.take(nodeId, signal) : undefined
 }
