@@ -18,6 +18,7 @@ type Expectation = {
 }
 
 const QUERY = 0x51
+const ROWS = 1000
 const MAX_REPORTS = 20
 
 function message(type: number, ...parts: readonly (string | Buffer)[]): Buffer {
@@ -58,7 +59,7 @@ function startup(user: string, database: string): Buffer {
 
 /**
  * Clients that mix all that may go wrong on shared connections: every statement carries its own tag, and every answer must
- * be exactly its own. Speaks the protocol by itself, so that nothing is forgiven.
+ * be exactly its own. Speaks the protocol by itself, so that nothing is forgiven. Leaves a small table, tagged_rows, behind.
  */
 export async function runTaggedClients(
   url: string,
@@ -67,6 +68,7 @@ export async function runTaggedClients(
   totals: TaggedTotals,
 ): Promise<void> {
   const share = Math.ceil(statements / clients)
+  await new TaggedClient(url, clients, totals).fill()
   const all = Array.from({ length: clients }, (_, id) =>
     new TaggedClient(url, id, totals).run(share),
   )
@@ -103,6 +105,25 @@ class TaggedClient {
     this.#socket?.destroy()
   }
 
+  /** Rows that carry their key as a tag. */
+  async fill(): Promise<void> {
+    const done = { value: undefined, sqlState: undefined, status: 'I' }
+    await this.#connect()
+    await this.#ask(query('DROP TABLE IF EXISTS tagged_rows'), done)
+    const columns = `SELECT id, 'row ' || id AS tag FROM generate_series(1, ${ROWS}) id`
+    await this.#ask(query(`CREATE TABLE tagged_rows AS ${columns}`), done)
+    await this.#ask(query('ALTER TABLE tagged_rows ADD PRIMARY KEY (id)'), done)
+    this.#totals.answered -= 3
+    this.#lost = undefined
+    this.#socket?.destroy()
+  }
+
+  /** As drivers send it that know no parameters. */
+  #pointRead(): readonly [sql: string, tag: string] {
+    const id = 1 + Math.floor(Math.random() * ROWS)
+    return [`SELECT tag FROM tagged_rows WHERE id = ${id}`, `row ${id}`]
+  }
+
   async #one(): Promise<void> {
     const tag = `c${this.#id}_${++this.#count}`
     const dice = Math.random()
@@ -114,13 +135,19 @@ class TaggedClient {
     else if (dice < 0.3) await this.#ask(Buffer.concat([PARSE, execution('', tag)]), value(tag))
     else if (dice < 0.34) await this.#long(tag)
     else if (dice < 0.36) await this.#pipelined(tag)
+    else if (dice < 0.66) await this.#found()
     else await this.#ask(query(`SELECT '${tag}'`), value(tag))
+  }
+
+  async #found(): Promise<void> {
+    const [sql, tag] = this.#pointRead()
+    await this.#ask(query(sql), value(tag))
   }
 
   async #leave(tag: string): Promise<void> {
     this.#lost = undefined
     this.#answer = undefined
-    this.#socket?.write(query(`SELECT '${tag}'`))
+    this.#socket?.write(query(Math.random() < 0.5 ? `SELECT '${tag}'` : this.#pointRead()[0]))
     this.#socket?.destroy()
     this.#totals.disconnects++
     await this.#connect()
@@ -145,8 +172,15 @@ class TaggedClient {
       request.on('close', () => resolve())
     })
     request.resume()
-    const sql = Math.random() < 0.7 ? `SELECT '${tag}'` : `SELECT '${tag}' FROM pg_sleep(0.05)`
-    await this.#ask(query(sql), { value: tag, sqlState: undefined, isCancelled: true, status: 'I' })
+    const dice = Math.random()
+    const slow = dice < 0.3 ? `SELECT '${tag}' FROM pg_sleep(0.05)` : `SELECT '${tag}'`
+    const [sql, expected] = dice < 0.65 ? [slow, tag] : this.#pointRead()
+    await this.#ask(query(sql), {
+      value: expected,
+      sqlState: undefined,
+      isCancelled: true,
+      status: 'I',
+    })
     await closed
     // what comes late may hit this one, which is ours too
     await this.#ask(query('SELECT 1'), {
