@@ -49,7 +49,11 @@ export class TrafficCounters {
 
 export type TrafficKey = { readonly database: string; readonly user: string }
 
-/** The counters of all who have ever logged in. Never shrinks: totals must not go back. */
+/** Under `*` a client may invent names of databases as long as it likes. */
+const MAX_ROWS = 10_000
+const OTHERS: TrafficKey = { database: '*', user: '*' }
+
+/** The counters of all who have ever logged in; of those who came too late as one. Never shrinks: totals must not go back. */
 export class TrafficTable {
   readonly #rows = new Map<string, TrafficKey & { readonly counters: TrafficCounters }>()
 
@@ -58,6 +62,8 @@ export class TrafficTable {
     const key = `${database}\0${user}`
     const known = this.#rows.get(key)
     if (known !== undefined) return known.counters
+    const isFull = this.#rows.size >= MAX_ROWS && database !== OTHERS.database
+    if (isFull) return this.of(OTHERS.database, OTHERS.user)
     const counters = new TrafficCounters()
     this.#rows.set(key, { database, user, counters })
     return counters

@@ -55,3 +55,12 @@ t.test('a Sync alone is no transaction; a script counts each of its statements',
   clock.ready(TransactionStatus.idle)
   t.match(counters, { statements: 3, transactions: 1 })
 })
+
+t.test('names without end share one row', async (t) => {
+  const table = new TrafficTable()
+  for (let number = 0; number < 10_100; number++) table.of(`d${number}`, 'u').statements++
+  const rows = table.rows()
+  t.equal(rows.length, 10_001)
+  t.match(rows.at(-1), { database: '*', user: '*', counters: { statements: 100 } })
+  t.equal(table.of('d7', 'u').statements, 1)
+})
