@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import t from 'tap'
+import { projectPath } from '../support/project.ts'
 import { readStatementList } from '../support/statement-list.ts'
 import { runQueries } from './benchmarks/benchmark.ts'
 import type { Layout } from './benchmarks/layouts.ts'
@@ -11,13 +12,14 @@ import { ClusterPair } from './cluster-pair.ts'
  * benchmarks/layouts.ts), each other *.sql file has queries, for instance those of the join order benchmark.
  * PGLOOM_BENCHMARK_REFUSED: how many of them may be refused.
  */
-const { PGLOOM_BENCHMARK_DIRECTORY: directory, PGLOOM_BENCHMARK_REFUSED: refused = '0' } =
-  process.env
+const {
+  PGLOOM_BENCHMARK_DIRECTORY: directory = projectPath('test', 'parity/benchmarks/sample'),
+  PGLOOM_BENCHMARK_REFUSED: refused = '0',
+} = process.env
 
 t.setTimeout(7_200_000)
 
 t.test('queries of a directory answer as one stock Postgres', async (t) => {
-  if (directory === undefined) return t.comment('none given: PGLOOM_BENCHMARK_DIRECTORY')
   const read = (name: string) => readFileSync(join(directory, name), 'utf8')
   const files = readdirSync(directory).filter((name) => /^(?!data\.).*\.sql$/.test(name))
   const listed = files.sort().flatMap((name) => readStatementList(read(name), name))
