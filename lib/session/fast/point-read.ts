@@ -1,5 +1,5 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
-import { preparedKey } from '../../backend/prepared-cache.ts'
+import { preparedKey, settingsFingerprint } from '../../backend/prepared-cache.ts'
 import type { Settings } from '../../backend/session-state.ts'
 import type { RouterError } from '../../base/errors.ts'
 import { TypeOid } from '../../catalog/type-oid.ts'
@@ -24,7 +24,8 @@ const PORTAL = 0x50
 const FINAL_CLASSES: ReadonlySet<string> = new Set(['08', '40', '53', '55', '57', '58', 'XX'])
 
 type Aimed = { readonly shardIndex: number | undefined; readonly splices: readonly Splice[] }
-type ServerText = { readonly settings: Settings; readonly key: string; readonly text: Buffer }
+/** `reading`: of the settings by which literals are read. */
+type ServerText = { readonly reading: string; readonly key: string; readonly text: Buffer }
 
 /**
  * A Query of a simple client's that the servers get as Bind, Describe and Execute of a statement that they keep, literals as
@@ -117,9 +118,11 @@ export class PointRead {
   #serverText({ shardIndex, splices }: Aimed, settings: Settings): ServerText {
     const at = shardIndex === undefined ? 0 : shardIndex + 1
     const known = this.#texts[at]
-    if (known?.settings === settings) return known
-    const text = parameterized(this.#text, this.#literals, shardIndex, splices)
-    const made = { settings, text, key: preparedKey(text, this.#types, settings) }
+    // clients differ in settings of no influence, such as application_name
+    const reading = settingsFingerprint(settings)
+    if (known?.reading === reading) return known
+    const text = known?.text ?? parameterized(this.#text, this.#literals, shardIndex, splices)
+    const made = { reading, text, key: preparedKey(text, this.#types, settings) }
     this.#texts[at] = made
     return made
   }
