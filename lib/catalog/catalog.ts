@@ -1,3 +1,5 @@
+import type { UserTypes } from './user-types.ts'
+
 /**
  * The map of one database's cluster: immutable, built once by control/catalog-loader, shared by all sessions,
  * replaced whole. Everything here is plain frozen data; look-ups are in catalog-lookup.ts and shard-map.ts.
@@ -156,20 +158,6 @@ export type Catalog = {
   readonly shellOids: ReadonlyMap<string, number>
   /** Types created by users that other nodes than the coordinator have too. Absent: there are none. */
   readonly userTypes?: UserTypes
-}
-
-export type UserTypes = {
-  /** Key `nodeId/oid of the type on that node` -> the type on the coordinator. */
-  readonly onCoordinator: ReadonlyMap<string, UserType>
-  /** Key `nodeId/OID on the coordinator` -> OID on that node. */
-  readonly onNode: ReadonlyMap<string, number>
-}
-
-export type UserType = {
-  /** On the coordinator. */
-  readonly oid: number
-  /** Its binary form holds OIDs of such types, which mean something else elsewhere. */
-  readonly carriesOids: boolean
 }
 
 export function tableKey(schema: string, name: string): string {

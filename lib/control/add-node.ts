@@ -88,7 +88,7 @@ async function copyTables(
     const name = quoteQualified(description.schema, description.name)
     await runAll(run.coordinator, [`LOCK TABLE ${name} IN EXCLUSIVE MODE`])
     await runAll(node, [referenceTableSql(description)])
-    await copyRows(run.coordinator, node, description, name)
+    await copyRows(run, [run.coordinator, node], description, name)
     await runAll(node, referenceRestSql(description))
   }
 }

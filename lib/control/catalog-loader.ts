@@ -10,9 +10,9 @@ import {
   type Shard,
   tableKey,
   type UserCode,
-  type UserType,
 } from '../catalog/catalog.ts'
 import { hashUint32 } from '../catalog/pg-hash.ts'
+import { type NodeType, type TypeForm, userTypesOf } from '../catalog/user-types.ts'
 import { READING_SQL, type ViewDocument, viewOf, viewsSql } from '../catalog/view-document.ts'
 import { GLOBAL_INDEXES } from './global-index-metadata.ts'
 import type { NodeAddress } from './metadata-schema.ts'
@@ -178,21 +178,30 @@ export async function readTableOids(
   return text === undefined ? [] : JSON.parse(text)
 }
 
-/** Not row types of tables, nor arrays of those. Arrays and composites of such types carry OIDs in their binary form. */
-const USER_TYPES = `
-  SELECT json_build_array(x.nspname, t.typname, t.oid::int8, CASE
-    WHEN t.typtype = 'b' THEN t.typcategory = 'A'
-    WHEN t.typtype = 'c' THEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0
-      AND NOT a.attisdropped AND a.atttypid >= 16384)
-    WHEN t.typtype IN ('r', 'm') THEN EXISTS (SELECT FROM pg_range r JOIN pg_type s ON s.oid = r.rngsubtype
-      WHERE t.oid IN (r.rngtypid, r.rngmultitypid) AND s.oid >= 16384 AND s.typtype NOT IN ('e', 'd'))
-    ELSE false END)
-  FROM pg_type t JOIN pg_namespace x ON x.oid = t.typnamespace LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
+/**
+ * Not row types of tables, nor arrays of those. Arrays are called after their elements: Postgres makes their own names up. The
+ * fourth part says how binary values are made, the fifth of what.
+ */
+export const USER_TYPES = `
+  SELECT json_build_array(x.nspname, CASE WHEN e.oid IS NULL THEN t.typname ELSE e.typname || repeat('[', 64) END, t.oid::int8, CASE
+      WHEN e.oid IS NOT NULL THEN 'array'
+      WHEN t.typtype = 'c' AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0
+        AND NOT a.attisdropped AND a.atttypid >= 16384) THEN 'composite'
+      WHEN t.typtype = 'r' THEN 'range' WHEN t.typtype = 'm' THEN 'multirange' WHEN t.typtype = 'd' THEN 'domain' ELSE 'plain' END,
+    coalesce(e.oid, (SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid), (SELECT r.rngtypid FROM pg_range r
+      WHERE r.rngmultitypid = t.oid), t.typbasetype)::int8)
+  FROM pg_type t JOIN pg_namespace x ON x.oid = t.typnamespace LEFT JOIN pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
   LEFT JOIN pg_class c ON c.oid = coalesce(nullif(t.typrelid, 0), e.typrelid)
   WHERE t.oid >= 16384 AND t.typtype <> 'p' AND coalesce(c.relkind, 'c') = 'c' AND x.nspname !~ '^pgloom'`
 
-/** A table, or with a fourth part a type: whether its binary form holds OIDs. */
-export type NodeTable = readonly [schema: string, name: string, oid: number, carriesOids?: boolean]
+/** A table, or with a fourth part a type. */
+export type NodeTable = readonly [
+  schema: string,
+  name: string,
+  oid: number,
+  form?: TypeForm,
+  of?: number,
+]
 
 export type CatalogSourceData = {
   readonly database: string
@@ -224,7 +233,7 @@ export function buildCatalog(data: CatalogSourceData): Catalog {
     ...globalIndexesOf(document),
     userCode: userCodeOf(document),
     shellOids: shellOidsOf(tables, data.tablesOfNodes, document),
-    ...userTypesOf(data.tablesOfNodes, nodes[0]?.nodeId ?? 0),
+    ...userTypesOf(typesOf(data.tablesOfNodes), nodes[0]?.nodeId ?? 0),
   })
 }
 
@@ -380,25 +389,15 @@ function shellsOf(
   return shells
 }
 
-/** Types are the same if their names are: it was seen to when the second one was made. */
-function userTypesOf(
+function typesOf(
   tablesOfNodes: ReadonlyMap<number, readonly NodeTable[]>,
-  coordinatorId: number,
-): Pick<Catalog, 'userTypes'> {
-  const own = new Map<string, UserType>()
-  for (const [schema, name, oid, carriesOids] of tablesOfNodes.get(coordinatorId) ?? []) {
-    if (carriesOids !== undefined) own.set(tableKey(schema, name), { oid, carriesOids })
-  }
-  const onCoordinator = new Map<string, UserType>()
-  const onNode = new Map<string, number>()
+): ReadonlyMap<number, readonly NodeType[]> {
+  const types = new Map<number, readonly NodeType[]>()
   for (const [nodeId, objects] of tablesOfNodes) {
-    if (nodeId === coordinatorId) continue
-    for (const [schema, name, oid, carriesOids] of objects) {
-      const type = own.get(tableKey(schema, name))
-      if (type === undefined || carriesOids === undefined) continue
-      onCoordinator.set(`${nodeId}/${oid}`, type)
-      onNode.set(`${nodeId}/${type.oid}`, oid)
-    }
+    types.set(
+      nodeId,
+      objects.filter((object): object is NodeType => object[3] !== undefined),
+    )
   }
-  return onNode.size === 0 ? {} : { userTypes: { onCoordinator, onNode } }
+  return types
 }

@@ -24,6 +24,7 @@ import {
   createTableSql,
 } from './table-ddl.ts'
 import type { TableDescription } from './table-description.ts'
+import { typeMap } from './type-map.ts'
 
 const MAX_SHARD_COUNT = 64_000
 
@@ -229,6 +230,11 @@ async function moveRows(
     table: distributed,
     target: (shard) => run.on(shard.nodeId),
     signal: run.context.signal,
+    catalog: await typeMap(
+      run,
+      table,
+      distributed.shards.map(({ nodeId }) => nodeId),
+    ),
   })
   const before = Number(await run.value(`SELECT count(*) FROM ${from}`))
   if (before !== count) throw new Error(`copied ${count} of ${before} rows`)

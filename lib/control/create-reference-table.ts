@@ -1,6 +1,6 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { ClusterNode } from '../catalog/catalog.ts'
-import { copyIn, copyOut } from '../executor/node-client.ts'
+import { copyAcross } from '../executor/copy/copy-across.ts'
 import { type CommandRun, runAll, tableByOid, workersOf } from './command-run.ts'
 import { lockTable } from './create-distributed-table.ts'
 import { checkForeignKeys, checkTable } from './distribution-checks.ts'
@@ -9,6 +9,7 @@ import { guardReferenceSql } from './guard-sql.ts'
 import { quoteIdentifier, quoteQualified } from './shard-schema.ts'
 import { referenceRestSql, referenceTableSql, shareDependencies } from './shell-copies.ts'
 import type { TableDescription } from './table-description.ts'
+import { typeMap } from './type-map.ts'
 
 export async function createReferenceTable(run: CommandRun, values: ArgumentValues): Promise<void> {
   const oid = oidArgument(values, 'table_name')
@@ -43,15 +44,15 @@ export async function copyToNodes(
   for (const node of nodes) {
     const target = await run.on(node.nodeId)
     await runAll(target, [referenceTableSql(table)])
-    await copyRows(run.coordinator, target, table, quoteQualified(table.schema, table.name))
+    await copyRows(run, [run.coordinator, target], table, quoteQualified(table.schema, table.name))
     await runAll(target, referenceRestSql(table))
   }
 }
 
 /** All rows of the same named table on `source`, into `into` on `target`. Streams. */
 export async function copyRows(
-  source: BackendConnection,
-  target: BackendConnection,
+  run: CommandRun,
+  [source, target]: readonly [BackendConnection, BackendConnection],
   table: TableDescription,
   into: string,
   from = into,
@@ -60,17 +61,9 @@ export async function copyRows(
     .filter(({ generated }) => generated === '')
     .map(({ name }) => quoteIdentifier(name))
     .join(', ')
-  const copy = copyIn(target, `COPY ${into} (${columns}) FROM STDIN (FORMAT binary)`)
-  try {
-    await copy.started()
-    const rows = copyOut(
-      source,
-      `COPY (SELECT ${columns} FROM ONLY ${from}) TO STDOUT (FORMAT binary)`,
-    )
-    for await (const body of rows) await copy.write(body)
-  } catch (error) {
-    await copy.fail('the source failed')
-    throw error
-  }
-  await copy.finish()
+  const copy = `COPY ${into} (${columns}) FROM STDIN (FORMAT binary)`
+  const nodeIds = [source.node.nodeId, target.node.nodeId]
+  const catalog = await typeMap(run, table, nodeIds)
+  const { signal } = run.context
+  await copyAcross(source, `${columns} FROM ONLY ${from}`, target, copy, { signal, catalog })
 }

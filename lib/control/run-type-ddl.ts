@@ -1,13 +1,14 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
+import type { ClusterNode } from '../catalog/catalog.ts'
 import { query } from '../executor/node-client.ts'
 import type { CommandTag } from '../executor/ports.ts'
 import type { DdlPlan, ObjectName } from '../planner/plan.ts'
 import { type CommandRun, runAll, workersOf } from './command-run.ts'
 import { refuseNewHashes } from './key-types.ts'
 import { quoteIdentifier, quoteQualified } from './shard-schema.ts'
-import { typeOidOf } from './share-types.ts'
+import { shareParts, typeOidOf } from './share-types.ts'
 
 type QualifiedName = { readonly schema: string; readonly name: string }
 
@@ -29,16 +30,37 @@ export async function runTypeDdl(
   const workers = workersOf(await run.catalog())
   const path = (await run.value("SELECT pg_catalog.current_setting('search_path')")) ?? ''
   const { tag } = await query(run.coordinator, text)
-  await run.onEach(workers, async (connection) => {
-    const there: QualifiedName[] = []
-    for (const type of types) {
-      if ((await typeOidOf(connection, type)) !== undefined) there.push(type)
-    }
-    if (there.length === 0) return
+  const holders = await holdersOf(run, types, workers)
+  for (const type of command === 'DROP TYPE' ? [] : types) await shareParts(run, type, holders)
+  await run.onEach(holders, async (connection) => {
+    const there = await typesThere(connection, types)
     if (command === 'DROP TYPE') await dropThere(connection, there, text)
     else await alterThere(connection, there, typeNames, path, text)
   })
   return tag
+}
+
+async function holdersOf(
+  run: CommandRun,
+  types: readonly QualifiedName[],
+  nodes: readonly ClusterNode[],
+): Promise<readonly ClusterNode[]> {
+  const holders: ClusterNode[] = []
+  for (const node of nodes) {
+    if ((await typesThere(await run.on(node.nodeId), types)).length > 0) holders.push(node)
+  }
+  return holders
+}
+
+async function typesThere(
+  connection: BackendConnection,
+  types: readonly QualifiedName[],
+): Promise<readonly QualifiedName[]> {
+  const there: QualifiedName[] = []
+  for (const type of types) {
+    if ((await typeOidOf(connection, type)) !== undefined) there.push(type)
+  }
+  return there
 }
 
 /** undefined: there is no such type, as the statement itself will say. */

@@ -8,7 +8,6 @@ import { createSchemaSql } from './create-schema-sql.ts'
 import { quoteQualified } from './shard-schema.ts'
 import type { TableDescription } from './table-description.ts'
 import {
-  carriesOids,
   createTypeSql,
   describeTypes,
   meaningOf,
@@ -25,13 +24,30 @@ export async function shareTypes(
 ): Promise<void> {
   const oids = table.columns.map(({ typeOid }) => typeOid).filter((oid) => oid >= FIRST_USER_OID)
   if (oids.length === 0 || nodes.length === 0) return
-  const types = await describeTypes(run.coordinator, oids)
-  for (const column of table.columns) {
-    const type = types.find(({ oid }) => oid === column.typeOid)
-    if (type !== undefined && carriesOids(type, types)) throw carried(table, column)
-  }
+  await ensureTypes(run, await describeTypes(run.coordinator, oids), nodes)
+}
+
+/** What a type is made of, but not the type itself, which is being altered. */
+export async function shareParts(
+  run: CommandRun,
+  { schema, name }: Pick<TypeDescription, 'schema' | 'name'>,
+  nodes: readonly ClusterNode[],
+): Promise<void> {
+  const oid = await typeOidOf(run.coordinator, { schema, name })
+  if (oid === undefined) return
+  const types = await describeTypes(run.coordinator, [oid])
+  const parts = types.filter((type) => type.oid !== oid)
+  if (parts.length > 0) await ensureTypes(run, parts, nodes)
+}
+
+async function ensureTypes(
+  run: CommandRun,
+  types: readonly TypeDescription[],
+  nodes: readonly ClusterNode[],
+): Promise<void> {
   await run.onEach(nodes, async (connection) => {
-    for (const type of types) await ensureType(connection, type)
+    // arrays come with their elements, under a name that Postgres makes up
+    for (const type of types) if (!type.isArray) await ensureType(connection, type)
   })
 }
 
@@ -62,19 +78,4 @@ export async function typeOidOf(
   ])
   const oid = rows[0]?.[0]
   return oid === undefined ? undefined : Number(oid)
-}
-
-function carried(
-  table: TableDescription,
-  column: { readonly name: string; readonly typeName: string },
-): RouterError {
-  return new RouterError(
-    SqlState.featureNotSupported,
-    `column "${column.name}" of relation "${table.name}" has type ${column.typeName}, which cannot be distributed`,
-    {
-      detail:
-        'Arrays of types created by users, and composites with such types, hold OIDs, which differ from node to node.',
-      hint: 'Use an array of a built-in type (text[] for an array of an enum), or jsonb.',
-    },
-  )
 }

@@ -129,19 +129,6 @@ export function meaningOf(type: TypeDescription): string {
   })
 }
 
-/**
- * Its binary form holds OIDs of types that differ from node to node: arrays and composites name the types of what is in
- * them.
- */
-export function carriesOids(type: TypeDescription, types: readonly TypeDescription[]): boolean {
-  if (type.isArray) return true
-  if (type.kind === 'c') return type.dependencies.length > 0
-  return type.dependencies.some((oid) => {
-    const dependency = types.find((each) => each.oid === oid)
-    return dependency !== undefined && carriesOids(dependency, types)
-  })
-}
-
 /** Makes the type on another node; nothing for those that come along with another. */
 export function createTypeSql(type: TypeDescription): string[] {
   const { extension, kind } = type

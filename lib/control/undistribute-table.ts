@@ -68,7 +68,7 @@ async function bringRowsBack(
       const insert = `INSERT INTO ${shell} (${columns})${overriding} SELECT ${columns} FROM ${name}`
       await query(source, insert)
     } else {
-      await copyRows(source, run.coordinator, table, shell, name)
+      await copyRows(run, [source, run.coordinator], table, shell, name)
     }
     await runAll(source, [`DROP TABLE ${name}`, dropEmptySchemasSql([shard.schema])])
   }

@@ -1,9 +1,11 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
+import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import { writeDescribe, writeParse, writeSync } from '../wire/frontend-messages.ts'
 import { Backend } from '../wire/message-codes.ts'
 import { readParameterDescription } from '../wire/row-description.ts'
 import type { Parameters, StatementContext } from './ports.ts'
 import { parameterTypesOn } from './relay/row-description-mapping.ts'
+import { ValueOids } from './relay/value-oids.ts'
 import { ServerAnswer } from './server-answer.ts'
 
 /**
@@ -43,5 +45,11 @@ export function parametersFor(
   { catalog }: Pick<StatementContext, 'catalog'>,
 ): Parameters {
   const types = parameterTypesOn(node.nodeId, parameters.types, catalog)
-  return types === parameters.types ? parameters : { ...parameters, types }
+  if (types === parameters.types) return parameters
+  const { formats } = parameters
+  const from = coordinatorOf(catalog).nodeId
+  const oids = ValueOids.between(from, node.nodeId, parameters.types, catalog)
+  const isBinary = (index: number) => formats[formats.length === 1 ? 0 : index] === 1
+  const values = oids?.mapValues(parameters.values, isBinary) ?? parameters.values
+  return { types, formats, values }
 }

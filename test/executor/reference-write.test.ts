@@ -130,6 +130,7 @@ t.test('reference tables and shards on the coordinator', async (t) => {
       table: mixed,
       target: async ({ nodeId }) => context.connection(nodeId, 'write'),
       signal: context.signal,
+      catalog: context.catalog,
     })
     t.equal(count, 1000)
     const { rows } = await query(

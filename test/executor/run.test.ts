@@ -444,6 +444,7 @@ for (const workers of [2, 0]) {
           return connection
         },
         signal: new AbortController().signal,
+        catalog: world.catalog,
         onProgress: (rows) => seen.push(rows),
       })
       t.equal(count, 50_000)

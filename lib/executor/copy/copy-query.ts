@@ -1,3 +1,4 @@
+import type { Shard } from '../../catalog/catalog.ts'
 import { coordinatorOf } from '../../catalog/catalog-lookup.ts'
 import type { CopyQueryPlan, ScatterSelect } from '../../planner/plan.ts'
 import { refusalError } from '../../planner/refusals.ts'
@@ -5,15 +6,17 @@ import { keysOf } from '../execution-keys.ts'
 import { inlineParameter } from '../inline-parameter.ts'
 import type { CommandTag, Execution, StatementContext } from '../ports.ts'
 import { runPulled } from '../pull/pulled.ts'
+import { PositionMap } from '../relay/position-map.ts'
 import { quoteLiteral } from '../relay/quoted-schema.ts'
 import { holdsForeignOids, userTypeRefusal } from '../relay/row-description-mapping.ts'
 import { allowedShards, type KeyReader, resolveInsert, resolvePins } from '../route.ts'
 import { routedShard, runRouted } from '../routed.ts'
 import { combine } from '../scatter/combine.ts'
+import { ShardStatement } from '../shard-statement.ts'
 import { textForShard } from '../shard-text.ts'
 import { describeStatement } from '../statement-description.ts'
 import { runMirrored } from '../write/mirror/run-mirrored.ts'
-import { copyShards } from './copy-to.ts'
+import { type CopyFormat, copyShards } from './copy-to.ts'
 
 /**
  * COPY (query) TO STDOUT: on its one shard, or as one COPY of each shard, or, where the shards' rows must be combined, as a
@@ -28,11 +31,17 @@ export async function runCopyQuery(
   if (query.kind === 'pulled')
     return runPulled(query, { execution, context, declaresCursor: false })
   if (query.kind === 'mirrored') return runMirrored(query, execution, context)
-  if (plan.format === 'binary') await checkTypes(plan, execution, context)
+  const types = await foreignTypes(plan, execution, context)
   const keys = keysOf(execution.text, execution.parameters)
   const route =
     query.kind === 'insert-rows' ? resolveInsert(query, keys) : resolvePins(query.routed.pins, keys)
   const shard = routedShard(query.routed, route)
+  if (shard !== undefined && types !== undefined) {
+    if (query.kind !== 'select') throw userTypeRefusal()
+    const statement = new ShardStatement(execution.text, query.routed.splices)
+    const textFor = ({ index }: Shard) => statement.textFor(index, new PositionMap())
+    return copyShards([shard], textFor, { ...plan, types }, context)
+  }
   if (shard !== undefined) return runRouted(query.routed, shard, execution, context)
   if (query.kind !== 'select') return overMirrors(plan, execution, context)
   const scatter = query.multi()
@@ -42,7 +51,7 @@ export async function runCopyQuery(
   if (scatter.kind === 'mirrored') return overMirrors(plan, execution, context)
   if (scatter.kind === 'locked-select' || scatter.locksRows)
     throw refusalError({ kind: 'refusal', id: 'row-locks' })
-  return copyScatter(plan, scatter, execution, context, keys)
+  return copyScatter({ ...plan, types }, scatter, execution, context, keys)
 }
 
 /** A COPY has one place where it writes, so that is the coordinator. */
@@ -56,22 +65,23 @@ async function overMirrors(
   return runMirrored(plan, execution, context)
 }
 
-/** Arrays and composites have OIDs in their binary form, which the shard's server would write as its own. */
-async function checkTypes(
-  { queryText }: CopyQueryPlan,
+/** Of the columns, if some have OIDs in their binary form, which the shard's server would write as its own. */
+async function foreignTypes(
+  { queryText, format }: CopyQueryPlan,
   { text }: Execution,
   context: StatementContext,
-): Promise<void> {
+): Promise<readonly number[] | undefined> {
   const { catalog } = context
-  if (catalog.userTypes === undefined) return
+  if (format !== 'binary' || catalog.userTypes === undefined) return undefined
   const coordinator = await context.connection(coordinatorOf(catalog).nodeId, 'read')
   const query = text.subarray(queryText.start, queryText.end)
   const { fields = [] } = await describeStatement(coordinator, query, [])
-  if (fields.some(({ typeOid }) => holdsForeignOids(catalog, typeOid))) throw userTypeRefusal()
+  const types = fields.map(({ typeOid }) => typeOid)
+  return types.some((typeOid) => holdsForeignOids(catalog, typeOid)) ? types : undefined
 }
 
 async function copyScatter(
-  plan: CopyQueryPlan,
+  plan: CopyQueryPlan & Pick<CopyFormat, 'types'>,
   scatter: ScatterSelect,
   execution: Execution,
   context: StatementContext,

@@ -1,5 +1,6 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
-import type { DistributedTable, Shard } from '../../catalog/catalog.ts'
+import type { Catalog, DistributedTable, Shard } from '../../catalog/catalog.ts'
+import { coordinatorOf } from '../../catalog/catalog-lookup.ts'
 import type { CopyPlan } from '../../planner/plan.ts'
 import { Backend, HEADER_BYTES } from '../../wire/message-codes.ts'
 import {
@@ -11,6 +12,7 @@ import {
 } from '../ports.ts'
 import { mendMessage } from '../relay/error-rewriting.ts'
 import { quotedSchema, quoteIdentifier } from '../relay/quoted-schema.ts'
+import { ValueOids } from '../relay/value-oids.ts'
 import { type ReaderFactory, runOnNodes, ScatterFlow } from '../scatter/scatter.ts'
 import { type AnswerReader, tagCount } from '../server-answer.ts'
 import { sendQuery } from '../simple-request.ts'
@@ -19,7 +21,10 @@ import { COPY_HEADER, COPY_TRAILER } from '../write/hashed-rows.ts'
 
 const COPY_DONE = Buffer.from([Backend.copyDone, 0, 0, 0, 4])
 
-type CopyFormat = Pick<CopyPlan, 'format' | 'hasHeader'>
+export type CopyFormat = Pick<CopyPlan, 'format' | 'hasHeader'> & {
+  /** Of the columns, on the coordinator; absent in text: nothing need be mapped. */
+  readonly types?: readonly number[] | undefined
+}
 
 /** COPY table TO STDOUT. */
 export function copyTable(
@@ -37,7 +42,17 @@ export function copyTable(
       execution.text.subarray(end),
     ])
   }
-  return copyShards(table.shards, textFor, plan, context)
+  const types = binaryTypes(plan, table)
+  return copyShards(table.shards, textFor, { ...plan, types }, context)
+}
+
+function binaryTypes(
+  { format, columns }: CopyPlan,
+  table: DistributedTable,
+): readonly number[] | undefined {
+  if (format !== 'binary') return undefined
+  const typeOf = (name: string) => table.columns.find((column) => column.name === name)?.typeOid
+  return columns.map((name) => typeOf(name) ?? 0)
 }
 
 /** One COPY TO STDOUT of each shard: their rows one after the other, in no order, as one COPY. */
@@ -49,7 +64,7 @@ export async function copyShards(
   rowLimit = Number.POSITIVE_INFINITY,
 ): Promise<CommandTag> {
   const flow = new ScatterFlow()
-  const output = new CopyOutput(format, context.client, flow, rowLimit)
+  const output = new CopyOutput(format, context, flow, rowLimit)
   await runOnNodes(allShards, 'read', context, flow, (connection, shards) => {
     // one Query a node: its commands are one transaction, and the first error ends them all
     const texts = shards
@@ -72,15 +87,22 @@ const SEMICOLON = Buffer.from('\n;')
 class CopyOutput {
   readonly #format: CopyFormat
   readonly #client: ClientPort
+  readonly #catalog: Catalog
   readonly #flow: ScatterFlow
   readonly #rowLimit: number
   #hasResponse = false
   #hasHeader = false
   #rowCount = 0
 
-  constructor(format: CopyFormat, client: ClientPort, flow: ScatterFlow, rowLimit: number) {
+  constructor(
+    format: CopyFormat,
+    { client, catalog }: Pick<StatementContext, 'client' | 'catalog'>,
+    flow: ScatterFlow,
+    rowLimit: number,
+  ) {
     this.#format = format
     this.#client = client
+    this.#catalog = catalog
     this.#flow = flow
     this.#rowLimit = rowLimit
   }
@@ -89,9 +111,9 @@ class CopyOutput {
     return this.#rowCount
   }
 
-  readonly readerFor: ReaderFactory = (_connection: BackendConnection): AnswerReader => {
+  readonly readerFor: ReaderFactory = ({ node }: BackendConnection): AnswerReader => {
     const isCounted = this.#format.format === 'binary' || Number.isFinite(this.#rowLimit)
-    return isCounted ? this.#rowReader() : this.#runReader()
+    return isCounted ? this.#rowReader(node.nodeId) : this.#runReader()
   }
 
   /** Whole runs of rows as they come; the first row of each shard may be the line of column names. */
@@ -118,14 +140,17 @@ class CopyOutput {
     }
   }
 
-  #rowReader(): AnswerReader {
+  #rowReader(nodeId: number): AnswerReader {
+    const { types = [] } = this.#format
+    const catalog = this.#catalog
+    const oids = ValueOids.between(nodeId, coordinatorOf(catalog).nodeId, types, catalog)
     let isFirst = true
     return {
       ...this.#reader(() => {
         isFirst = true
       }),
       row: (chunk, start, end) => {
-        if (this.#format.format === 'binary') this.#binaryRow(chunk, start, end, isFirst)
+        if (this.#format.format === 'binary') this.#binaryRow(chunk, start, end, isFirst, oids)
         else if (!(isFirst && this.#format.hasHeader)) this.#row(chunk, start, end)
         else this.#headerLine(chunk, start, end)
         isFirst = false
@@ -163,7 +188,13 @@ class CopyOutput {
   }
 
   /** The file header is glued to a shard's first tuple; the trailer is a message of two bytes. */
-  #binaryRow(chunk: Buffer, start: number, end: number, isFirst: boolean): void {
+  #binaryRow(
+    chunk: Buffer,
+    start: number,
+    end: number,
+    isFirst: boolean,
+    oids: ValueOids | undefined,
+  ): void {
     let from = start + HEADER_BYTES
     if (isFirst && !this.#hasHeader) {
       this.#hasHeader = true
@@ -172,6 +203,7 @@ class CopyOutput {
     }
     if (isFirst) from += COPY_HEADER.length
     if (from >= end || chunk.readInt16BE(from) === -1) return
+    oids?.mapRow(chunk, from, end)
     if (!isFirst) this.#row(chunk, start, end)
     else {
       const row = copyData(chunk.subarray(from, end))

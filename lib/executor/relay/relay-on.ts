@@ -4,6 +4,7 @@ import { parametersFor } from '../parameter-types.ts'
 import type { CommandTag, Execution, StatementContext } from '../ports.ts'
 import { relayedRows, waitFor } from '../scatter/relayed-rows.ts'
 import { sendStatements } from '../statement-request.ts'
+import { mappedReader } from './mapped-reader.ts'
 import { PositionMap } from './position-map.ts'
 import { writeReplaced } from './splice-writer.ts'
 
@@ -20,7 +21,8 @@ export async function relayOn(
   const mending = { positions }
   const parameters = parametersFor(connection, execution, context)
   const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
-  const reader = relayedRows(connection, context, sendsRowDescription, mending)
+  const plain = relayedRows(connection, context, sendsRowDescription, mending)
+  const reader = mappedReader(plain, connection, resultFormats, context.catalog)
   const answer = sendStatements(connection, [statement], reader, mending)
   if (access === 'write') context.sent?.(connection)
   await waitFor(answer, connection, context.signal)

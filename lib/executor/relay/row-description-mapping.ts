@@ -6,12 +6,13 @@ import type { Catalog } from '../../catalog/catalog.ts'
 export const FIRST_USER_OID = 16384
 /** Int32(table OID) Int16(attribute) Int32(type OID) Int16(size) Int32(modifier) Int16(format) */
 const FIXED_BYTES = 18
-const RECORD = 2249
+export const RECORD = 2249
+export const RECORD_ARRAY = 2287
 
 /**
  * Puts the coordinator's OIDs of tables and types into a server's RowDescription, in place: Byte1('T') Int32 Int16(n)
  * { String(name) and the fixed part }[n]. Types that only that node has are refused, and binary forms that hold such
- * OIDs themselves. Returns the refusal, or undefined.
+ * OIDs themselves unless `mapsValues`: they are mapped elsewhere. Returns the refusal, or undefined.
  */
 export function mapRowDescription(
   frame: Buffer,
@@ -19,6 +20,7 @@ export function mapRowDescription(
   end: number,
   nodeId: number,
   catalog: Catalog,
+  mapsValues = false,
 ): RouterError | undefined {
   const isCoordinator = catalog.nodes[0]?.nodeId === nodeId
   let lastOid = 0
@@ -35,38 +37,45 @@ export function mapRowDescription(
       }
       if (lastShell !== tableOid) frame.writeUInt32BE(lastShell, at)
     }
-    if (!isCoordinator && !mapType(frame, at, nodeId, catalog)) return userTypeRefusal()
+    if (!isCoordinator && !mapType(frame, at, nodeId, catalog, mapsValues)) {
+      return userTypeRefusal()
+    }
     at += FIXED_BYTES
   }
   return undefined
 }
 
 /** `at`: of the field's fixed part. false: it can't be mapped. */
-function mapType(frame: Buffer, at: number, nodeId: number, catalog: Catalog): boolean {
+function mapType(
+  frame: Buffer,
+  at: number,
+  nodeId: number,
+  catalog: Catalog,
+  mapsValues: boolean,
+): boolean {
   const typeOid = frame.readUInt32BE(at + 6)
-  if (!isUserType(typeOid) || (typeOid === RECORD && catalog.userTypes === undefined)) return true
-  const own = typeOnCoordinator(catalog, nodeId, typeOid, frame.readInt16BE(at + 16))
+  if (!isUserType(typeOid)) return true
+  const own = typeOnCoordinator(catalog, nodeId, typeOid)
   if (own === undefined) return false
+  const isBinary = frame.readInt16BE(at + 16) === 1
+  if (isBinary && !mapsValues && holdsForeignOids(catalog, own)) return false
   frame.writeUInt32BE(own, at + 6)
   return true
 }
 
-/** The OID that clients know; undefined: values in this format (1 is binary) would be misread. */
+/** The OID that clients know; undefined: only that other node has such a type. */
 export function typeOnCoordinator(
-  { userTypes }: Pick<Catalog, 'userTypes'>,
+  { userTypes, nodes }: Pick<Catalog, 'userTypes' | 'nodes'>,
   nodeId: number,
   typeOid: number,
-  format: number,
 ): number | undefined {
-  if (typeOid === RECORD) return format === 1 ? undefined : typeOid
-  const type = userTypes?.onCoordinator.get(`${nodeId}/${typeOid}`)
-  if (type === undefined || (format === 1 && type.carriesOids)) return undefined
-  return type.oid
+  if (typeOid < FIRST_USER_OID || nodes[0]?.nodeId === nodeId) return typeOid
+  return userTypes?.onCoordinator.get(`${nodeId}/${typeOid}`)
 }
 
 /** One whose OID differs from node to node, or that may hold some. */
 export function isUserType(typeOid: number): boolean {
-  return typeOid >= FIRST_USER_OID || typeOid === RECORD
+  return typeOid >= FIRST_USER_OID || typeOid === RECORD || typeOid === RECORD_ARRAY
 }
 
 /** true: a binary value of this type of the coordinator's, from another node, may be misread. */
@@ -75,11 +84,8 @@ export function holdsForeignOids(
   typeOid: number,
 ): boolean {
   if (userTypes === undefined) return false
-  if (typeOid < FIRST_USER_OID) return typeOid === RECORD
-  for (const type of userTypes.onCoordinator.values()) {
-    if (type.oid === typeOid) return type.carriesOids
-  }
-  return true
+  if (typeOid < FIRST_USER_OID) return isUserType(typeOid)
+  return userTypes.carriers.has(typeOid) || !userTypes.shared.has(typeOid)
 }
 
 /** Parameter types as the client declared them, for another node; 0 where that has none such: its own inference. */

@@ -83,7 +83,14 @@ export class ConcatenatedRows {
     if (type !== Backend.rowDescription) return
     const description = Buffer.from(chunk.subarray(start, end))
     const { catalog } = this.#context
-    const refusal = mapRowDescription(description, 0, description.length, node.nodeId, catalog)
+    const refusal = mapRowDescription(
+      description,
+      0,
+      description.length,
+      node.nodeId,
+      catalog,
+      true,
+    )
     if (refusal !== undefined) throw refusal
     if (!this.#awaitsDescription) return
     this.#awaitsDescription = false

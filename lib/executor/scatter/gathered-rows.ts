@@ -8,7 +8,7 @@ import { columnTypes } from '../column-types.ts'
 import { CopyInStream } from '../copy/copy-in-stream.ts'
 import { query } from '../node-client.ts'
 import type { StatementContext } from '../ports.ts'
-import { FIRST_USER_OID, typeOnCoordinator } from '../relay/row-description-mapping.ts'
+import { RECORD, RECORD_ARRAY, typeOnCoordinator } from '../relay/row-description-mapping.ts'
 import type { AnswerReader } from '../server-answer.ts'
 import { copyData } from '../write/distribute-rows.ts'
 import { COPY_HEADER, COPY_TRAILER } from '../write/hashed-rows.ts'
@@ -17,8 +17,6 @@ import type { ScatterFlow } from './scatter.ts'
 /** So much is kept in memory; more goes to a temporary table on the coordinator as it comes. */
 export const MEMORY_BYTES = 1_048_576
 const BATCH_BYTES = 65_536
-const RECORD = 2249
-const RECORD_ARRAY = 2287
 export const TEMPORARY_TABLE = 'pg_temp.pgloom_gathered'
 
 /**
@@ -111,13 +109,11 @@ export class GatheredRows {
 
   #describe({ node }: BackendConnection, frame: Buffer): void {
     const { catalog } = this.#context
-    const isCoordinator = coordinatorOf(catalog).nodeId === node.nodeId
     const fields = readRowDescription(frame).map((field) => {
       const { typeOid, name } = field
       if (typeOid === RECORD || typeOid === RECORD_ARRAY) throw notCombined(name, 'type record')
-      if (typeOid < FIRST_USER_OID || isCoordinator) return field
-      const own = typeOnCoordinator(catalog, node.nodeId, typeOid, 1)
-      if (own === undefined) throw notCombined(name, 'a user-defined type that holds OIDs')
+      const own = typeOnCoordinator(catalog, node.nodeId, typeOid)
+      if (own === undefined) throw notCombined(name, 'a type that the coordinator does not have')
       return { ...field, typeOid: own }
     })
     this.#fields ??= fields

@@ -6,7 +6,7 @@ import { mapRowDescription } from '../relay/row-description-mapping.ts'
 import type { AnswerReader, ServerAnswer } from '../server-answer.ts'
 
 /**
- * A reader that passes one connection's rows (DataRow or CopyData) on to the client in runs, holding the connection
+ * A reader, for requests made with mappedReader() or of the coordinator, that passes one connection's rows (DataRow or CopyData) on to the client in runs, holding the connection
  * back while the client is congested.
  */
 export function relayedRows(
@@ -31,7 +31,7 @@ export function relayedRows(
       if (type === Backend.rowDescription) {
         const description = Buffer.from(chunk.subarray(start, end))
         const { nodeId } = connection.node
-        const refusal = mapRowDescription(description, 0, description.length, nodeId, catalog)
+        const refusal = mapRowDescription(description, 0, description.length, nodeId, catalog, true)
         if (refusal !== undefined) throw refusal
         if (sendsRowDescription) pass(description, 0, description.length)
       } else if (COPY_MESSAGES.has(type)) {

@@ -5,6 +5,7 @@ import { shardsByNode } from '../../catalog/node-shards.ts'
 import { parametersFor } from '../parameter-types.ts'
 import type { Parameters, StatementContext } from '../ports.ts'
 import type { Mending } from '../relay/error-rewriting.ts'
+import { mappedReader } from '../relay/mapped-reader.ts'
 import type { AnswerReader, ServerAnswer } from '../server-answer.ts'
 import { blameForm } from '../stale-statement.ts'
 import { type Statement, sendStatements } from '../statement-request.ts'
@@ -98,7 +99,12 @@ export async function scatter(
     isQuickScatter(request.kept.worker, spare?.slowStartMs ?? SLOW_START_MS)
   const kept = keptRequest(request, context, isQuick)
   const send = (connection: BackendConnection, shards: readonly Shard[]): ServerAnswer => {
-    const reader = readerFor(connection, shards)
+    const reader = mappedReader(
+      readerFor(connection, shards),
+      connection,
+      request.resultFormats,
+      context.catalog,
+    )
     const parameters = parametersFor(connection, request, context)
     const needsFields = context.catalog.userTypes !== undefined && request.resultFormats.includes(1)
     if (kept === undefined || needsFields || parameters !== request.parameters) {

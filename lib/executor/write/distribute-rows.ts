@@ -1,11 +1,12 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
-import type { DistributedTable, Shard } from '../../catalog/catalog.ts'
+import type { Catalog, DistributedTable, Shard } from '../../catalog/catalog.ts'
 import { Frontend } from '../../wire/message-codes.ts'
 import { CopyInStream } from '../copy/copy-in-stream.ts'
 import { interruptible } from '../interruptible.ts'
 import { query } from '../node-client.ts'
 import { UNSEEN_COPY } from '../relay/error-rewriting.ts'
 import { quotedSchema, quoteIdentifier } from '../relay/quoted-schema.ts'
+import { ValueOids } from '../relay/value-oids.ts'
 import { nullKey } from '../route.ts'
 import { tagCount } from '../server-answer.ts'
 import { COPY_HEADER, COPY_TRAILER, HashedRows } from './hashed-rows.ts'
@@ -22,6 +23,7 @@ export type RowDistribution = {
    */
   readonly target: (shard: Shard) => Promise<BackendConnection>
   readonly signal: AbortSignal
+  readonly catalog: Pick<Catalog, 'userTypes' | 'nodes'>
   /** Rows handed on so far; called per batch. */
   readonly onProgress?: (rowCount: number) => void
 }
@@ -61,6 +63,10 @@ export async function refuseNullKeys({
 export function copiedColumns(table: Pick<DistributedTable, 'columns'>): string {
   const columns = table.columns.filter(({ isGenerated }) => !isGenerated)
   return columns.map(({ name }) => quoteIdentifier(name)).join(', ')
+}
+
+function copiedTypes({ columns }: Pick<DistributedTable, 'columns'>): readonly number[] {
+  return columns.filter(({ isGenerated }) => !isGenerated).map(({ typeOid }) => typeOid)
 }
 
 /** The hash that decides the shard, computed by Postgres. */
@@ -108,6 +114,8 @@ class ShardWriter {
   readonly #columns: string
   readonly #ended: Promise<number | Error>[] = []
   #current: CopyInStream | undefined
+  /** Of rows for the current shard. */
+  #oids: ValueOids | undefined
   #currentIndex = -1
   #rowCount = 0
 
@@ -119,6 +127,7 @@ class ShardWriter {
 
   async write(shardIndex: number, messages: Buffer, rowCount: number): Promise<void> {
     if (shardIndex !== this.#currentIndex) await this.#enter(shardIndex)
+    this.#oids?.mapMessages(messages, 0, messages.length)
     await this.#current?.write(messages)
     this.#rowCount += rowCount
     this.#distribution.onProgress?.(this.#rowCount)
@@ -148,7 +157,9 @@ class ShardWriter {
     const connection = await this.#distribution.target(shard)
     const name = shardName(this.#distribution.table, shard)
     const sql = `COPY ${name} (${this.#columns}) FROM STDIN (FORMAT binary)`
-    const { signal } = this.#distribution
+    const { signal, source, catalog } = this.#distribution
+    const [from, to] = [source.node.nodeId, connection.node.nodeId]
+    this.#oids = ValueOids.between(from, to, copiedTypes(this.#distribution.table), catalog)
     this.#current = new CopyInStream(connection, sql, { signal, mending: UNSEEN_COPY })
     this.#currentIndex = shardIndex
     await this.#current.write(copyData(COPY_HEADER))

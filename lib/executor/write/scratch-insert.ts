@@ -119,6 +119,7 @@ export function throughScratch(
             table,
             target: (shard) => context.connection(shard.nodeId, 'write'),
             signal: context.signal,
+            catalog: context.catalog,
           })
         : await broadcastRows(coordinator, from, table, context)
     if (count !== tagCount(tag)) throw lostRows(table, tagCount(tag), count)

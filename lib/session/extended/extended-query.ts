@@ -1,7 +1,7 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { RouterError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
-import { holdsForeignOids, userTypeRefusal } from '../../executor/relay/row-description-mapping.ts'
+import { holdsForeignOids } from '../../executor/relay/row-description-mapping.ts'
 import { withFormats } from '../../executor/statement-description.ts'
 import { refusalError } from '../../planner/refusals.ts'
 import {
@@ -165,7 +165,10 @@ export class ExtendedQuery {
     }
     // the server would name its own statement in the error
     if (statement.description !== undefined) checkParameterCount(statement, bind)
-    await this.#refuseForeignOids(statement, bind, target)
+    if (await this.#holdsForeignOids(statement, bind, target)) {
+      await this.#bindHere(this.#ownPlanned(statement), bind)
+      return
+    }
     const describes = this.#takeDescribe(bind.portal)
     const maxRows = this.#takeExecute(bind.portal)
     await this.#parts.placements.run(async () => {
@@ -177,17 +180,31 @@ export class ExtendedQuery {
     })
   }
 
-  /** Rows in binary need not be described before they come. */
-  async #refuseForeignOids(statement: PreparedStatement, bind: Bind, target: Target) {
+  #ownPlanned(statement: PreparedStatement): PreparedStatement {
     const { planned } = statement
-    const isText = target.shardIndex === undefined || !bind.resultFormats.includes(1)
-    if (isText || planned?.catalog.userTypes === undefined) return
-    const { fields = [] } = await this.#prepared.describe(statement)
+    if (planned?.isOwn === false) statement.planned = this.#runner.ownPlan(planned)
+    return statement
+  }
+
+  /** Parameters or results in binary that the executor has to map: they go from node to node as they are here. */
+  async #holdsForeignOids(
+    statement: PreparedStatement,
+    { formats, values, resultFormats }: Bind,
+    target: Target,
+  ): Promise<boolean> {
+    const { planned } = statement
+    const isText = !resultFormats.includes(1) && !(formats.includes(1) && values.length > 0)
+    if (isText || target.shardIndex === undefined) return false
+    if (planned?.catalog.userTypes === undefined) return false
+    const { fields = [], parameterTypes } = await this.#prepared.describe(statement)
     const { catalog } = planned
-    const isForeign = withFormats(fields, bind.resultFormats).some(
-      ({ typeOid, format }) => format === 1 && holdsForeignOids(catalog, typeOid),
-    )
-    if (isForeign) throw userTypeRefusal()
+    const isForeign = ({ typeOid, format }: { typeOid: number; format: number }) =>
+      format === 1 && holdsForeignOids(catalog, typeOid)
+    const parameters = parameterTypes.map((typeOid, index) => ({
+      typeOid,
+      format: formats[formats.length === 1 ? 0 : index] ?? 0,
+    }))
+    return withFormats(fields, resultFormats).some(isForeign) || parameters.some(isForeign)
   }
 
   /** The metadata or the search path may have changed since Parse. */

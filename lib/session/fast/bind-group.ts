@@ -27,6 +27,8 @@ export class BindGroup implements ValueSpans {
   /** After Sync. */
   end = 0
   #formatCount = 0
+  /** The formats of the result, up to bindEnd. */
+  #resultsStart = 0
   #starts = new Int32Array(FEW_VALUES)
   #lengths = new Int32Array(FEW_VALUES)
 
@@ -59,6 +61,17 @@ export class BindGroup implements ValueSpans {
     return int16(chunk, this.valuesStart + 2 + (this.#formatCount === 1 ? 0 : 2 * index))
   }
 
+  /** Some value, or some column of the result. */
+  isBinary(chunk: Buffer): boolean {
+    for (let index = 0; index < this.#formatCount; index++) {
+      if (int16(chunk, this.valuesStart + 2 + 2 * index) === 1) return true
+    }
+    for (let at = this.#resultsStart; at < this.bindEnd; at += 2) {
+      if (int16(chunk, at) === 1) return true
+    }
+    return false
+  }
+
   /** false: malformed. */
   #readValues(chunk: Buffer): boolean {
     const end = this.bindEnd
@@ -82,6 +95,7 @@ export class BindGroup implements ValueSpans {
     this.#formatCount = formatCount
     this.valueCount = count
     const resultFormats = this.#count(chunk, at)
+    this.#resultsStart = at + 2
     return at + 2 + 2 * resultFormats === end
   }
 

@@ -146,7 +146,8 @@ export class FastPath implements ParkedMessageOwner {
   #parse(chunk: Buffer, start: number, end: number): boolean {
     if (group.nameStart !== group.nameEnd || !parse.read(chunk, start, end)) return false
     if (this.#parts.catalogs.current().userTypes !== undefined) {
-      if (!group.describes || parse.types(chunk).some(isUserType)) return false
+      const isMapped = group.isBinary(chunk) || parse.types(chunk).some(isUserType)
+      if (!group.describes || isMapped) return false
     }
     const cached = this.#processor.lookup(chunk, parse.textStart, parse.textEnd, literals)
     if (cached === undefined || !cached.conduct.isPlain) return false

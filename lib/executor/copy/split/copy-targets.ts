@@ -299,7 +299,7 @@ export class CopyTargets implements RowSink {
   async #distributeScratch(): Promise<void> {
     const scratch = this.#scratch
     if (scratch === undefined) return
-    const { signal } = this.#context
+    const { signal, catalog } = this.#context
     const table = this.#table
     const source = await this.#context.connection(
       coordinatorOf(this.#context.catalog).nodeId,
@@ -307,7 +307,7 @@ export class CopyTargets implements RowSink {
     )
     const target = (shard: Shard) => this.#context.connection(shard.nodeId, 'write')
     const from = scratch.qualifiedName
-    const count = await distributeRows({ source, from, table, target, signal })
+    const count = await distributeRows({ source, from, table, target, signal, catalog })
     if (count !== this.#scratchRows) throw lostRows(table, this.#scratchRows, count)
     await dropScratchTable(source, scratch)
   }

@@ -7,6 +7,7 @@ import type { CopyPlan, CopyRows } from '../../../planner/plan.ts'
 import { FrameWriter } from '../../../wire/frame-writer.ts'
 import type { CommandTag, Execution, StatementContext } from '../../ports.ts'
 import { PositionMap } from '../../relay/position-map.ts'
+import { holdsForeignOids } from '../../relay/row-description-mapping.ts'
 import { writeReplaced } from '../../relay/splice-writer.ts'
 import { COPY_TRAILER } from '../../write/hashed-rows.ts'
 import { retarget } from '../../write/scratch-insert.ts'
@@ -31,6 +32,7 @@ export async function splitCopy(
   execution: Execution,
   context: StatementContext,
 ): Promise<CommandTag | undefined> {
+  if (rows.format === 'binary' && holdsOids(plan, table, context)) return undefined
   const [first] = table.shards
   if (first === undefined) return undefined
   // it becomes a writer with its first row
@@ -45,6 +47,17 @@ export async function splitCopy(
   return await new SplitCopy(table.name, targets, splitter, context).run(
     connection,
     rows.format === 'binary',
+  )
+}
+
+/** The client's values name types by OIDs of the coordinator's. */
+function holdsOids(
+  { columns }: CopyPlan,
+  table: DistributedTable,
+  { catalog }: StatementContext,
+): boolean {
+  return table.columns.some(
+    ({ name, typeOid }) => columns.includes(name) && holdsForeignOids(catalog, typeOid),
   )
 }
 

@@ -51,11 +51,11 @@ export class ChangeApplication {
     if (insertedCount === 0) return
     const from = `ONLY ${mirror.scratch.qualifiedName}`
     const source = this.#coordinator
-    const { signal } = this.#context
+    const { signal, catalog } = this.#context
     const target = (shard: Shard) => this.#context.connection(shard.nodeId, 'write')
     const count =
       table.kind === 'distributed'
-        ? await distributeRows({ source, from, table, target, signal })
+        ? await distributeRows({ source, from, table, target, signal, catalog })
         : await broadcastRows(source, from, table, this.#context)
     if (count !== insertedCount) throw this.#changedOtherwise(insertedCount, count)
   }

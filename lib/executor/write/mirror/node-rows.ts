@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { BackendConnection } from '../../../backend/backend-connection.ts'
-import { copyAcross } from '../../copy/copy-across.ts'
+import { type CopyingContext, copyAcross } from '../../copy/copy-across.ts'
 import { query } from '../../node-client.ts'
-import type { StatementContext } from '../../ports.ts'
 import { quoteIdentifier } from '../../relay/quoted-schema.ts'
 
 /** Every node has it, and every role may create in it. */
@@ -24,7 +23,7 @@ export type RowsToShip = {
 export async function shipRows(
   { coordinator, columns, from, shape }: RowsToShip,
   target: BackendConnection,
-  context: Pick<StatementContext, 'signal'>,
+  context: CopyingContext,
 ): Promise<string> {
   const name = `${NODE_SCHEMA}.${quoteIdentifier(`rows_${randomBytes(8).toString('hex')}`)}`
   await query(target, `CREATE UNLOGGED TABLE ${name} AS ${shape} WITH NO DATA`)
