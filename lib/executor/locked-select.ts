@@ -8,8 +8,10 @@ import { Backend, HEADER_BYTES } from '../wire/message-codes.ts'
 import { pickParameters } from './bound-parameters.ts'
 import type { ClientPort, CommandTag, Execution, StatementContext } from './ports.ts'
 import { allowedShards, type KeyReader } from './route.ts'
+import { notInOneStep } from './scatter/one-moment.ts'
 import { waitFor } from './scatter/relayed-rows.ts'
-import { ScatterFlow, scatter } from './scatter/scatter.ts'
+import { scatter } from './scatter/scatter.ts'
+import { ScatterFlow } from './scatter/scatter-flow.ts'
 import { runScatterSelect } from './select.ts'
 import { textForShard } from './shard-text.ts'
 import { sendStatements } from './statement-request.ts'
@@ -37,6 +39,7 @@ export function runLockedSelect(
   context: StatementContext,
   keys: KeyReader,
 ): Promise<CommandTag> {
+  if (context.moment !== undefined) throw notInOneStep()
   const run = { plan, execution: { ...execution, keepsStatement: false }, context, keys }
   return context.atomically(async () => {
     const wanted = await wantedRows(run)

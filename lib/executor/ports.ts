@@ -91,6 +91,8 @@ export interface StatementContext {
   atomically<T>(work: () => Promise<T>): Promise<T>
   /** As atomically(), for what reads several shards as of one moment; absent unless the session asks for that. */
   readonly consistently?: (<T>(work: () => Promise<T>) => Promise<T>) | undefined
+  /** Reads of several shards are to be of one moment each, in a READ COMMITTED transaction. See scatter/one-moment.ts. */
+  readonly moment?: OneMoment | undefined
   /** The value of now() in this transaction, as text of timestamptz in ISO form; asked of the coordinator once. */
   transactionTime(): Promise<string>
   /** A request of the statement is on its way there, and nothing follows it before its answer. Absent: nobody needs to know. */
@@ -98,6 +100,12 @@ export interface StatementContext {
   /** For metrics: the way in which the statement turned out to run, where its plan left that open. */
   noteTier(tier: QueryTier): void
 }
+
+/** Runs `snapshot`, which takes one on each connection, while no distributed commit is half done. */
+export type OneMoment = (
+  connections: readonly BackendConnection[],
+  snapshot: () => Promise<void>,
+) => Promise<void>
 
 /** Further connections for reading. */
 export interface SpareConnections {

@@ -2,7 +2,13 @@ import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { LocalPlan, PinReason } from '../planner/plan.ts'
 import { query } from './node-client.ts'
-import type { ClientPort, QueryTier, SpareConnections, StatementContext } from './ports.ts'
+import type {
+  ClientPort,
+  OneMoment,
+  QueryTier,
+  SpareConnections,
+  StatementContext,
+} from './ports.ts'
 import type { SessionCursors } from './transaction/session-cursors.ts'
 import type { SparePools } from './transaction/spare-pools.ts'
 import type { SessionTransaction } from './transaction/transaction.ts'
@@ -18,6 +24,7 @@ export class SessionStatementContext implements StatementContext {
   readonly #tainted = new Set<BackendConnection>()
   #transactionTime: Promise<string> | undefined = undefined
   #tier: QueryTier | undefined = undefined
+  #moment: OneMoment | undefined = undefined
 
   readonly #sparePools: SparePools | undefined
 
@@ -99,7 +106,23 @@ export class SessionStatementContext implements StatementContext {
   get consistently(): StatementContext['consistently'] {
     const transaction = this.#transaction
     if (!transaction.consistency.isWanted) return undefined
-    return (work) => transaction.consistency.run(transaction, work, this.signal)
+    return (work) =>
+      transaction.consistency.run(
+        transaction,
+        async (moment) => {
+          this.#moment = moment
+          try {
+            return await work()
+          } finally {
+            this.#moment = undefined
+          }
+        },
+        this.signal,
+      )
+  }
+
+  get moment(): OneMoment | undefined {
+    return this.#moment
   }
 
   transactionTime(): Promise<string> {

@@ -13,7 +13,10 @@ import {
 import { mendMessage } from '../relay/error-rewriting.ts'
 import { quotedSchema, quoteIdentifier } from '../relay/quoted-schema.ts'
 import { ValueOids } from '../relay/value-oids.ts'
-import { type ReaderFactory, runOnNodes, ScatterFlow } from '../scatter/scatter.ts'
+import { runOnNodes } from '../scatter/node-parts.ts'
+import { notInOneStep } from '../scatter/one-moment.ts'
+import type { ReaderFactory } from '../scatter/scatter.ts'
+import { ScatterFlow } from '../scatter/scatter-flow.ts'
 import { type AnswerReader, tagCount } from '../server-answer.ts'
 import { sendQuery } from '../simple-request.ts'
 import { copyData } from '../write/distribute-rows.ts'
@@ -63,6 +66,7 @@ export async function copyShards(
   context: StatementContext,
   rowLimit = Number.POSITIVE_INFINITY,
 ): Promise<CommandTag> {
+  if (context.moment !== undefined) throw notInOneStep()
   const flow = new ScatterFlow()
   const output = new CopyOutput(format, context, flow, rowLimit)
   await runOnNodes(allShards, 'read', context, flow, (connection, shards) => {

@@ -1,7 +1,8 @@
 import type { Shard } from '../../catalog/catalog.ts'
 import type { ExplainPlan } from '../../planner/plan.ts'
 import type { QueryTier, StatementContext } from '../ports.ts'
-import { ScatterFlow, type ScatterRequest, scatter } from '../scatter/scatter.ts'
+import { type ScatterRequest, scatter } from '../scatter/scatter.ts'
+import { ScatterFlow } from '../scatter/scatter-flow.ts'
 import {
   type ActualRun,
   actualRows,

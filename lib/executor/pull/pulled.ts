@@ -11,8 +11,10 @@ import { PositionMap } from '../relay/position-map.ts'
 import { quoteIdentifier, quoteLiteral } from '../relay/quoted-schema.ts'
 import { replacedText } from '../relay/relay-on.ts'
 import { allowedShards, type KeyReader } from '../route.ts'
+import { notInOneStep } from '../scatter/one-moment.ts'
 import { relayedRows, waitFor } from '../scatter/relayed-rows.ts'
-import { ScatterFlow, type ScatterRequest, scatter } from '../scatter/scatter.ts'
+import { type ScatterRequest, scatter } from '../scatter/scatter.ts'
+import { ScatterFlow } from '../scatter/scatter-flow.ts'
 import { scatterRequest } from '../scatter/scatter-request.ts'
 import { sendStatements } from '../statement-request.ts'
 import type { JoinSettings } from './join-costs.ts'
@@ -63,6 +65,7 @@ export function runPulled(plan: PulledPlan, run: PulledRun): Promise<CommandTag>
 
 export function overPulled<T>(plan: PulledPlan, run: PulledRun, use: UsePulled<T>): Promise<T> {
   const { context, declaresCursor } = run
+  if (context.moment !== undefined) throw notInOneStep()
   const isInTransaction = context.isInTransaction
   return context.atomically(async () => {
     if (!isInTransaction && plan.local.isReadOnly) await freeze(plan, run)

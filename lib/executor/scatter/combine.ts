@@ -18,7 +18,8 @@ import { sendPrepared, sendStatements } from '../statement-request.ts'
 import { binaryArrays } from './binary-arrays.ts'
 import { GatheredRows, TEMPORARY_TABLE } from './gathered-rows.ts'
 import { relayedRows, waitFor } from './relayed-rows.ts'
-import { ScatterFlow, scatter } from './scatter.ts'
+import { scatter } from './scatter.ts'
+import { ScatterFlow } from './scatter-flow.ts'
 import { scatterRequest } from './scatter-request.ts'
 
 const BINARY = [1]

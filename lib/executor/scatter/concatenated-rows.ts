@@ -4,7 +4,7 @@ import { type ClientPort, COPIED_BYTES, type StatementContext } from '../ports.t
 import { mendMessage } from '../relay/error-rewriting.ts'
 import { mapRowDescription } from '../relay/row-description-mapping.ts'
 import { type AnswerReader, tagCount } from '../server-answer.ts'
-import type { ScatterFlow } from './scatter.ts'
+import type { ScatterFlow } from './scatter-flow.ts'
 
 /**
  * Passes the rows of several answers on to the client as they come, under one RowDescription, and holds all sources

@@ -12,7 +12,7 @@ import { RECORD, RECORD_ARRAY, typeOnCoordinator } from '../relay/row-descriptio
 import type { AnswerReader } from '../server-answer.ts'
 import { copyData } from '../write/distribute-rows.ts'
 import { COPY_HEADER, COPY_TRAILER } from '../write/hashed-rows.ts'
-import type { ScatterFlow } from './scatter.ts'
+import type { ScatterFlow } from './scatter-flow.ts'
 
 /** So much is kept in memory; more goes to a temporary table on the coordinator as it comes. */
 export const MEMORY_BYTES = 1_048_576

@@ -3,7 +3,7 @@ import type { RouterError } from '../../base/errors.ts'
 import type { Shard } from '../../catalog/catalog.ts'
 import type { SpareConnections } from '../ports.ts'
 import type { ServerAnswer } from '../server-answer.ts'
-import type { ScatterFlow } from './scatter.ts'
+import type { ScatterFlow } from './scatter-flow.ts'
 
 export type SendToShards = (connection: BackendConnection, shards: readonly Shard[]) => ServerAnswer
 

@@ -10,7 +10,10 @@ import type { AnswerReader, ServerAnswer } from '../server-answer.ts'
 import { blameForm } from '../stale-statement.ts'
 import { type Statement, sendStatements } from '../statement-request.ts'
 import { type KeptRequest, sendKept } from './kept-request.ts'
+import { connect, runOnNodes } from './node-parts.ts'
+import { scatterAtOneMoment } from './one-moment.ts'
 import { ParallelScatter } from './parallel-scatter.ts'
+import type { ScatterFlow } from './scatter-flow.ts'
 import { isQuickScatter, scatterBegan, scatterEnded } from './scatter-times.ts'
 import { mayUnite, noteUnited } from './united-statement.ts'
 
@@ -40,45 +43,6 @@ const MENDING: Mending = { positions: 'drop' }
 /** Where the session's own setting isn't at hand: citus.executor_slow_start_interval's default. */
 const SLOW_START_MS = 10
 
-/** The connections of a running scatter; whoever takes the rows may hold all of them back. */
-export class ScatterFlow {
-  /** Whoever takes the rows has enough. Not told where the rest does no harm. */
-  onFull: (() => void) | undefined
-  readonly #connections: BackendConnection[] = []
-  #isPaused = false
-
-  get connections(): readonly BackendConnection[] {
-    return this.#connections
-  }
-
-  get isPaused(): boolean {
-    return this.#isPaused
-  }
-
-  add(connection: BackendConnection): void {
-    this.#connections.push(connection)
-    if (this.#isPaused) connection.pause()
-  }
-
-  pause(): void {
-    if (this.#isPaused) return
-    this.#isPaused = true
-    for (const connection of this.#connections) connection.pause()
-  }
-
-  readonly resume = (): void => {
-    if (!this.#isPaused) return
-    this.#isPaused = false
-    for (const connection of this.#connections) connection.resume()
-  }
-}
-
-/** One node's part: its connection, its shards, and the answer once the request is sent. */
-type NodePart = {
-  readonly connection: BackendConnection
-  readonly shards: readonly Shard[]
-}
-
 /**
  * Runs the worker's text on every shard. What is known to be quick, and all inside a transaction: over one connection a
  * node, its shards pipelined on it with one Sync. Else see ParallelScatter. Resolves when all answers are complete. The
@@ -92,6 +56,10 @@ export async function scatter(
   readerFor: ReaderFactory,
   signal: AbortSignal = context.signal,
 ): Promise<void> {
+  const { moment } = context
+  if (moment !== undefined) {
+    return await scatterAtOneMoment(request, moment, context, flow, readerFor, signal)
+  }
   const spare = request.access === 'read' ? context.spare : undefined
   const isQuick =
     request.kept !== undefined &&
@@ -149,35 +117,6 @@ function keptRequest(
   return isUnited ? { ...kept, isUnited } : kept
 }
 
-/** As scatter(), for requests of any kind: `send` writes one for all of a node's shards. */
-export async function runOnNodes(
-  shards: readonly Shard[],
-  access: 'read' | 'write',
-  context: StatementContext,
-  flow: ScatterFlow,
-  send: (connection: BackendConnection, shards: readonly Shard[]) => ServerAnswer,
-  signal: AbortSignal = context.signal,
-): Promise<void> {
-  const parts = await connect(shards, access, context)
-  signal.throwIfAborted()
-  for (const { connection } of parts) flow.add(connection)
-  const answers = parts.map((part) => send(part.connection, part.shards))
-  await allDone(parts, answers, flow, signal)
-}
-
-/** In the order of the nodes, one after the other: two sessions that wait for full pools can't wait for each other. */
-async function connect(
-  allShards: readonly Shard[],
-  access: 'read' | 'write',
-  context: StatementContext,
-): Promise<NodePart[]> {
-  const parts: NodePart[] = []
-  for (const { nodeId, shards } of shardsByNode(allShards)) {
-    parts.push({ connection: await context.connection(nodeId, access), shards })
-  }
-  return parts
-}
-
 /** The first statement of a node also asks for the columns; all others have the same. */
 function* statements(request: ScatterRequest, shards: readonly Shard[]): Generator<Statement> {
   const { textFor, parameters, resultFormats, maxRows } = request
@@ -186,39 +125,4 @@ function* statements(request: ScatterRequest, shards: readonly Shard[]): Generat
     yield { text: textFor(shard), parameters, resultFormats, describes, maxRows }
     describes = false
   }
-}
-
-async function allDone(
-  parts: readonly NodePart[],
-  answers: readonly ServerAnswer[],
-  flow: ScatterFlow,
-  signal: AbortSignal,
-): Promise<void> {
-  let firstError: RouterError | undefined
-  const cancels: Promise<void>[] = []
-  const stop = (error: RouterError): void => {
-    if (firstError !== undefined) return
-    firstError = error
-    for (const [index, answer] of answers.entries()) {
-      if (answer.isDone) continue
-      answer.abandon()
-      const connection = parts[index]?.connection
-      if (connection !== undefined) cancels.push(connection.cancel(answer))
-    }
-    flow.resume()
-  }
-  const onAbort = (): void => stop(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    await Promise.all(
-      answers.map(async (answer) => {
-        const error = await answer.done
-        if (error !== undefined) stop(error)
-      }),
-    )
-    await Promise.allSettled(cancels)
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
-  if (firstError !== undefined) throw firstError
 }

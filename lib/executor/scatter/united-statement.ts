@@ -39,16 +39,16 @@ export function unitedStatement(
   if (united === undefined) {
     united = {
       key: `${statement.number}/${shards.map(({ index }) => index).join('+')}`,
-      text: unitedText(worker, shards),
+      text: unitedText((shard) => textForShard(worker, shard), shards),
     }
     known.set(shards, united)
   }
   return united
 }
 
-function unitedText(worker: ShardText, shards: readonly Shard[]): Buffer {
+export function unitedText(textFor: (shard: Shard) => Buffer, shards: readonly Shard[]): Buffer {
   const branches = shards.map((shard) => {
-    const text = textForShard(worker, shard)
+    const text = textFor(shard)
     const [range] = splitScript(text)
     // it may end in a comment
     return `(${text.toString('utf8', range?.start, range?.end)}\n)`

@@ -4,6 +4,7 @@ import { RouterError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
 import type { CatalogSource } from '../../catalog/catalog.ts'
 import { query } from '../node-client.ts'
+import type { OneMoment } from '../ports.ts'
 import { atomically } from './atomically.ts'
 import type { ConnectionLender } from './connection-lender.ts'
 import { takeConsistentSnapshots } from './consistent-snapshots.ts'
@@ -28,7 +29,7 @@ export type ConsistentReadsOptions = {
 
 /**
  * pgloom.consistent_reads in one session's transaction block. The snapshots of a REPEATABLE READ block last as long as it does,
- * so they are all taken before its first statement.
+ * so they are all taken before its first statement; in READ COMMITTED each read of several shards takes its own.
  *
  *     none        outside of a block
  *     untouched   no node has been asked anything
@@ -38,6 +39,8 @@ export type ConsistentReadsOptions = {
 export class ConsistentReads {
   readonly #options: ConsistentReadsOptions
   #state: 'none' | 'untouched' | 'plain' | 'consistent' = 'none'
+  /** Of the block, once a node was asked. */
+  #isolation: string | undefined
 
   constructor(options: ConsistentReadsOptions) {
     this.#options = options
@@ -53,6 +56,7 @@ export class ConsistentReads {
 
   /** A block has been opened. */
   begin(): void {
+    this.#isolation = undefined
     this.#state = 'untouched'
   }
 
@@ -60,13 +64,42 @@ export class ConsistentReads {
     this.#state = 'none'
   }
 
-  /** Runs `work`, which reads several shards, over snapshots of one moment. */
-  run<T>(transaction: SessionTransaction, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  /**
+   * Runs `work`, which reads several shards, over snapshots of one moment: those of the block, or in READ COMMITTED new ones, that
+   * it takes by the `moment` that it is given.
+   */
+  run<T>(
+    transaction: SessionTransaction,
+    work: (moment: OneMoment | undefined) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
     return atomically(transaction, CONSISTENT_BEGIN, async () => {
-      await transaction.connection(this.#options.lender.coordinator.nodeId, 'read', signal)
-      if (!this.isHeld) throw notConsistent()
-      return await work()
+      const { nodeId } = this.#options.lender.coordinator
+      const coordinator = await transaction.connection(nodeId, 'read', signal)
+      if (this.isHeld) return await work(undefined)
+      if (await this.#isReadCommitted(coordinator)) return await work(this.#momentFor(signal))
+      throw notConsistent()
     })
+  }
+
+  /** Each statement of the block sees what was committed before it. */
+  async #isReadCommitted(coordinator: BackendConnection): Promise<boolean> {
+    this.#isolation ??= await isolationOf(coordinator)
+    return this.#isolation === 'read committed' || this.#isolation === 'read uncommitted'
+  }
+
+  #momentFor(signal: AbortSignal): OneMoment {
+    const { lender } = this.#options
+    const { nodeId: coordinatorId } = lender.coordinator
+    return async (connections, snapshot) => {
+      const others = connections.filter(({ node }) => node.nodeId !== coordinatorId)
+      const gate = await lender.acquirePlain(coordinatorId)
+      try {
+        await takeConsistentSnapshots({ gate, others, snapshot, signal })
+      } finally {
+        lender.giveBack(gate)
+      }
+    }
   }
 
   /** A statement is about to ask a node. true: open() comes first. */
@@ -84,9 +117,8 @@ export class ConsistentReads {
     const { nodeId: coordinatorId } = lender.coordinator
     const coordinator = await this.#take(coordinatorId, signal)
     this.#join(coordinator)
-    const { rows } = await query(coordinator, 'SHOW transaction_isolation')
-    const [isolation] = rows[0] ?? []
-    if (isolation !== 'repeatable read' && isolation !== 'serializable') return
+    this.#isolation = await isolationOf(coordinator)
+    if (this.#isolation !== 'repeatable read' && this.#isolation !== 'serializable') return
     const taken: BackendConnection[] = []
     try {
       for (const { nodeId } of [...catalog.current().nodes].sort((a, b) => a.nodeId - b.nodeId)) {
@@ -137,6 +169,11 @@ export class ConsistentReads {
     const isOurs = participants.find(connection.node.nodeId) === connection
     if (!isOurs && !pinned.keeps(connection)) lender.giveBack(connection)
   }
+}
+
+async function isolationOf(connection: BackendConnection): Promise<string> {
+  const { rows } = await query(connection, 'SHOW transaction_isolation')
+  return rows[0]?.[0] ?? ''
 }
 
 function notConsistent(): RouterError {

@@ -8,7 +8,8 @@ import type { CommandTag, Execution, StatementContext } from '../ports.ts'
 import { type KeyReader, MANY, routeOfKey, shardOfRow } from '../route.ts'
 import { ConcatenatedRows } from '../scatter/concatenated-rows.ts'
 import { OrderedRows } from '../scatter/ordered-rows.ts'
-import { ScatterFlow, type ScatterRequest, scatter } from '../scatter/scatter.ts'
+import { type ScatterRequest, scatter } from '../scatter/scatter.ts'
+import { ScatterFlow } from '../scatter/scatter-flow.ts'
 import { ShardStatement } from '../shard-statement.ts'
 
 const COMMA = Buffer.from(', ')

@@ -2,7 +2,8 @@ import type { ScatterModify } from '../../planner/write/write-plans.ts'
 import type { CommandTag, Execution, StatementContext } from '../ports.ts'
 import type { KeyReader } from '../route.ts'
 import { ConcatenatedRows } from '../scatter/concatenated-rows.ts'
-import { ScatterFlow, scatter } from '../scatter/scatter.ts'
+import { scatter } from '../scatter/scatter.ts'
+import { ScatterFlow } from '../scatter/scatter-flow.ts'
 import { scatterRequest } from '../scatter/scatter-request.ts'
 
 /** UPDATE, DELETE or INSERT … SELECT on several shards: on all of them or on none. */

@@ -9,6 +9,7 @@ import { dropPulled, pull, pulledNames, pulledShown, readSettings } from '../../
 import type { PulledTable } from '../../pull/pulled-table.ts'
 import { PositionMap } from '../../relay/position-map.ts'
 import { replacedText } from '../../relay/relay-on.ts'
+import { notInOneStep } from '../../scatter/one-moment.ts'
 import { relayedRows, waitFor } from '../../scatter/relayed-rows.ts'
 import { sendStatements } from '../../statement-request.ts'
 import { ChangeApplication } from './apply-changes.ts'
@@ -24,6 +25,7 @@ export function runMirrored(
   execution: Execution,
   context: StatementContext,
 ): Promise<CommandTag> {
+  if (context.moment !== undefined) throw notInOneStep()
   const run = { execution, context, isEmpty: false }
   return overMirrors(plan, run, (tables, coordinator) => evaluate(plan, tables, coordinator, run))
 }

@@ -13,7 +13,9 @@ import type { Asking } from '../../copy/split/node-copy.ts'
 import { interruptible } from '../../interruptible.ts'
 import { parametersFor } from '../../parameter-types.ts'
 import type { StatementContext } from '../../ports.ts'
-import { runOnNodes, ScatterFlow, type ScatterRequest } from '../../scatter/scatter.ts'
+import { runOnNodes } from '../../scatter/node-parts.ts'
+import type { ScatterRequest } from '../../scatter/scatter.ts'
+import { ScatterFlow } from '../../scatter/scatter-flow.ts'
 import { type AnswerReader, ServerAnswer } from '../../server-answer.ts'
 
 const BINARY = [1]

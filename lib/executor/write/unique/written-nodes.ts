@@ -76,6 +76,10 @@ export class WrittenNodes implements StatementContext {
     return this.#context.consistently
   }
 
+  get moment() {
+    return this.#context.moment
+  }
+
   pin(nodeId: number, reason: PinReason): void {
     this.#context.pin(nodeId, reason)
   }
