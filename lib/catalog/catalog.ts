@@ -154,14 +154,19 @@ export type Catalog = {
   readonly globalIndexes?: readonly GlobalIndex[]
   /** undefined: not asked for, in a database without metadata. */
   readonly userCode?: UserCode | undefined
-  /** Key `nodeId/oid of a shard's table on that node` -> OID of the shell on the coordinator. */
-  readonly shellOids: ReadonlyMap<string, number>
+  /** Key: oidKey() of a shard's table on its node -> OID of the shell on the coordinator. */
+  readonly shellOids: ReadonlyMap<number, number>
   /** Types created by users that other nodes than the coordinator have too. Absent: there are none. */
   readonly userTypes?: UserTypes
 }
 
 export function tableKey(schema: string, name: string): string {
   return `${schema}\0${name}`
+}
+
+/** An object of one node: a number, since looking one up is a part of each row description. */
+export function oidKey(nodeId: number, oid: number): number {
+  return nodeId * 0x1_0000_0000 + oid
 }
 
 /** The first value of a query's first row on one node. */

@@ -102,6 +102,31 @@ const INTEGER = /^[ \t\n\v\f\r]*([+-]?)0*(\d+)[ \t\n\v\f\r]*$/
 const INT8_MAX = '9223372036854775807'
 
 function hashOfInteger(typeOid: number, text: string): number | undefined {
+  const digits = plainDigits(text)
+  if (digits === undefined) return hashOfSpelledInteger(typeOid, text)
+  return typeOid === TypeOid.int8 ? hashSafeInteger(digits) : hashOfSmall(typeOid, digits)
+}
+
+/** As nearly all are written: a few digits and nothing else. */
+function plainDigits(text: string): number | undefined {
+  const { length } = text
+  if (length === 0 || length > 15) return undefined
+  let value = 0
+  for (let at = 0; at < length; at++) {
+    const digit = text.charCodeAt(at) - 0x30
+    if (digit < 0 || digit > 9) return undefined
+    value = value * 10 + digit
+  }
+  return value
+}
+
+/** int2 and int4 hash alike. */
+function hashOfSmall(typeOid: number, value: number): number | undefined {
+  const limit = typeOid === TypeOid.int2 ? 32768 : 2147483648
+  return value >= -limit && value < limit ? hashUint32(value) : undefined
+}
+
+function hashOfSpelledInteger(typeOid: number, text: string): number | undefined {
   const match = INTEGER.exec(text)
   if (match === null) return undefined
   const [, sign, digits = ''] = match
@@ -109,8 +134,7 @@ function hashOfInteger(typeOid: number, text: string): number | undefined {
   if (digits.length <= 15) {
     const value = isNegative ? -Number(digits) : Number(digits)
     if (typeOid === TypeOid.int8) return hashSafeInteger(value)
-    const limit = typeOid === TypeOid.int2 ? 32768 : 2147483648
-    return value >= -limit && value < limit ? hashUint32(value) : undefined
+    return hashOfSmall(typeOid, value)
   }
   // -2^63 itself is left to Postgres.
   if (typeOid !== TypeOid.int8 || digits.length > 19) return undefined

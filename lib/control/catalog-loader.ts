@@ -7,6 +7,7 @@ import {
   type GlobalIndex,
   type KeyHashing,
   type MaterializedView,
+  oidKey,
   type Shard,
   tableKey,
   type UserCode,
@@ -354,13 +355,13 @@ function shellOidsOf(
   tables: readonly ClusterTable[],
   tablesOfNodes: ReadonlyMap<number, readonly NodeTable[]>,
   document: Document | undefined,
-): ReadonlyMap<string, number> {
+): ReadonlyMap<number, number> {
   const shells = shellsOf(tables, document)
-  const oids = new Map<string, number>()
+  const oids = new Map<number, number>()
   for (const [nodeId, nodeTables] of tablesOfNodes) {
     for (const [schema, name, oid] of nodeTables.filter((object) => object[3] === undefined)) {
       const shell = shells.get(`${nodeId}\0${tableKey(schema, name)}`)
-      if (shell !== undefined) oids.set(`${nodeId}/${oid}`, shell)
+      if (shell !== undefined) oids.set(oidKey(nodeId, oid), shell)
     }
   }
   return oids

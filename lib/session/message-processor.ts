@@ -13,7 +13,7 @@ import { PortalForwarding } from './extended/portal-forwarding.ts'
 import { PortalRunner } from './extended/portal-runner.ts'
 import { Portals } from './extended/portals.ts'
 import { PreparedCommands } from './extended/prepared-commands.ts'
-import type { PreparedStatement } from './extended/prepared-statements.ts'
+import { PreparedStatement } from './extended/prepared-statements.ts'
 import type { ParseMessage } from './fast/parse-message.ts'
 import type { MessageInbox, QueuedMessage } from './message-inbox.ts'
 import type { ParameterReports } from './parameter-reports.ts'
@@ -99,7 +99,7 @@ export class MessageProcessor {
     const planned = this.#runner.planFromCache(text)
     if (planned === undefined) return undefined
     const types = parse.types(chunk)
-    const made = { name: '', text, types, planned, description: undefined, isDescribed: false }
+    const made = new PreparedStatement('', text, types, planned)
     prepared.set(made)
     return made
   }

@@ -142,7 +142,8 @@ export class StatementPlanner {
   /** With a plan that was made elsewhere. */
   #planned(parsed: ParsedStatement, world: PlanningWorld, plan: Plan): PlannedStatement {
     const planned = this.#planText({ ...parsed, text: EMPTY }, {}, world, [])
-    return { ...planned, text: parsed.text, source: parsed.text, plan }
+    const conduct = new StatementConduct(plan)
+    return { ...planned, text: parsed.text, source: parsed.text, plan, conduct }
   }
 
   #materialized(

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Catalog } from '../../lib/catalog/catalog.ts'
+import { type Catalog, oidKey } from '../../lib/catalog/catalog.ts'
 import { Answer } from '../../lib/executor/relay/answer-script.ts'
 import { RelaySink } from '../../lib/executor/relay/relay-sink.ts'
 import {
@@ -30,7 +30,7 @@ const catalog: Catalog = {
   tables: new Map(),
   views: new Map(),
   shadowingRelations: new Set(),
-  shellOids: new Map([['2/30000', 20000]]),
+  shellOids: new Map([[oidKey(2, 30000), 20000]]),
 }
 
 const field = {

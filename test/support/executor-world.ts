@@ -1,7 +1,7 @@
 import type { BackendConnection } from '../../lib/backend/backend-connection.ts'
 import { connectBackend } from '../../lib/backend/backend-handshake.ts'
 import type { Catalog, ClusterNode, Column, DistributedTable } from '../../lib/catalog/catalog.ts'
-import { tableKey } from '../../lib/catalog/catalog.ts'
+import { oidKey, tableKey } from '../../lib/catalog/catalog.ts'
 import { splitHashSpace } from '../../lib/catalog/shard-map.ts'
 import { query } from '../../lib/executor/node-client.ts'
 import type { ClientPort, Execution, StatementContext } from '../../lib/executor/ports.ts'
@@ -169,12 +169,12 @@ export async function executorWorld(t: Teardown, workers = 2, shardCount = 4): P
     distributionColumn: columns[0] as Column,
     shards,
   }
-  const shellOids = new Map<string, number>()
+  const shellOids = new Map<number, number>()
   for (const { nodeId, schema } of shards) {
     const connection = await connect(nodeId)
     await query(connection, `CREATE SCHEMA ${schema}; SET search_path = ${schema}; ${EVENTS_DDL}`)
     const { rows: oids } = await query(connection, `SELECT '${schema}.events'::regclass::oid::text`)
-    shellOids.set(`${nodeId}/${oids[0]?.[0]}`, events.oid)
+    shellOids.set(oidKey(nodeId, Number(oids[0]?.[0])), events.oid)
     connection.close()
   }
   const catalog: Catalog = {

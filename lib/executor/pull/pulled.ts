@@ -1,7 +1,7 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { RouterError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
-import type { Catalog, Shard } from '../../catalog/catalog.ts'
+import { type Catalog, oidKey, type Shard } from '../../catalog/catalog.ts'
 import { coordinatorOf } from '../../catalog/catalog-lookup.ts'
 import type { PulledPlan, PulledRows, Replacement } from '../../planner/plan.ts'
 import { keysOf } from '../execution-keys.ts'
@@ -330,8 +330,8 @@ export function pulledShown(
   catalog: Catalog,
 ): Catalog {
   const { nodeId } = coordinatorOf(catalog)
-  const oids = tables.map(({ oid }, index): [string, number] => [
-    `${nodeId}/${oid}`,
+  const oids = tables.map(({ oid }, index): [number, number] => [
+    oidKey(nodeId, oid),
     plan.pulls[index]?.table.oid ?? 0,
   ])
   return { ...catalog, shellOids: new Map(oids) }

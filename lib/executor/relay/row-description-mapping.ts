@@ -1,6 +1,6 @@
 import { RouterError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
-import type { Catalog } from '../../catalog/catalog.ts'
+import { type Catalog, oidKey } from '../../catalog/catalog.ts'
 
 /** FirstNormalObjectId in src/include/access/transam.h: from here on OIDs differ between the nodes. */
 export const FIRST_USER_OID = 16384
@@ -102,7 +102,7 @@ export function parameterTypesOn(
 
 function shellOid(catalog: Catalog, nodeId: number, oid: number, isCoordinator: boolean): number {
   const { shellOids } = catalog
-  const shell = shellOids.size === 0 ? undefined : shellOids.get(`${nodeId}/${oid}`)
+  const shell = shellOids.size === 0 ? undefined : shellOids.get(oidKey(nodeId, oid))
   if (shell !== undefined) return shell
   return isCoordinator || oid < FIRST_USER_OID ? oid : 0
 }

@@ -32,10 +32,9 @@ export class ConnectionLender {
   readonly #borrower = new Borrower()
   readonly #kept: BackendConnection[] = []
   #waitingSinceMs = 0
-  /** Asked for last. */
-  #lastPool: Pool | undefined
-  #lastNodeId = 0
-  #lastCatalog: Catalog | undefined
+  /** By node id, of #poolsOf. */
+  readonly #pools: (Pool | undefined)[] = []
+  #poolsOf: Catalog | undefined
 
   constructor(options: LenderOptions) {
     this.#options = options
@@ -185,13 +184,14 @@ export class ConnectionLender {
 
   #pool(nodeId: number): Pool {
     const catalog = this.#options.catalog.current()
-    const last = this.#lastPool
-    const isSame = nodeId === this.#lastNodeId && catalog === this.#lastCatalog
-    if (isSame && last !== undefined && !last.isClosed) return last
+    if (catalog !== this.#poolsOf) {
+      this.#pools.length = 0
+      this.#poolsOf = catalog
+    }
+    const known = this.#pools[nodeId]
+    if (known !== undefined && !known.isClosed) return known
     const pool = this.#find(catalog, nodeId)
-    this.#lastCatalog = catalog
-    this.#lastNodeId = nodeId
-    this.#lastPool = pool
+    this.#pools[nodeId] = pool
     return pool
   }
 

@@ -11,11 +11,9 @@ export type LaneLenderOptions = Pick<
 /** Finds one session the lanes that hold its settings. */
 export class LaneLender {
   readonly #options: LaneLenderOptions
-  readonly #groups = new Map<number, LaneGroup>()
-  #catalog: Catalog | undefined
-  /** Found last. */
-  #lastNodeId = 0
-  #last: LaneGroup | undefined
+  /** By node id, of #groupsOf. */
+  readonly #groups: (LaneGroup | undefined)[] = []
+  #groupsOf: Catalog | undefined
 
   constructor(options: LaneLenderOptions) {
     this.#options = options
@@ -28,20 +26,17 @@ export class LaneLender {
 
   #group(nodeId: number): LaneGroup | undefined {
     const catalog = this.#options.catalog.current()
-    if (catalog !== this.#catalog) {
-      this.#catalog = catalog
-      this.#groups.clear()
-      this.#last = undefined
+    if (catalog !== this.#groupsOf) {
+      this.#groups.length = 0
+      this.#groupsOf = catalog
     }
-    if (nodeId !== this.#lastNodeId) this.#last = this.#groups.get(nodeId)
-    this.#lastNodeId = nodeId
-    if (this.#last !== undefined && !this.#last.isEmpty) return this.#last
+    const known = this.#groups[nodeId]
+    if (known !== undefined && !known.isEmpty) return known
     const node = catalog.nodes.find((one) => one.nodeId === nodeId)
     if (node === undefined) return undefined
     const { pools, database, user } = this.#options
     const group = lanesOf(pools.get(node, database, user), synchronise)
-    this.#groups.set(nodeId, group)
-    this.#last = group
+    this.#groups[nodeId] = group
     return group
   }
 }

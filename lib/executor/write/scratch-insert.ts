@@ -1,5 +1,5 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
-import type { Catalog, ClusterTable } from '../../catalog/catalog.ts'
+import { type Catalog, type ClusterTable, oidKey } from '../../catalog/catalog.ts'
 import { coordinatorOf } from '../../catalog/catalog-lookup.ts'
 import type { Replacement, TextRange } from '../../planner/plan.ts'
 import type { InsertThroughScratchPlan } from '../../planner/write/write-plans.ts'
@@ -93,7 +93,7 @@ function showingAs(
   { catalog }: StatementContext,
 ): Catalog {
   const { nodeId } = coordinatorOf(catalog)
-  return { ...catalog, shellOids: new Map([[`${nodeId}/${scratch.oid}`, oid]]) }
+  return { ...catalog, shellOids: new Map([[oidKey(nodeId, scratch.oid), oid]]) }
 }
 
 /**

@@ -4,6 +4,7 @@ import { TransactionStatus } from '../../wire/message-codes.ts'
 import type { SessionParts } from '../session-parts.ts'
 import type { StatementRunner } from '../statement-runner.ts'
 import type { Portal, Portals } from './portals.ts'
+import { PreparedStatement } from './prepared-statements.ts'
 
 /** Cursors that SQL has declared are portals to the protocol too: drivers ask for their columns by Describe. */
 export class CursorPortals {
@@ -26,14 +27,7 @@ export class CursorPortals {
     // a function may have opened one on the coordinator, which answers if it hasn't
     if (!isKnown && transaction.status === TransactionStatus.idle) return this.#portals.get(name)
     const connection = await this.#runner.connectionOf(name)
-    const prepared = {
-      name: '',
-      text: Buffer.alloc(0),
-      types: [],
-      planned: undefined,
-      description: undefined,
-      isDescribed: false,
-    }
+    const prepared = new PreparedStatement('', Buffer.alloc(0), [], undefined)
     const bound = { formats: [], values: [], resultFormats: [] }
     return { name, prepared, bound, server: { connection, name }, held: undefined, isDone: false }
   }

@@ -31,7 +31,7 @@ import type { PortalForwarding } from './portal-forwarding.ts'
 import type { PortalRunner } from './portal-runner.ts'
 import type { Portal, Portals } from './portals.ts'
 import type { PreparedCommands } from './prepared-commands.ts'
-import type { PreparedStatement } from './prepared-statements.ts'
+import { PreparedStatement } from './prepared-statements.ts'
 
 /** Statement kinds that may go to one server connection, so that Parse can travel with Bind. */
 const FORWARDED: ReadonlySet<string> = new Set(['local', 'select', 'modify', 'insert-rows'])
@@ -123,14 +123,7 @@ export class ExtendedQuery {
     checkNotFailed(transaction.status, planned?.plan)
     const plan = planned?.plan
     if (plan?.kind === 'refusal') throw refusalError(plan)
-    const statement: PreparedStatement = {
-      name,
-      text,
-      types: parameterTypes,
-      planned,
-      description: undefined,
-      isDescribed: false,
-    }
+    const statement = new PreparedStatement(name, text, parameterTypes, planned)
     prepared.set(statement)
     this.#unanswered = statement
     if (plan !== undefined && FORWARDED.has(plan.kind) && this.#isBoundNext(name)) return

@@ -21,7 +21,7 @@ import { settingFields } from '../setting-commands.ts'
 import type { PlannedStatement } from '../statement-planner.ts'
 import { type StatementRunner, tierOf } from '../statement-runner.ts'
 import type { BoundValues, PortalForwarding } from './portal-forwarding.ts'
-import type { PreparedStatement } from './prepared-statements.ts'
+import { PreparedStatement } from './prepared-statements.ts'
 
 const NO_VALUES: BoundValues = { formats: [], values: [], resultFormats: [] }
 /** What a type's input function reads as Postgres would convert it; other numbers are rounded, or printed anew. */
@@ -56,14 +56,8 @@ export class PreparedCommands {
     const parsed = planner.single(text, user)
     const connection = await this.#runner.coordinator()
     const types = await typeOids(connection, command.types)
-    const statement: PreparedStatement = {
-      name: command.name,
-      text,
-      types,
-      planned: parsed === undefined ? undefined : this.#runner.plan(parsed),
-      description: undefined,
-      isDescribed: false,
-    }
+    const inner = parsed === undefined ? undefined : this.#runner.plan(parsed)
+    const statement = new PreparedStatement(command.name, text, types, inner)
     statement.description = await this.describe(statement, connection)
     prepared.set(statement)
   }

@@ -5,7 +5,7 @@ import type { ServerText } from '../fast/server-text.ts'
 import type { PlannedStatement } from '../statement-planner.ts'
 
 /** A statement of the client's: by Parse or by PREPARE, under one set of names as in Postgres. */
-export type PreparedStatement = {
+export class PreparedStatement {
   readonly name: string
   readonly text: Buffer
   /** As declared; 0 = unspecified. */
@@ -13,11 +13,23 @@ export type PreparedStatement = {
   /** undefined: the text is blank. */
   planned: PlannedStatement | undefined
   /** The coordinator's answer to Describe, once it was asked. */
-  description: StatementDescription | undefined
+  description: StatementDescription | undefined = undefined
   /** The client has seen the description, so that it relies on the result's columns. */
-  isDescribed: boolean
+  isDescribed = false
   /** As it is sent to servers; the first unspliced, the others for a shard each. */
-  serverTexts?: (ServerText | undefined)[]
+  serverTexts: (ServerText | undefined)[] | undefined = undefined
+
+  constructor(
+    name: string,
+    text: Buffer,
+    types: readonly number[],
+    planned: PlannedStatement | undefined,
+  ) {
+    this.name = name
+    this.text = text
+    this.types = types
+    this.planned = planned
+  }
 }
 
 /** The names of one session. */

@@ -8,7 +8,7 @@ import type { Catalog } from '../../catalog/catalog.ts'
 import { StatementKeys } from '../../executor/execution-keys.ts'
 import { missesShard } from '../../executor/relay/error-rewriting.ts'
 import { isUserType } from '../../executor/relay/row-description-mapping.ts'
-import type { Plan, SessionCommand } from '../../planner/plan.ts'
+import type { SessionCommand } from '../../planner/plan.ts'
 import { LexResult } from '../../sql/lexer.ts'
 import { Backend, Frontend, TransactionStatus } from '../../wire/message-codes.ts'
 import type { PreparedStatement } from '../extended/prepared-statements.ts'
@@ -151,9 +151,9 @@ export class FastPath implements ParkedMessageOwner {
     }
     const cached = this.#processor.lookup(chunk, parse.textStart, parse.textEnd, literals)
     if (cached === undefined || !cached.conduct.isPlain) return false
-    const { plan, conduct } = cached
+    const { conduct } = cached
     keys.resetBound(chunk, literals, parse.types(chunk), chunk, group)
-    if (!this.#resolve(plan)) return false
+    if (!this.#resolve(conduct)) return false
     const statement = this.#processor.unnamed(parse, chunk)
     if (statement === undefined) return false
     if (!this.#begin(conduct, group.end - start)) {
@@ -199,21 +199,21 @@ export class FastPath implements ParkedMessageOwner {
     const statement = nameStart === nameEnd ? undefined : prepared.findIn(chunk, nameStart, nameEnd)
     const planned = statement?.planned
     if (statement === undefined || planned === undefined) return false
-    if (planned.plan.kind === 'session') {
+    const { conduct } = planned
+    if (conduct.command !== undefined) {
       if (group.valueCount > 0) return false
       const { text } = planned
       const protocol = group.describes ? 'extended with Describe' : 'extended'
       const message = { chunk: text, start: 0, end: text.length, protocol } as const
-      return this.#takesCommand(planned.plan.command, message)
+      return this.#takesCommand(conduct.command, message)
     }
     const isSame =
       statement.description?.parameterTypes.length === group.valueCount &&
       planned.views.length === 0 &&
       !usesUserTypes(planned.catalog, statement)
-    const { conduct } = planned
     if (!isSame || !conduct.isPlain || !this.#processor.isCurrent(planned)) return false
     keys.resetBound(planned.text, planned.literals, statement.types, chunk, group)
-    if (!this.#resolve(planned.plan)) return this.#fansOut(chunk, start, statement, planned)
+    if (!this.#resolve(conduct)) return this.#fansOut(chunk, start, statement, planned)
     if (!this.#begin(conduct, length)) {
       return this.#parks(chunk, start, group.end)
     }
@@ -233,7 +233,7 @@ export class FastPath implements ParkedMessageOwner {
     statement: PreparedStatement,
     planned: PlannedStatement,
   ): boolean {
-    if (planned.plan.kind !== 'select') return false
+    if (!planned.conduct.fansOut) return false
     this.#fanOut ??= new FanOut(this.#parts, (error, again) => {
       if (again) this.#owner.fastEnded(undefined, this.#kept?.messages)
       else if (missesShard(error)) this.#recover(error, 0, this.#fanOut?.hasAnswered === true)
@@ -250,18 +250,19 @@ export class FastPath implements ParkedMessageOwner {
     if (end - start > MAX_MESSAGE_BYTES || chunk[textEnd] !== 0) return false
     const cached = this.#processor.lookup(chunk, start + 5, textEnd, literals)
     if (cached === undefined) return false
-    if (cached.plan.kind === 'session') {
+    const { conduct } = cached
+    if (conduct.command !== undefined) {
       const message = { chunk, start: start + 5, end: textEnd, protocol: 'simple' } as const
-      return this.#takesCommand(cached.plan.command, message)
+      return this.#takesCommand(conduct.command, message)
     }
-    if (!cached.conduct.isPlain) return false
+    if (!conduct.isPlain) return false
     keys.reset(chunk, literals, NO_PARAMETERS)
-    if (!this.#resolve(cached.plan)) return false
-    if (!this.#begin(cached.conduct, end - start)) {
+    if (!this.#resolve(conduct)) return false
+    if (!this.#begin(conduct, end - start)) {
       return this.#parks(chunk, start, end)
     }
     this.#asked ??= new QueryRequest(this.#parts, aim, literals)
-    this.#asked.write(chunk, start, end, cached.conduct)
+    this.#asked.write(chunk, start, end, conduct)
     this.#retried = this.#asked
     if (this.#isRouted || this.#asked.isPointRead) this.#keep(chunk, start, end)
     this.#parts.relay.finish(this.#onDone)
@@ -329,9 +330,9 @@ export class FastPath implements ParkedMessageOwner {
     this.#processor.portalDone(statement, connection)
   }
 
-  #resolve(plan: Plan): boolean {
+  #resolve(conduct: StatementConduct): boolean {
     try {
-      return aim.resolve(plan, this.#parts.catalogs.current(), keys)
+      return aim.resolve(conduct, this.#parts.catalogs.current(), keys)
     } catch {
       // said again, properly, on the ordinary way
       return false

@@ -2,8 +2,9 @@ import type { Catalog } from '../../catalog/catalog.ts'
 import { coordinatorOf } from '../../catalog/catalog-lookup.ts'
 import { type KeyReader, resolveInsert, resolvePins } from '../../executor/route.ts'
 import { routedShard } from '../../executor/routed.ts'
-import type { Plan, RoutedStatement, Splice } from '../../planner/plan.ts'
+import type { RoutedStatement, Splice } from '../../planner/plan.ts'
 import type { Target } from '../statement-runner.ts'
+import type { StatementConduct } from './statement-conduct.ts'
 
 const NO_SPLICES: readonly Splice[] = []
 
@@ -15,22 +16,19 @@ export class StatementAim implements Target {
   splices: readonly Splice[] = NO_SPLICES
 
   /** false: not to one connection, or only with preparations. Throws what the statement's keys are refused for. */
-  resolve(plan: Plan, catalog: Catalog, keys: KeyReader): boolean {
-    switch (plan.kind) {
-      case 'local':
-        this.nodeId = coordinatorOf(catalog).nodeId
-        this.access = plan.isReadOnly ? 'read' : 'write'
-        this.shardIndex = undefined
-        this.splices = NO_SPLICES
-        return true
-      case 'select':
-      case 'modify':
-        return this.#toShard(plan.routed, resolvePins(plan.routed.pins, keys))
-      case 'insert-rows':
-        return this.#toShard(plan.routed, resolveInsert(plan, keys))
-      default:
-        return false
+  resolve(conduct: StatementConduct, catalog: Catalog, keys: KeyReader): boolean {
+    const { routed, insert, isLocal } = conduct
+    if (routed !== undefined) {
+      const route =
+        insert === undefined ? resolvePins(routed.pins, keys) : resolveInsert(insert, keys)
+      return this.#toShard(routed, route)
     }
+    if (!isLocal) return false
+    this.nodeId = coordinatorOf(catalog).nodeId
+    this.access = conduct.isReadOnly ? 'read' : 'write'
+    this.shardIndex = undefined
+    this.splices = NO_SPLICES
+    return true
   }
 
   #toShard(routed: RoutedStatement, route: number): boolean {

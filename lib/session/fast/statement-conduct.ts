@@ -1,15 +1,27 @@
 import { StatementTimes } from '../../backend/service-time.ts'
-import type { Plan } from '../../planner/plan.ts'
+import type { InsertRowsPlan, Plan, RoutedStatement, SessionCommand } from '../../planner/plan.ts'
 import type { PointRead } from './point-read.ts'
 
-/** What the fast path needs to know of a plan, found out once. Shared by all statements of one shape. */
+/**
+ * What the fast path needs to know of a plan, found out once: plans are of many shapes, and to ask one of any shape is slow.
+ * Shared by all statements of one shape.
+ */
 export class StatementConduct {
   /** Nothing is to be done before, besides or after it: it is sent, its answer is passed on. */
   readonly isPlain: boolean
   /** It leaves nothing behind and waits for nobody: others' statements may stand in line with it. */
   readonly isSociable: boolean
-  /** Its shard depends on values. */
-  readonly isRouted: boolean
+  /** It is the session's own to carry out. */
+  readonly command: SessionCommand | undefined
+  /** It goes to the coordinator as it is. */
+  readonly isLocal: boolean
+  readonly isReadOnly: boolean
+  /** It may go to one shard, which depends on values. */
+  readonly routed: RoutedStatement | undefined
+  /** Its rows' keys say where it goes. */
+  readonly insert: InsertRowsPlan | undefined
+  /** What doesn't go to one shard may go to several at once. */
+  readonly fansOut: boolean
   readonly times = new StatementTimes()
   /** How it is sent for simple clients outside of blocks; undefined: as it is. */
   readonly pointRead: PointRead | undefined
@@ -17,9 +29,19 @@ export class StatementConduct {
   constructor(plan: Plan, pointRead?: PointRead) {
     this.isPlain = isPlain(plan)
     this.isSociable = isSociable(plan)
-    this.isRouted = plan.kind !== 'local'
+    this.command = plan.kind === 'session' ? plan.command : undefined
+    this.isLocal = plan.kind === 'local'
+    this.insert = plan.kind === 'insert-rows' ? plan : undefined
+    this.fansOut = plan.kind === 'select'
+    this.routed = routedOf(plan)
+    this.isReadOnly = plan.kind === 'local' ? plan.isReadOnly : this.routed?.isReadOnly === true
     this.pointRead = this.isPlain && this.isSociable ? pointRead : undefined
   }
+}
+
+function routedOf(plan: Plan): RoutedStatement | undefined {
+  const isRouted = plan.kind === 'select' || plan.kind === 'modify' || plan.kind === 'insert-rows'
+  return isRouted ? plan.routed : undefined
 }
 
 function isPlain(plan: Plan): boolean {

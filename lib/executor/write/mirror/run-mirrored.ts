@@ -1,5 +1,5 @@
 import type { BackendConnection } from '../../../backend/backend-connection.ts'
-import type { Catalog } from '../../../catalog/catalog.ts'
+import { type Catalog, oidKey } from '../../../catalog/catalog.ts'
 import { coordinatorOf } from '../../../catalog/catalog-lookup.ts'
 import type { MirroredPlan } from '../../../planner/write/write-plans.ts'
 import { keysOf } from '../../execution-keys.ts'
@@ -111,8 +111,8 @@ export function mirroredText(
 /** Columns of the mirrors and the copies are the user's tables'. */
 function shown(plan: MirroredPlan, { mirrors, pulled }: MirrorTables, catalog: Catalog): Catalog {
   const { nodeId } = coordinatorOf(catalog)
-  const oids = mirrors.map(({ target, scratch }): [string, number] => [
-    `${nodeId}/${scratch.oid}`,
+  const oids = mirrors.map(({ target, scratch }): [number, number] => [
+    oidKey(nodeId, scratch.oid),
     target.table.oid,
   ])
   const { shellOids } = pulledShown(plan.source, pulled, catalog)
