@@ -202,8 +202,10 @@ function describeMirrored({ targets, places, source, insertsFirst }: MirroredPla
   const marks = places.map(
     ({ start, end, target, suffix }) => `${start}-${end} -> ${target}${suffix}`,
   )
-  const tables = targets.map(({ table, rows, pins, updated, deletes, isRead }) => {
-    const does = [isRead ? 'reads' : '', ...updated.map((name) => `sets ${name}`)]
+  const tables = targets.map(({ table, rows, pins, updated, deletes, isRead, conflicts }) => {
+    const meets = conflicts?.needsAll === true ? 'meets all' : 'meets'
+    const reads = conflicts === undefined ? 'reads' : meets
+    const does = [isRead ? reads : '', ...updated.map((name) => `sets ${name}`)]
     if (deletes) does.push('deletes')
     const locked =
       rows === undefined ? '' : ` [${pins.map(describePin).join(' ')}]: ${shardText(rows.worker)}`

@@ -40,7 +40,6 @@ export function planQuery(input: PlanInput, kind: string, tables: StatementTable
   if (kind === 'SelectStmt') return planSelect(input, tables)
   const { InsertStmt } = input.statement
   const callsOwn = isElsewhere(input, tables) && callsShadowed(input.statement, catalog.userCode)
-  if (callsOwn && InsertStmt?.onConflictClause !== undefined) return refuse('shadowed-function')
   if (callsOwn) return planMirrored(input, kind, tables)
   if (InsertStmt !== undefined) return planInsert(input, InsertStmt)
   if (tables.hasLocal) return planMirrored(input, kind, tables)

@@ -72,14 +72,6 @@ export const REFUSALS = {
     hint: 'Leave out REPEATABLE.',
     example: 'SELECT count(*) FROM events TABLESAMPLE bernoulli (10) REPEATABLE (1), metrics',
   },
-  'volatile-function': {
-    sqlState: NOT_SUPPORTED,
-    message: 'volatile functions are not supported here in a statement over several shards',
-    detail: 'function %s()',
-    hint: 'Compute the value beforehand and pass it as a constant or parameter.',
-    example:
-      'INSERT INTO users (tenant_id, email) SELECT g, $$x$$ FROM generate_series(1, 3) g ON CONFLICT (tenant_id) DO UPDATE SET email = my_function()',
-  },
   'node-dependent-function': {
     sqlState: NOT_SUPPORTED,
     message:
@@ -94,20 +86,6 @@ export const REFUSALS = {
     detail: 'function %s()',
     hint: 'Call nextval() in a statement of its own, or let the column default do it.',
     example: "UPDATE events SET event_id = currval('s') WHERE tenant_id = 1",
-  },
-  'regclass-constant': {
-    sqlState: NOT_SUPPORTED,
-    message: 'object identifiers cannot be looked up in a statement on distributed tables',
-    hint: 'Look the object up in a statement of its own.',
-    example:
-      "INSERT INTO users (tenant_id, email) SELECT g, $$x$$ FROM generate_series(1, 3) g ON CONFLICT (tenant_id) DO UPDATE SET email = 'events'::regclass::text",
-  },
-  'whole-row': {
-    sqlState: NOT_SUPPORTED,
-    message: 'a whole row of a distributed table cannot be used as a value of its row type here',
-    hint: 'Name the columns, or use to_jsonb() or ROW(…).',
-    example:
-      'INSERT INTO users (tenant_id, email) SELECT g, $$x$$ FROM generate_series(1, 3) g ON CONFLICT DO NOTHING RETURNING users',
   },
   'system-column': {
     sqlState: NOT_SUPPORTED,
@@ -127,35 +105,13 @@ export const REFUSALS = {
     hint: PIN_HINT,
     example: 'SELECT count(*) FROM events *, metrics',
   },
-  'update-distribution-column': {
-    sqlState: NOT_SUPPORTED,
-    message: 'ON CONFLICT cannot change the partition value of rows',
-    hint: 'Delete the row and insert it anew with the other value.',
-    example:
-      'INSERT INTO users (tenant_id, email) VALUES (1, $$x$$) ON CONFLICT (tenant_id) DO UPDATE SET tenant_id = 2',
-  },
-  'insert-conflict-source': {
-    sqlState: NOT_SUPPORTED,
-    message:
-      'ON CONFLICT and RETURNING of an INSERT whose rows go to several shards can only read the rows themselves and reference tables',
-    hint: 'Join what they need to the rows that are inserted.',
-    example:
-      'INSERT INTO users (tenant_id, email) SELECT g, $$x$$ FROM generate_series(1, 3) g ON CONFLICT (tenant_id) DO UPDATE SET email = (SELECT max(value) FROM system_settings)',
-  },
-  'insert-conflict-context': {
-    sqlState: NOT_SUPPORTED,
-    message: 'INSERT with ON CONFLICT is not supported here together with other modifications',
-    hint: 'Write the upsert as a statement of its own.',
-    example:
-      'WITH i AS (INSERT INTO users (tenant_id, email) SELECT g, $$x$$ FROM generate_series(1, 3) g ON CONFLICT DO NOTHING RETURNING *) SELECT * FROM i',
-  },
   'global-unique-conflict': {
     sqlState: NOT_SUPPORTED,
     message:
-      'ON CONFLICT of a table with a global unique index must name an index that holds the distribution column',
+      'COPY and EXPLAIN of ON CONFLICT on a table with a global unique index need an index that holds the distribution column',
     detail: 'index %s',
-    hint: 'Insert without ON CONFLICT, and handle the unique violation.',
-    example: "INSERT INTO accounts VALUES (1, 'a@x') ON CONFLICT DO NOTHING",
+    hint: 'Write the INSERT as a statement of its own.',
+    example: "EXPLAIN INSERT INTO accounts VALUES (1, 'a@x') ON CONFLICT DO NOTHING",
   },
   'reference-write-key': {
     sqlState: NOT_SUPPORTED,
@@ -163,21 +119,6 @@ export const REFUSALS = {
       'rows of a reference table with columns of types that users made, and without a primary key, can only be changed where each node would make the same change',
     hint: 'Give the table a primary key.',
     example: 'UPDATE feelings SET note = random()::text',
-  },
-  'reference-write-volatile': {
-    sqlState: NOT_SUPPORTED,
-    message:
-      'ON CONFLICT of a reference table must do the same on every node: functions in it must be IMMUTABLE',
-    hint: 'Compute the values beforehand and pass them as constants or parameters.',
-    example:
-      "INSERT INTO countries VALUES ('x', 'y') ON CONFLICT (code) DO UPDATE SET name = random()::text",
-  },
-  'reference-write-default': {
-    sqlState: NOT_SUPPORTED,
-    message: 'ON CONFLICT cannot set a column of a reference table to its default',
-    hint: 'Give the column a value.',
-    example:
-      "INSERT INTO currencies (code) VALUES ('eur') ON CONFLICT (code) DO UPDATE SET added = DEFAULT",
   },
   'view-write': {
     sqlState: NOT_SUPPORTED,
@@ -237,14 +178,6 @@ export const REFUSALS = {
     message: '%s is not supported on distributed and reference tables',
     hint: "What concerns the stored rows only can be run on every shard: SELECT * FROM run_command_on_shards('my_table', 'REINDEX TABLE %s').",
     example: 'REINDEX TABLE events',
-  },
-  'shadowed-function': {
-    sqlState: NOT_SUPPORTED,
-    message:
-      "a function or operator of yours that bears the name of one of Postgres' own cannot be used in ON CONFLICT with distributed tables",
-    hint: "Give it another name, or write pg_catalog before the name of Postgres' own.",
-    example:
-      "INSERT INTO users (tenant_id, email) VALUES (1, $$x$$) ON CONFLICT (tenant_id) DO UPDATE SET email = initcap('a')",
   },
   'update-settings': {
     sqlState: NOT_SUPPORTED,
@@ -332,6 +265,17 @@ const UNPROVEN = {
     'data-modifying statements in WITH are only supported when all distributed tables are filtered to one value of the distribution column',
   merge:
     'MERGE is only supported when all distributed tables are filtered to one value of the distribution column',
+  'volatile-function':
+    'volatile functions are not supported here in a statement over several shards',
+  'regclass-constant':
+    'object identifiers cannot be looked up in a statement on distributed tables',
+  'whole-row': 'a whole row of a distributed table cannot be used as a value of its row type here',
+  'update-distribution-column': 'ON CONFLICT cannot change the partition value of rows',
+  'insert-conflict-source':
+    'ON CONFLICT and RETURNING of an INSERT whose rows go to several shards can only read the rows themselves and reference tables',
+  'reference-write-volatile':
+    'a change to a reference table must do the same on every node: functions in it must be IMMUTABLE',
+  'reference-write-default': 'a column of a reference table cannot be set to its default here',
   'reference-write-source':
     'cannot perform select on a distributed table and modify a reference table',
 } as const

@@ -92,7 +92,11 @@ export type InsertStmt = {
     readonly action?: string
     readonly targetList?: readonly Tree[]
     readonly whereClause?: Tree
-    readonly infer?: { readonly conname?: string; readonly indexElems?: readonly Tree[] }
+    readonly infer?: {
+      readonly conname?: string
+      readonly indexElems?: readonly Tree[]
+      readonly location?: number
+    }
     readonly location?: number
   }
   readonly returningClause?: { readonly exprs?: readonly Tree[] }

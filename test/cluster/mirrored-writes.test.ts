@@ -70,6 +70,15 @@ t.test('writes that the coordinator evaluates, between others', async (t) => {
     t.equal(await a.value('SELECT sum(amount) FROM stock WHERE item >= 30'), '10')
   })
 
+  await t.test('so is one whose conflict is decided by other tables', async (t) => {
+    const upsert =
+      'INSERT INTO stock SELECT g, 1 FROM generate_series(40, 44) g ON CONFLICT (item) DO UPDATE SET amount = stock.amount + (SELECT min(n) FROM deltas)'
+    await inTurn(upsert, upsert)
+    t.equal(await a.value('SELECT sum(amount) FROM stock WHERE item >= 40'), '10')
+    await inTurn('DELETE FROM stock WHERE item = 40', upsert)
+    t.equal(await a.value('SELECT sum(amount) FROM stock WHERE item >= 40'), '13')
+  })
+
   await t.test('who gives up has changed nothing', async (t) => {
     const before = await a.value('SELECT sum(amount) FROM stock')
     await a.run('BEGIN')

@@ -1,9 +1,11 @@
 import type { ExplainPlan } from '../../planner/plan.ts'
+import { refusalError } from '../../planner/refusals.ts'
 import type { MirroredPlan } from '../../planner/write/write-plans.ts'
 import type { Execution, StatementContext } from '../ports.ts'
 import { PositionMap } from '../relay/position-map.ts'
 import { mirrorAliases } from '../write/mirror/mirror.ts'
-import { type MirrorTables, mirroredText, overMirrors } from '../write/mirror/run-mirrored.ts'
+import { overMirrors } from '../write/mirror/run-mirrored.ts'
+import { type MirrorTables, mirroredText } from '../write/mirror/statement-mirrors.ts'
 import type { DistributedScan, ServerPlan } from './explain-plan.ts'
 import { explainSubplans, withName, withUserNames } from './explain-pulled.ts'
 import { explainOn, withHead } from './explain-server.ts'
@@ -15,7 +17,10 @@ export async function explainMirrored(
   execution: Execution,
   context: StatementContext,
 ): Promise<DistributedScan> {
-  const { source } = mirrored
+  const { source, targets } = mirrored
+  // it may have to be tried more than once
+  const isTried = targets.some(({ conflicts }) => conflicts !== undefined)
+  if (plan.analyzes && isTried) throw refusalError({ kind: 'refusal', id: 'explain' })
   const beganMs = performance.now()
   const run = { execution, context, isEmpty: !plan.analyzes }
   const shown = await overMirrors(mirrored, run, async (tables, coordinator) => {
@@ -41,7 +46,9 @@ export async function explainMirrored(
 function withOwnNames(plan: ServerPlan, { mirrors }: MirrorTables): ServerPlan {
   return mirrors.reduce((renamed, { target, scratch, rows }) => {
     const { schema, name } = target.table
-    const names = [scratch.alias.name, ...(rows === undefined ? [] : [rows.alias.name])]
-    return names.reduce((whole, own) => withName(whole, own, schema, name), renamed)
+    const named = [scratch.alias.name, ...(rows === undefined ? [] : [rows.alias.name])]
+    const whole = named.reduce((shown, own) => withName(shown, own, schema, name), renamed)
+    const aliases = rows?.view?.aliases ?? []
+    return aliases.reduce((shown, own) => withName(shown, own.name, schema, own.shownName), whole)
   }, plan)
 }

@@ -138,6 +138,7 @@ function mendField(
         aliases,
       )
     case 't':
+    case 'n':
     case 'H':
       return withoutAliases(value, aliases)
     default:

@@ -41,7 +41,8 @@ export function pullParts(input: PlanInput, reading: PartReading): readonly Pull
     if (block.isRecursive) return
     const part = block === root ? undefined : partOf({ input, reading, ranges, ctes }, block, isArm)
     if (part !== undefined) {
-      parts.push(part)
+      // the tree has the source of SET (a, b) = (SELECT …) once for each column
+      if (!parts.some(({ start }) => start === part.start)) parts.push(part)
       return
     }
     for (const arm of block.arms) visit(arm, true)

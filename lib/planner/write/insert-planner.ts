@@ -19,6 +19,14 @@ import type { InsertThroughScratchPlan, MirroredPlan } from './write-plans.ts'
 /** INSERT into a distributed table. */
 export function planInsert(input: PlanInput, insert: InsertStmt): Plan {
   const tables = tableReferences(input, insert)
+  const plan = () => planPlaced(input, insert, tables)
+  // which row a conflict changes, and to what, is for the coordinator to say where one shard alone can't
+  return insert.onConflictClause === undefined
+    ? plan()
+    : orMirrored(input, 'InsertStmt', tables, plan)
+}
+
+function planPlaced(input: PlanInput, insert: InsertStmt, tables: StatementTables): Plan {
   const target = tables.references.find(({ node }) => node === insert.relation)?.table
   if (target?.kind !== 'distributed') return refuse('insert-select')
   checkUpsert(insert.onConflictClause?.targetList, target)
@@ -54,10 +62,9 @@ function planEvaluated(
     ({ node, role }) => role === 'target' && node !== insert.relation,
   )
   if (!isOnly) return planMirrored(input, 'InsertStmt', tables)
-  const plan = () => planThroughScratch(input, insert, table, tables)
-  return insert.onConflictClause === undefined
-    ? orMirrored(input, 'InsertStmt', tables, plan)
-    : plan()
+  return orMirrored(input, 'InsertStmt', tables, () =>
+    planThroughScratch(input, insert, table, tables),
+  )
 }
 
 type Rows = {
@@ -87,11 +94,13 @@ function planRows(
     { table, values: dedupe(keys) },
     ...others,
   ])
+  // what else it reads no shard has all of: they are the coordinator's then
+  const isSplit = keys.length === ranges.length && others.length === 0
   return {
     kind: 'insert-rows',
     table,
     routed: { ...routed, isShapeStable: routed.isShapeStable && rows.length === 1 },
-    rows: keys.length === ranges.length ? keys.map((key, index) => row(key, ranges[index])) : [],
+    rows: isSplit ? keys.map((key, index) => row(key, ranges[index])) : [],
     hasReturning: insert.returningClause !== undefined || insert.returningList !== undefined,
     evaluated,
   }

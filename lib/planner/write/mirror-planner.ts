@@ -26,7 +26,8 @@ import {
   walkTree,
 } from '../tree.ts'
 import { callsShadowed } from '../user-code.ts'
-import type { MirroredPlace, MirroredPlan, MirroredTable } from './write-plans.ts'
+import { conflictConstraint } from './conflict-constraint.ts'
+import type { Conflicts, MirroredPlace, MirroredPlan, MirroredTable } from './write-plans.ts'
 
 /** Their values in binary hold OIDs, or may be of types that look otherwise on other nodes. */
 const FIRST_USER_OID = 16_384
@@ -38,6 +39,8 @@ type Change = {
   readonly kind: 'insert' | 'update' | 'delete' | 'merge'
   readonly updated: readonly string[]
   readonly deletes: boolean
+  /** Of an INSERT. */
+  readonly conflict: InsertStmt['onConflictClause']
 }
 
 /**
@@ -69,6 +72,10 @@ export function planMirrored(
       return mirroredTable({ input, tables, reading }, table, own)
     }),
     places: places.sort((a, b) => a.start - b.start),
+    constraints: changes.flatMap(({ conflict, table }) => {
+      const target = clusterTables.findIndex(({ oid }) => oid === table.oid)
+      return conflictConstraint(input.text, conflict, target)
+    }),
     source,
     insertsFirst: changes.every((change) => change.kind === 'update'),
   }
@@ -124,16 +131,15 @@ function changesOf(statement: Tree, { references }: StatementTables): readonly C
 function effects({ InsertStmt, UpdateStmt, MergeStmt }: Tree): Omit<Change, 'node' | 'table'> {
   if (InsertStmt !== undefined) return insertEffects(InsertStmt)
   if (UpdateStmt !== undefined) {
-    return { kind: 'update', updated: assigned(UpdateStmt.targetList), deletes: false }
+    const updated = assigned(UpdateStmt.targetList)
+    return { kind: 'update', updated, deletes: false, conflict: undefined }
   }
   if (MergeStmt !== undefined) return mergeEffects(MergeStmt)
-  return { kind: 'delete', updated: [], deletes: true }
+  return { kind: 'delete', updated: [], deletes: true, conflict: undefined }
 }
 
-function insertEffects({ onConflictClause }: InsertStmt): Omit<Change, 'node' | 'table'> {
-  // a mirror has no indexes in which its rows could conflict
-  if (onConflictClause !== undefined) refuse('insert-conflict-context')
-  return { kind: 'insert', updated: [], deletes: false }
+function insertEffects({ onConflictClause: conflict }: InsertStmt): Omit<Change, 'node' | 'table'> {
+  return { kind: 'insert', updated: assigned(conflict?.targetList), deletes: false, conflict }
 }
 
 function mergeEffects({ mergeWhenClauses = [] }: MergeStmt): Omit<Change, 'node' | 'table'> {
@@ -143,6 +149,7 @@ function mergeEffects({ mergeWhenClauses = [] }: MergeStmt): Omit<Change, 'node'
     kind: 'merge',
     updated: updates.flatMap(({ targetList }) => assigned(targetList)),
     deletes: clauses.some(({ commandType }) => commandType === 'CMD_DELETE'),
+    conflict: undefined,
   }
 }
 
@@ -168,7 +175,9 @@ function mirroredTable(
   // generated columns follow from the others
   const updated = table.columns.filter(({ name, isGenerated }) => names.has(name) && !isGenerated)
   const deletes = changes.some((change) => change.deletes)
-  const readers = changes.filter(({ kind }) => kind !== 'insert')
+  const conflicts = conflictsOf(changes)
+  const readers =
+    conflicts === undefined ? changes.filter(({ kind }) => kind !== 'insert') : changes
   const isRead = readers.length > 0
   const isKeyless = table.kind === 'reference' && table.primaryKey.length === 0
   if (isKeyless && isRead && table.columns.some(({ typeOid }) => typeOid >= FIRST_USER_OID)) {
@@ -178,6 +187,7 @@ function mirroredTable(
   return {
     table,
     isRead,
+    conflicts,
     pins: isDistributed ? [targetPin(context, table, readers)] : [],
     rows: isDistributed ? lockedRows(context, table, readers, deletes) : undefined,
     updated: updated.map(({ name }) => name),
@@ -185,10 +195,22 @@ function mirroredTable(
   }
 }
 
-/** Two that change one table may mean different rows of it. */
+function conflictsOf(changes: readonly Change[]): Conflicts | undefined {
+  const clauses = changes.flatMap(({ conflict }) => conflict ?? [])
+  if (clauses.length === 0) return undefined
+  // INSERT writes to a mirror with indexes by a view, of which MERGE knows nothing
+  if (changes.some(({ kind }) => kind === 'merge')) refuse('expression', 'MERGE')
+  return {
+    updates: clauses.some(({ action }) => action === 'ONCONFLICT_UPDATE'),
+    needsAll: changes.some(({ kind }) => kind !== 'insert'),
+  }
+}
+
+/** Two that change one table may mean different rows of it; an INSERT may meet any. */
 function onlyReader({ reading }: Context, readers: readonly Change[]) {
   const [reader, ...others] = readers
   if (reader === undefined || others.length > 0 || reading === undefined) return undefined
+  if (reader.kind === 'insert') return undefined
   return { reader, relation: relationOf(reading, reader.node) }
 }
 

@@ -33,11 +33,13 @@ export function planReferenceWrite(
   const isOnly = tables.references.filter(({ role }) => role === 'target').length === 1
   if (InsertStmt === undefined || !isOnly) return planMirrored(input, kind, tables)
   const evaluated = () => planThroughScratch(input, InsertStmt, table, tables)
-  if (InsertStmt.onConflictClause === undefined) return orMirrored(input, kind, tables, evaluated)
-  // all nodes are told the same time
-  checkDeterministic(replaceTime({ onConflictClause: InsertStmt.onConflictClause }))
-  checkSetDefault(InsertStmt.onConflictClause.targetList)
-  return evaluated()
+  return orMirrored(input, kind, tables, () => {
+    const { onConflictClause } = InsertStmt
+    // all nodes are told the same time
+    if (onConflictClause !== undefined) checkDeterministic(replaceTime({ onConflictClause }))
+    checkSetDefault(onConflictClause?.targetList)
+    return evaluated()
+  })
 }
 
 /** Why the statement must not run on each node by itself. */

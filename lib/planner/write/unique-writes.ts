@@ -1,9 +1,10 @@
 import type { ClusterTable, GlobalIndex } from '../../catalog/catalog.ts'
 import type { DdlPlan, Plan } from '../plan.ts'
 import type { PlanInput } from '../plan-input.ts'
-import { refuse } from '../refusals.ts'
+import { Refusal, refuse } from '../refusals.ts'
 import { resolveRangeVar, tableReferences } from '../table-references.ts'
 import { type InsertStmt, isRecord, walkTree } from '../tree.ts'
+import { planMirrored } from './mirror-planner.ts'
 
 /** A write that may change what is in global unique indexes, which it must keep in the same transaction. */
 export type UniqueWritePlan = {
@@ -48,9 +49,24 @@ export function keepUnique(input: PlanInput, plan: Plan): Plan {
       !(updated !== undefined && only?.oid === index.tableOid && leaves(index, updated)),
   )
   if (indexes.length === 0) return plan
-  checkConflicts(input, indexes)
-  if (plan.kind !== 'explain') return { kind: 'unique-write', plan, indexes }
-  return plan.analyzes ? refuse('explain') : plan
+  if (plan.kind === 'explain') {
+    checkConflicts(input, indexes)
+    return plan.analyzes ? refuse('explain') : plan
+  }
+  return { kind: 'unique-write', plan: orMet(input, plan, indexes), indexes }
+}
+
+/** Rows of other shards are met over a mirror only. */
+function orMet(input: PlanInput, plan: Plan, indexes: readonly GlobalIndex[]): Plan {
+  const isPlain = plan.kind !== 'copy-query'
+  try {
+    checkConflicts(input, indexes)
+    return plan
+  } catch (error) {
+    const [kind] = Object.keys(input.statement)
+    if (!(error instanceof Refusal) || kind === undefined || !isPlain) throw error
+    return planMirrored(input, kind, tableReferences(input, input.statement))
+  }
 }
 
 /** What a plain UPDATE assigns; undefined: it is none, or moves rows. */

@@ -53,6 +53,8 @@ export type MirroredPlan = {
   readonly kind: 'mirrored'
   readonly targets: readonly MirroredTable[]
   readonly places: readonly MirroredPlace[]
+  /** `ON CONSTRAINT …` of ON CONFLICT: a mirror's constraints have other names. */
+  readonly constraints: readonly ConflictConstraint[]
   /** The statement over copies of what it only reads. */
   readonly source: PulledPlan
   /** Nothing but UPDATE: rows that move arrive before they leave, so that they meet those that were there. */
@@ -64,11 +66,26 @@ export type MirroredTable = {
   readonly pins: readonly Pin[]
   /** The statement looks at rows that are there: it does more than insert. */
   readonly isRead: boolean
+  /** ON CONFLICT: rows that may be met are to be found first. */
+  readonly conflicts: Conflicts | undefined
   /** Locks the rows, and gives their ctid and all columns but generated ones; undefined: not read, or a reference table. */
   readonly rows: WorkerQuery | undefined
   /** Columns that may be assigned; none: it is not updated. */
   readonly updated: readonly string[]
   readonly deletes: boolean
+}
+
+export type Conflicts = {
+  /** DO UPDATE: rows that are met must be locked. */
+  readonly updates: boolean
+  /** Other parts of the statement change the table, too: all its rows are needed. */
+  readonly needsAll: boolean
+}
+
+export type ConflictConstraint = TextRange & {
+  /** Index in `targets`. */
+  readonly target: number
+  readonly name: string
 }
 
 /** Where the name of a table that is changed stands in the text. */

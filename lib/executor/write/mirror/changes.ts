@@ -28,6 +28,13 @@ export async function findChanges(
   const { rows, scratch, target } = mirror
   const name = rows === undefined ? undefined : await writeChanges(coordinator, mirror, rows)
   const counts = name === undefined ? [] : await countChanges(coordinator, name)
+  if (rows?.view !== undefined) {
+    const columns = copiedColumns(target.table)
+    await query(
+      coordinator,
+      `INSERT INTO ${scratch.qualifiedName} (${columns}) SELECT ${columns} FROM ${rows.name} WHERE ${SHARD_COLUMN} IS NULL ORDER BY ctid`,
+    )
+  }
   if (name !== undefined && counts.some(({ kind }) => kind === 'm')) {
     await refuseCascades(coordinator, mirror)
     const columns = copiedColumns(target.table)
@@ -59,7 +66,7 @@ async function writeChanges(
     coordinator,
     `CREATE UNLOGGED TABLE ${name} AS
      SELECT (CASE WHEN ${mayMove} THEN 'm' ELSE 'u' END)::"char" AS pgloom_change, ${keys}, ${copiedColumns(table)}
-     FROM ${from} WHERE cmin::text::int8 > ${lastCommand}`,
+     FROM ${from} WHERE cmin::text::int8 > ${lastCommand} AND ${SHARD_COLUMN} IS NOT NULL`,
   )
   if (before !== undefined) {
     await query(

@@ -1,11 +1,10 @@
 import type { BackendConnection } from '../../../backend/backend-connection.ts'
-import type { ClusterTable, Shard } from '../../../catalog/catalog.ts'
+import type { Shard } from '../../../catalog/catalog.ts'
 import type { MirroredTable } from '../../../planner/write/write-plans.ts'
-import { interruptible } from '../../interruptible.ts'
 import { query } from '../../node-client.ts'
 import { type Filling, fill } from '../../pull/pulled.ts'
 import type { Alias } from '../../relay/error-rewriting.ts'
-import { quoteIdentifier, quoteLiteral } from '../../relay/quoted-schema.ts'
+import { quoteLiteral } from '../../relay/quoted-schema.ts'
 import {
   createScratchTable,
   dropScratchTable,
@@ -14,7 +13,11 @@ import {
   scratchName,
   scratchQualified,
 } from '../scratch-table.ts'
+import { bringCopy, bringMet } from './bring-met.ts'
 import { type IdentityColumn, identityOf, SHARD_COLUMN } from './identity.ts'
+import { createView, type MirrorView } from './mirror-view.ts'
+import type { ProposedRows } from './proposed-rows.ts'
+import { uniqueIndexes } from './unique-indexes.ts'
 
 /**
  * A table of the target's shape that the client's statement changes instead. Rows that it inserts lie in `scratch` itself; those
@@ -37,6 +40,13 @@ export type MirroredRows = {
   readonly lastCommand: string
   /** Of all rows as they came; undefined: none can be deleted. */
   readonly before: string | undefined
+  /** Where rows are inserted that may meet those; undefined: without ON CONFLICT. */
+  readonly view: MirrorView | undefined
+}
+
+/** The name that the statement is given for the table. */
+export function mirrorName({ scratch, rows }: Mirror): string {
+  return rows?.view?.qualifiedName ?? scratch.qualifiedName
 }
 
 /** `filling` undefined: without rows, for a look at its plan. */
@@ -44,6 +54,7 @@ export async function createMirror(
   coordinator: BackendConnection,
   target: MirroredTable,
   filling: Filling | undefined,
+  proposed: ProposedRows,
 ): Promise<Mirror> {
   const scratch = await createScratchTable(coordinator, target.table)
   if (!target.isRead) return { target, scratch, rows: undefined }
@@ -57,9 +68,16 @@ export async function createMirror(
   )
   const asked = await query(coordinator, `SELECT ${quoteLiteral(qualifiedName)}::regclass::oid`)
   const oid = Number(asked.rows[0]?.[0])
+  const own = { name: qualifiedName, oid }
+  const { table, conflicts } = target
+  const indexes = conflicts === undefined ? [] : await uniqueIndexes(coordinator, table)
   if (filling !== undefined) {
-    await bringRows(coordinator, { name: qualifiedName, oid }, target, filling)
+    const isWhole = conflicts === undefined || conflicts.needsAll || proposed.needsAll
+    if (isWhole) await bringRows(coordinator, own, target, filling)
+    else await bringMet(coordinator, own, target, { filling, indexes, proposed })
   }
+  const view =
+    conflicts === undefined ? undefined : await createView(coordinator, table, own.name, indexes)
   const { rows } = await query(
     coordinator,
     `SELECT coalesce(max(cmin::text::int8), -1) FROM ${qualifiedName}`,
@@ -71,7 +89,7 @@ export async function createMirror(
   return {
     target,
     scratch,
-    rows: { name: qualifiedName, oid, alias, identity, lastCommand, before },
+    rows: { name: qualifiedName, oid, alias, identity, lastCommand, before, view },
   }
 }
 
@@ -82,19 +100,16 @@ function definition({ name, type }: IdentityColumn): string {
   return `${name} ${type}`
 }
 
-export function givenColumns({ columns }: Pick<ClusterTable, 'columns'>): readonly string[] {
-  return columns.filter(({ isGenerated }) => !isGenerated).map(({ name }) => name)
-}
-
 async function bringRows(
   coordinator: BackendConnection,
   mirror: { readonly name: string; readonly oid: number },
   { table, rows, pins }: MirroredTable,
   filling: Filling,
 ): Promise<void> {
-  const given = givenColumns(table)
+  const given = table.columns.filter(({ isGenerated }) => !isGenerated).map(({ name }) => name)
   const identity = identityOf(table)
-  if (table.kind === 'distributed' && rows !== undefined) {
+  if (table.kind === 'distributed') {
+    if (rows === undefined) throw new Error('a shard is asked for rows by a query')
     const columns = [SHARD_COLUMN, ...identity.map(({ name }) => name), ...given]
     const around = (text: Buffer, { index }: Shard) =>
       Buffer.from(`SELECT ${index}::pg_catalog.int4, m.* FROM (${text}) AS m`)
@@ -106,14 +121,7 @@ async function bringRows(
     )
     return
   }
-  // writers of reference tables begin with this copy: whoever has its rows locked comes first on all nodes
-  const quoted = given.map(quoteIdentifier)
-  const targets = [SHARD_COLUMN, ...identity.map(({ name }) => name), ...quoted].join(', ')
-  const values = ['0', ...identity.map(({ of }) => of), ...quoted].join(', ')
-  const from = `${quoteIdentifier(table.schema)}.${quoteIdentifier(table.name)}`
-  const locked = `(SELECT * FROM ${from} FOR UPDATE) AS locked`
-  const insert = `INSERT INTO ${mirror.name} (${targets}) SELECT ${values} FROM ${locked}`
-  await interruptible(coordinator, filling.context.signal, query(coordinator, insert))
+  await bringCopy(coordinator, mirror.name, table, 'FOR UPDATE', filling)
 }
 
 async function remember(
@@ -131,6 +139,7 @@ export async function dropMirror(
   coordinator: BackendConnection,
   { rows, scratch }: Mirror,
 ): Promise<void> {
+  if (rows?.view !== undefined) await query(coordinator, `DROP VIEW ${rows.view.qualifiedName}`)
   if (rows?.before !== undefined) await query(coordinator, `DROP TABLE ${rows.before}`)
   if (rows !== undefined) await query(coordinator, `DROP TABLE ${rows.name}`)
   await dropScratchTable(coordinator, scratch)
@@ -138,5 +147,6 @@ export async function dropMirror(
 
 /** For error messages: the client must read its own tables' names. */
 export function mirrorAliases({ scratch, rows }: Mirror): readonly Alias[] {
-  return rows === undefined ? [scratch.alias] : [scratch.alias, rows.alias]
+  if (rows === undefined) return [scratch.alias]
+  return [scratch.alias, rows.alias, ...(rows.view?.aliases ?? [])]
 }

@@ -140,6 +140,11 @@ export class UniqueStatements {
     return this.#random.pick([
       `INSERT INTO up VALUES ${this.#row('up')} ON CONFLICT (t, id) DO UPDATE SET code = excluded.code`,
       `INSERT INTO up VALUES ${this.#row('up')} ON CONFLICT (t, id) DO NOTHING`,
+      `INSERT INTO up VALUES ${this.#row('up')} ON CONFLICT (code, day) DO UPDATE SET note = 'met ' || excluded.t RETURNING *`,
+      `INSERT INTO us VALUES ${this.#row('us')} ON CONFLICT (email) DO UPDATE SET note = excluded.note || us.t`,
+      `INSERT INTO us VALUES ${this.#row('us')} ON CONFLICT ON CONSTRAINT us_pkey DO UPDATE SET email = excluded.email`,
+      `INSERT INTO us VALUES ${this.#row('us')} ON CONFLICT DO NOTHING RETURNING id`,
+      `INSERT INTO uc VALUES ${this.#row('uc')} ON CONFLICT (lower(label)) WHERE n > 5 DO UPDATE SET n = 6`,
     ])
   }
 

@@ -169,7 +169,7 @@ export class WriteStatements {
       () => (source === undefined ? `${own} * 1` : `${source}.k % 7`),
       () => `(SELECT max(v) FROM ${other} WHERE ${other}.k = ${alias}.${this.#number(table)})`,
       () => `${own} + (0 * random())::int`,
-      () => `least(nextval('ws'), 4)`,
+      () => `4 * sign(nextval('ws'))::int`,
       () => `${own} + length(gen_random_uuid()::text) % 2`,
       () => `CASE WHEN now() > '2020-01-01' THEN 5 END`,
       () => `(SELECT count(*) FROM ${other})`,
@@ -237,12 +237,20 @@ export class WriteStatements {
   #conflict({ key }: Table): string {
     const random = this.#random
     if (key === undefined || random.chance(25)) return ''
+    const other = random.pick(TABLES).name
+    this.#fresh += 1
+    const moved = key === 'k' ? `k = x.k + ${this.#fresh * 1000}, ` : ''
     return random.make([
       () => ' ON CONFLICT DO NOTHING',
       () => ` ON CONFLICT (${key}) DO NOTHING`,
       () => ` ON CONFLICT (${key}) DO UPDATE SET v = coalesce(excluded.v, 0) + coalesce(x.v, 0)`,
       () => ` ON CONFLICT (${key}) DO UPDATE SET t = 'c', v = ${random.below(9)} WHERE x.v < 5`,
       () => ` ON CONFLICT (${key}) DO UPDATE SET t = (SELECT max(t) FROM wr), v = excluded.v`,
+      () =>
+        ` ON CONFLICT (${key}) DO UPDATE SET v = (SELECT max(v) FROM ${other} WHERE ${other}.k = x.k), t = 'q'`,
+      () =>
+        ` ON CONFLICT (${key}) DO UPDATE SET v = 1 + (0 * random())::int WHERE x.k IN (SELECT k FROM ${other})`,
+      () => ` ON CONFLICT (${key}) DO UPDATE SET ${moved}t = 'p'`,
     ])
   }
 
@@ -294,16 +302,17 @@ export class WriteStatements {
       () =>
         `DELETE FROM ${first.name} x WHERE ${this.#condition(first, 'x')} AND x.v = ${random.below(5)}`,
       () => this.#rows(first),
+      () => this.#met(first),
     ])
     const changed = `WITH c AS (${inner} RETURNING x.k, x.v, x.t)`
     const rows = '(SELECT k, max(v) AS v, max(t) AS t FROM c GROUP BY k)'
     this.#fresh += 1
-    const number = `s.k + ${this.#fresh * 1000}`
+    const number = `s.k + ${random.chance(50) ? 0 : this.#fresh * 1000}`
     const row = second.row(number, 'coalesce(s.v, 1)', "'w'")
     return random.make([
       () => `${changed} SELECT k, count(*), sum(v) FROM c GROUP BY k`,
       () =>
-        `${changed} INSERT INTO ${second.name} AS x (${row.map(([name]) => name).join(', ')}) SELECT ${row.map(([, sql]) => sql).join(', ')} FROM ${rows} s WHERE s.k IS NOT NULL${this.#returning('x', undefined)}`,
+        `${changed} INSERT INTO ${second.name} AS x (${row.map(([name]) => name).join(', ')}) SELECT ${row.map(([, sql]) => sql).join(', ')} FROM ${rows} s WHERE s.k IS NOT NULL${this.#conflict(second)}${this.#returning('x', undefined)}`,
       () =>
         `${changed} UPDATE ${second.name} x SET v = ${this.#value(second, 'x', 's')} FROM ${rows} s WHERE s.k = x.${this.#number(second)}${this.#returning('x', 's')}`,
       () =>
@@ -311,6 +320,13 @@ export class WriteStatements {
       () =>
         `${changed}, d AS (DELETE FROM ${second.name} x WHERE x.k IN (SELECT k FROM c) RETURNING x.k) SELECT (SELECT count(*) FROM c) AS c, (SELECT count(*) FROM d) AS d, (SELECT count(*) FROM ${second.name}) AS before`,
     ])
+  }
+
+  /** Some are there already. */
+  #met(table: Table): string {
+    const row = table.row('s.k', 'coalesce(s.v, 1)', "'m'")
+    const names = row.map(([name]) => name).join(', ')
+    return `INSERT INTO ${table.name} AS x (${names}) SELECT ${row.map(([, sql]) => sql).join(', ')} FROM ${this.#source()} s WHERE s.k IS NOT NULL${this.#conflict(table)}`
   }
 
   #rows(table: Table): string {

@@ -1,0 +1,70 @@
+import type { BackendConnection } from '../../../backend/backend-connection.ts'
+import { RouterError } from '../../../base/errors.ts'
+import { SqlState } from '../../../base/sqlstate.ts'
+import type { ClusterTable } from '../../../catalog/catalog.ts'
+import { copyIn, copyOut, query } from '../../node-client.ts'
+import { quoteIdentifier } from '../../relay/quoted-schema.ts'
+import { scratchName, scratchQualified } from '../scratch-table.ts'
+import type { Mirror } from './mirror.ts'
+
+/** What is known of a statement's rows must outlive a rollback on every server. */
+const MAX_BYTES = 64 * 1024 * 1024
+
+/** Rows that a statement with ON CONFLICT made when it was tried: those that they meet are needed for the next try. */
+export class ProposedRows {
+  /** By the table's OID: binary COPYs. */
+  readonly #copies = new Map<number, Buffer[][]>()
+  #byteLength = 0
+  /** The tries' rows don't tell which others are needed: all are. */
+  needsAll = false
+
+  has({ oid }: ClusterTable): boolean {
+    return this.#copies.has(oid)
+  }
+
+  /** All that the statement has inserted into the mirror, or changed. */
+  async remember(coordinator: BackendConnection, { target, rows }: Mirror): Promise<void> {
+    if (rows?.view === undefined) return
+    const { oid } = target.table
+    const text = `COPY (SELECT ${allColumns(target.table)} FROM ${rows.name}
+      WHERE cmin::text::int8 > ${rows.lastCommand}) TO STDOUT (FORMAT binary)`
+    const pieces: Buffer[] = []
+    for await (const piece of copyOut(coordinator, text)) {
+      this.#byteLength += piece.length
+      if (this.#byteLength > MAX_BYTES) throw tooMany(target.table)
+      pieces.push(piece)
+    }
+    this.#copies.set(oid, [...(this.#copies.get(oid) ?? []), pieces])
+  }
+
+  /** A table of those known, on the coordinator; the caller drops it. */
+  async load(coordinator: BackendConnection, table: ClusterTable): Promise<string> {
+    const name = scratchQualified(scratchName())
+    const columns = allColumns(table)
+    const shell = `${quoteIdentifier(table.schema)}.${quoteIdentifier(table.name)}`
+    await query(
+      coordinator,
+      `CREATE UNLOGGED TABLE ${name} AS SELECT ${columns} FROM ${shell} WITH NO DATA`,
+    )
+    for (const pieces of this.#copies.get(table.oid) ?? []) {
+      const copy = copyIn(coordinator, `COPY ${name} (${columns}) FROM STDIN (FORMAT binary)`)
+      await copy.started()
+      for (const piece of pieces) await copy.write(piece)
+      await copy.finish()
+    }
+    return name
+  }
+}
+
+/** Generated ones too: an index may hold them. */
+export function allColumns({ columns }: ClusterTable): string {
+  return columns.map(({ name }) => quoteIdentifier(name)).join(', ')
+}
+
+function tooMany({ name }: ClusterTable): RouterError {
+  return new RouterError(
+    SqlState.configurationLimitExceeded,
+    `too many rows for "${name}" at once where ON CONFLICT reads other tables or stands in WITH`,
+    { hint: 'Insert fewer rows with one statement, or join what ON CONFLICT needs to them.' },
+  )
+}
