@@ -74,6 +74,7 @@ const SETTINGS: ReadonlyMap<string, ClusterSetting> = new Map<string, ClusterSet
   ['global_unique_indexes', OFF],
   ['broadcast_joins', oneOf('auto', 'never', 'always')],
   ['repartition_joins', oneOf('auto', 'never', 'always')],
+  ['exchange_distinct_values', oneOf('auto', 'never', 'always')],
   ['cluster_name', { kind: 'string', default: 'default' }],
   ['show_shards_for_app_name_prefixes', { kind: 'string', default: '' }],
 ])

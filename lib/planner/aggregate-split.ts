@@ -46,13 +46,17 @@ export function isSplittable(functionCall: FuncCall): boolean {
 
 export type SplitQuery = { readonly worker: SelectStmt; readonly combine: CombineQuery }
 
-/** Partial aggregates for the shards, and the query that makes the whole ones of them. */
+/**
+ * Partial aggregates for the shards, and the query that makes the whole ones of them. `addsUp`: no value is in two places, so
+ * that aggregates of DISTINCT values add up, too.
+ */
 export function splitAggregates(
   shape: SelectShape,
   keys: readonly Tree[],
   gathered: CombineQuery['gathered'],
+  addsUp = false,
 ): SplitQuery {
-  const split = new AggregateSplit(shape, keys)
+  const split = new AggregateSplit(shape, keys, addsUp)
   const { select, outputs, sorts } = shape
   const targetList = outputs.map(({ name, expression }) =>
     target(split.transform(expression ?? refuse('expression', 'unknown columns')), name),
@@ -110,9 +114,9 @@ class AggregateSplit {
    */
   readonly #groupsDistinct: boolean
 
-  constructor(shape: SelectShape, keys: readonly Tree[]) {
+  constructor(shape: SelectShape, keys: readonly Tree[], addsUp: boolean) {
     this.#shape = shape
-    this.#groupsDistinct = needsDistinctGroups(shape)
+    this.#groupsDistinct = !addsUp && needsDistinctGroups(shape)
     for (const key of keys) this.#addKey(key)
   }
 

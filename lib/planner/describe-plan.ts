@@ -1,3 +1,4 @@
+import type { DistinctExchange } from './distinct-exchange-plan.ts'
 import type {
   CombineQuery,
   CopyPlan,
@@ -172,7 +173,21 @@ function describeMulti(
   if (plan.kind === 'scatter-modify') return lines
   if (plan.combine !== undefined) lines.push(describeCombine(plan.combine))
   if (plan.rowLimit !== undefined) lines.push(`row limit: ${plan.rowLimit}`)
+  lines.push(...describeExchange(plan.distinctExchange?.()))
   return lines
+}
+
+function describeExchange(exchange: DistinctExchange | undefined): readonly string[] {
+  if (exchange === undefined) return []
+  const { groups, workers, node, combine } = exchange
+  const { values, distinct } = workers(64)
+  return [
+    ...(groups === undefined ? [] : [`or groups: ${shardText(groups.worker)}`]),
+    `or values: ${shardText(values.worker)}`,
+    ...(distinct === undefined ? [] : [`or distinct: ${shardText(distinct.worker)}`]),
+    `then ${describeCombine(node)}`,
+    `then ${describeCombine(combine)}`,
+  ]
 }
 
 function describeLocked(plan: LockedSelect): readonly string[] {

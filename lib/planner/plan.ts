@@ -1,5 +1,6 @@
 import type { ClusterTable, ClusterView, DistributedTable } from '../catalog/catalog.ts'
 import type { ResultShape } from './cluster-results.ts'
+import type { DistinctExchange } from './distinct-exchange-plan.ts'
 import type { BroadcastChoice } from './pull/broadcast-plans.ts'
 import type { MaterializePlan } from './views/materialize-plan.ts'
 import type { UniqueWritePlan } from './write/unique-writes.ts'
@@ -254,6 +255,8 @@ export type ScatterSelect = WorkerQuery & {
   readonly pins: readonly Pin[]
   /** undefined: the shards' rows are the answer, in any order (no ORDER BY, LIMIT …). */
   readonly combine: CombineQuery | undefined
+  /** Another way to the same answer. Pure. */
+  readonly distinctExchange?: () => DistinctExchange | undefined
   /** FOR UPDATE and its kin, in each shard. */
   readonly locksRows: boolean
   /** At most this many rows are wanted of all together; the executor may stop the shards then. */

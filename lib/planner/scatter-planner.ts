@@ -1,6 +1,7 @@
 import { isSplittable, type SplitQuery, splitAggregates } from './aggregate-split.ts'
 import { type Analysis, analyse } from './analysis.ts'
 import { checkScatterSelect, namedOutput, type SelectShape, sortKeys } from './combine-shape.ts'
+import { distinctExchangeOf } from './distinct-exchange.ts'
 import { isAggregateCall, replaceTime, visitLevel } from './expressions.ts'
 import { gatherRows } from './gather.ts'
 import { orRefusal } from './or-refusal.ts'
@@ -86,7 +87,7 @@ function planCombined(
   const keys = groupExpressions(shape)
   if (core.hasWindows || keys === undefined || !isAllSplittable(shape))
     return finish(gatherRows(shape))
-  return finish(splitAggregates(shape, keys, gathered))
+  return { ...finish(splitAggregates(shape, keys, gathered)), ...distinctExchangeOf(shape, keys) }
 }
 
 function isRow(block: Block, expression: Tree | undefined): boolean {

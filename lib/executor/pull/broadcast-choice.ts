@@ -1,13 +1,7 @@
 import type { ScatterSelect } from '../../planner/plan.ts'
 import type { BroadcastChoice } from '../../planner/pull/broadcast-plans.ts'
 import { pullKey } from '../../planner/pull/pull-planner.ts'
-import { readDataRow } from '../../wire/backend-messages.ts'
-import { keysOf } from '../execution-keys.ts'
-import { isObject, parseJson } from '../explain/explain-json.ts'
-import { parametersFor } from '../parameter-types.ts'
-import { waitFor } from '../scatter/relayed-rows.ts'
-import { scatterRequest } from '../scatter/scatter-request.ts'
-import { sendStatements } from '../statement-request.ts'
+import { estimateShard } from '../shard-estimate.ts'
 import { cost, isForced, isWorthIt, type JoinSettings, type Traffic } from './join-costs.ts'
 import type { FilledRows, PulledRun } from './pulled.ts'
 
@@ -85,38 +79,13 @@ class Estimates {
   }
 }
 
-/** One shard says what it expects; the others are taken to be as large. */
 async function estimatedBytes(
   rows: FilledRows,
   { execution, context }: PulledRun,
 ): Promise<number> {
-  const keys = keysOf(execution.text, execution.parameters)
-  const request = await scatterRequest(rows, execution, context, keys, {
-    resultFormats: [],
-    maxRows: 0,
-    access: 'read',
-  })
-  const [shard] = request.shards
-  if (shard === undefined) return 0
-  const connection = await context.connection(shard.nodeId, 'read')
-  const text = Buffer.concat([Buffer.from('EXPLAIN (FORMAT JSON) '), request.textFor(shard)])
-  const parameters = parametersFor(connection, request, context)
-  const lines: string[] = []
-  const reader = {
-    row: (chunk: Buffer, start: number, end: number) => {
-      const [line] = readDataRow(chunk.subarray(start, end))
-      lines.push(line?.toString('utf8') ?? '')
-    },
-  }
-  const statement = { text, parameters, resultFormats: [], describes: false, maxRows: 0 }
-  const answer = sendStatements(connection, [statement], reader, { positions: 'drop' })
-  await waitFor(answer, connection, context.signal)
-  return planBytes(lines.join('\n')) * request.shards.length
-}
-
-function planBytes(text: string): number {
-  const document = [parseJson(text)].flat().find(isObject)
-  const plan = document === undefined ? undefined : document['Plan']
-  if (plan === undefined || !isObject(plan)) return Number.POSITIVE_INFINITY
-  return Number(plan['Plan Rows']) * (Number(plan['Plan Width']) + ROW_BYTES)
+  const estimate = await estimateShard(rows, execution, context)
+  if (estimate === undefined) return 0
+  const { plan, shardCount } = estimate
+  if (plan === undefined) return Number.POSITIVE_INFINITY
+  return Number(plan['Plan Rows']) * (Number(plan['Plan Width']) + ROW_BYTES) * shardCount
 }

@@ -4,8 +4,6 @@ import { SqlState } from '../../base/sqlstate.ts'
 import { coordinatorOf } from '../../catalog/catalog-lookup.ts'
 import type { CombineQuery, DeclareCursorPlan, ScatterSelect } from '../../planner/plan.ts'
 import { refusalError } from '../../planner/refusals.ts'
-import type { FieldDescription } from '../../wire/row-description.ts'
-import { pickParameters } from '../bound-parameters.ts'
 import { type ColumnType, columnTypes } from '../column-types.ts'
 import { moveToCursorTable } from '../cursor-table.ts'
 import type { CommandTag, Execution, Parameters, StatementContext } from '../ports.ts'
@@ -16,6 +14,8 @@ import type { AnswerReader } from '../server-answer.ts'
 import { mayHeal } from '../stale-statement.ts'
 import { sendPrepared, sendStatements } from '../statement-request.ts'
 import { binaryArrays } from './binary-arrays.ts'
+import { isInexact, ownParameters } from './combined-query.ts'
+import { chooseExchange, exchangeValues } from './exchanged-values.ts'
 import { GatheredRows, TEMPORARY_TABLE } from './gathered-rows.ts'
 import { relayedRows, waitFor } from './relayed-rows.ts'
 import { scatter } from './scatter.ts'
@@ -57,6 +57,8 @@ export async function combine(
   combining: CombineRun,
 ): Promise<CommandTag> {
   const { execution, context, keys } = combining
+  const exchanged = await combineExchanged(plan, combining)
+  if (exchanged !== undefined) return exchanged
   const failure = new AbortController()
   const signal = AbortSignal.any([context.signal, failure.signal])
   const flow = new ScatterFlow()
@@ -87,14 +89,29 @@ export async function combine(
   }
 }
 
-/** Partial results of these types don't add up to what one Postgres computes (sums of floats, say). */
-export function isInexact(
-  { inexactTypes }: CombineQuery,
-  fields: readonly FieldDescription[],
-): boolean {
-  return inexactTypes.some(({ column, typeOids }) =>
-    typeOids.includes(fields[column]?.typeOid ?? 0),
-  )
+/** undefined: not this way. */
+async function combineExchanged(
+  plan: ScatterSelect,
+  combining: CombineRun,
+): Promise<CommandTag | undefined> {
+  const { context, explaining } = combining
+  if (plan.distinctExchange === undefined || explaining !== undefined) return undefined
+  const exchange = await chooseExchange(plan, combining)
+  if (exchange === undefined) return undefined
+  const failure = new AbortController()
+  const flow = new ScatterFlow()
+  const gathered = new GatheredRows(context, flow, failure)
+  try {
+    const query = await exchangeValues(plan, exchange, { ...combining, gathered, flow, failure })
+    if (query !== undefined && !isInexact(query, gathered.fields)) {
+      return await combineGathered(query, gathered, combining)
+    }
+    await gathered.abandon()
+    return undefined
+  } catch (error) {
+    await gathered.abandon()
+    throw error
+  }
 }
 
 async function combineExactly(query: CombineQuery, combining: CombineRun): Promise<CommandTag> {
@@ -210,15 +227,6 @@ function names({ fields }: GatheredRows): string[] {
 
 function typeOids({ fields }: GatheredRows): number[] {
   return fields.map(({ typeOid }) => typeOid)
-}
-
-export async function ownParameters(
-  query: CombineQuery,
-  execution: Execution,
-  context: StatementContext,
-): Promise<Parameters> {
-  const extra = query.usesTransactionTime ? [await context.transactionTime()] : []
-  return pickParameters(execution.parameters, query.parameters, extra)
 }
 
 /** `ROWS FROM (unnest($3::int8[]), unnest($4::bpchar[])) AS s(c1, c2)`, with casts around it where a type has a modifier. */

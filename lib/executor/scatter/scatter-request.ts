@@ -13,9 +13,14 @@ export type ScatterOptions = Pick<
   readonly describesAlways?: boolean
 }
 
+export type ScatterPlan = Pick<
+  ScatterSelect,
+  'table' | 'pins' | 'worker' | 'parameters' | 'usesTransactionTime'
+>
+
 /** What a scatter plan means for the execution at hand. */
 export async function scatterRequest(
-  plan: Pick<ScatterSelect, 'table' | 'pins' | 'worker' | 'parameters' | 'usesTransactionTime'>,
+  plan: ScatterPlan,
   execution: Execution,
   context: StatementContext,
   keys: KeyReader,

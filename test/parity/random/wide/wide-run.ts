@@ -11,12 +11,12 @@ import { type Statement, StatementMaker } from './statements.ts'
 
 /** So often the tables are made anew. */
 const STATEMENTS_OF_SCHEMA = 2500
-/** Ways to join that small tables would not be joined by: each for so many statements. */
+/** Ways to join, and to count DISTINCT values, that small tables would not be read by: each for so many statements. */
 const STATEMENTS_OF_WAY = 25
 const JOIN_WAYS = [
-  ['auto', 'auto'],
-  ['always', 'never'],
-  ['never', 'always'],
+  ['auto', 'auto', 'auto'],
+  ['always', 'never', 'always'],
+  ['never', 'always', 'always'],
 ] as const
 const REFUSAL = '0A000'
 const TIMEOUT = '57014'
@@ -93,9 +93,9 @@ export class WideRun {
     const way = JOIN_WAYS[Math.floor(index / STATEMENTS_OF_WAY) % JOIN_WAYS.length]
     if (way === this.#way || way === undefined || process.env['PGLOOM_TEST_SETTINGS']) return
     this.#way = way
-    const [broadcasts, repartitions] = way
+    const [broadcasts, repartitions, exchanges] = way
     await this.#pair.proxy.run(
-      `SET pgloom.broadcast_joins = ${broadcasts}; SET pgloom.repartition_joins = ${repartitions}`,
+      `SET pgloom.broadcast_joins = ${broadcasts}; SET pgloom.repartition_joins = ${repartitions}; SET pgloom.exchange_distinct_values = ${exchanges}`,
     )
   }
 

@@ -1,0 +1,54 @@
+-- # DISTINCT values of one column that meet on the nodes by their hash, wherever that is possible
+SET pgloom.exchange_distinct_values = always;
+SELECT count(DISTINCT big) FROM samples;
+SELECT count(DISTINCT label) FROM samples;
+SELECT count(DISTINCT code), sum(DISTINCT small), count(*) FROM samples;
+SELECT sum(DISTINCT small), avg(DISTINCT small), min(DISTINCT small), count(*), avg(id), sum(price), bool_or(flag) FROM samples;
+SELECT sum(DISTINCT amount), avg(DISTINCT amount), count(DISTINCT amount) FROM samples;
+SELECT count(DISTINCT weight), max(span), min(tags), count(label) FROM samples;
+SELECT count(DISTINCT fixed), count(DISTINCT fixed) + 1, max(DISTINCT fixed) FROM samples;
+SELECT count(DISTINCT uid) AS n, min(label) FROM samples WHERE id > 20;
+SELECT count(DISTINCT body) FROM samples;
+SELECT count(DISTINCT born), count(born) FROM samples HAVING count(DISTINCT born) > 5;
+SELECT count(DISTINCT clock) FROM samples;
+SELECT count(DISTINCT seen) FROM samples;
+SELECT count(DISTINCT logged) FROM samples;
+SELECT count(DISTINCT span), max(nums) FROM samples;
+SELECT count(DISTINCT ip) FROM samples;
+SELECT count(DISTINCT price) * 2 AS twice FROM samples HAVING max(ratio) IS NOT NULL;
+SELECT flag, count(DISTINCT big), sum(id) FROM samples GROUP BY flag ORDER BY 1;
+SELECT code, count(DISTINCT label), count(*), max(tags) FROM samples GROUP BY code ORDER BY 1;
+SELECT label, count(DISTINCT code) FROM samples GROUP BY label ORDER BY 2 DESC, 1 LIMIT 5;
+SELECT tags, sum(DISTINCT small) FROM samples GROUP BY tags ORDER BY 1;
+SELECT lower(label) AS low, count(DISTINCT big) AS n, avg(DISTINCT big) FROM samples GROUP BY 1 HAVING count(DISTINCT big) > 1 ORDER BY n DESC, low;
+SELECT count(DISTINCT p.note), count(*) FROM samples s JOIN parts p ON p.k = s.k;
+SELECT p.note, count(DISTINCT s.code), count(*) FROM samples s LEFT JOIN parts p ON p.k = s.k GROUP BY 1 ORDER BY 1;
+SELECT kinds.title, count(DISTINCT s.label) FROM samples s JOIN kinds ON kinds.kind = s.code GROUP BY kinds.kind ORDER BY 1, 2;
+SELECT count(DISTINCT big) FROM (SELECT k, big FROM samples WHERE flag) s;
+SELECT count(DISTINCT n) FROM (SELECT k, count(*) AS n FROM samples GROUP BY k) s;
+WITH w AS (SELECT k, id, label FROM samples WHERE id % 2 = 0) SELECT count(DISTINCT label) FROM w;
+SELECT count(DISTINCT v) FROM empty_table;
+SELECT v, count(DISTINCT v), sum(DISTINCT k) FROM empty_table GROUP BY v;
+SELECT count(DISTINCT label) FROM samples WHERE false;
+SELECT id % 4, count(DISTINCT label), sum(ratio) FROM samples WHERE ratio < 5 GROUP BY 1 ORDER BY 1;
+SELECT count(DISTINCT ratio) FROM samples;
+SELECT count(DISTINCT label), count(DISTINCT code) FROM samples;
+SELECT count(DISTINCT code), array_agg(id ORDER BY id) FROM samples WHERE id < 10;
+SELECT k % 3 AS third, count(DISTINCT sensor), count(DISTINCT 'x' || sensor) FROM readings, generate_series(1, 2) k GROUP BY 1 ORDER BY 1;
+SELECT sensor, count(DISTINCT quality), sum(value) FROM readings GROUP BY sensor ORDER BY 1;
+SELECT count(DISTINCT value), now() - now() AS nothing FROM readings;
+SELECT count(DISTINCT label) FILTER (WHERE flag) FROM samples;
+SELECT x.n FROM (SELECT count(DISTINCT label) AS n FROM samples) x;
+SELECT id FROM samples WHERE small = (SELECT count(DISTINCT flag) FROM samples) ORDER BY id LIMIT 3;
+-- parameters: ["30", "3"]
+SELECT small + $2::int AS s, count(DISTINCT label), max(id) FROM samples WHERE id > $1 GROUP BY 1 HAVING count(DISTINCT label) > $2::int - 2 ORDER BY 1;
+-- error: 22012
+SELECT count(DISTINCT 1 / (id - 77)) FROM samples;
+-- error: 22012
+SELECT count(DISTINCT big), sum(1 / (id - 77)) FROM samples;
+BEGIN;
+UPDATE samples SET label = 'changed ' || id WHERE id < 40;
+SELECT count(DISTINCT label) FROM samples;
+SELECT flag, count(DISTINCT label) FROM samples GROUP BY 1 ORDER BY 1;
+ROLLBACK;
+RESET pgloom.exchange_distinct_values;
