@@ -281,6 +281,17 @@ t.test('EXPLAIN of every kind of plan', async (t) => {
     await pair.proxy.run('RESET pgloom.broadcast_joins; RESET pgloom.repartition_joins')
   })
 
+  await t.test('DISTINCT values', async (t) => {
+    const sql = 'SELECT count(DISTINCT name) FROM users'
+    t.notMatch(await lines(`EXPLAIN ${sql}`), 'Distinct Values', 'few')
+    await pair.proxy.run('SET pgloom.exchange_distinct_values = always')
+    for (const options of ['', 'ANALYZE, ', 'FORMAT JSON, ']) {
+      const shown = await lines(`EXPLAIN (${options}COSTS OFF) ${sql}`)
+      t.match(shown, /Distinct Values"?: "?split by hash over 2 nodes/)
+    }
+    await pair.proxy.run('RESET pgloom.exchange_distinct_values')
+  })
+
   await t.test('EXECUTE', async (t) => {
     await pair.proxy.run(
       `PREPARE one(int) AS SELECT * FROM users WHERE tenant = $1; PREPARE all_of AS SELECT count(*) FROM events WHERE id > $1;

@@ -1,4 +1,5 @@
 import { coordinatorOf } from '../../catalog/catalog-lookup.ts'
+import { shardsByNode } from '../../catalog/node-shards.ts'
 import type { CombineQuery, ExplainPlan, PulledPlan, ScatterSelect } from '../../planner/plan.ts'
 import { refusalError } from '../../planner/refusals.ts'
 import type { FieldDescription } from '../../wire/row-description.ts'
@@ -7,6 +8,7 @@ import type { Execution, StatementContext } from '../ports.ts'
 import type { KeyReader } from '../route.ts'
 import { combine } from '../scatter/combine.ts'
 import { isInexact, ownParameters } from '../scatter/combined-query.ts'
+import { chooseExchange } from '../scatter/exchanged-values.ts'
 import { scatterRequest } from '../scatter/scatter-request.ts'
 import { textForShard } from '../shard-text.ts'
 import { describeStatement } from '../statement-description.ts'
@@ -56,8 +58,11 @@ export async function explainCombine(
 ): Promise<{ readonly tree: ServerPlan; readonly executionMs: number }> {
   const { execution, context, keys, subplans = [] } = run
   const options = { resultFormats: [], maxRows: 0, access: 'read' } as const
-  const request = await scatterRequest(scatter, execution, context, keys, options)
+  const exchange = await chooseExchange(scatter, run)
+  const asked = exchange === undefined ? scatter : { ...scatter, ...exchange.worker }
+  const request = await scatterRequest(asked, execution, context, keys, options)
   const shardCount = scatter.table.shards.length
+  const exchangedOver = exchange === undefined ? undefined : shardsByNode(request.shards).length
   const explained = await explainTasks(plan, { request, tier: 'combine', shardCount }, context)
   // what came before is the price of EXPLAIN, not the statement's
   const beganMs = performance.now()
@@ -67,7 +72,7 @@ export async function explainCombine(
   const scan: DistributedScan = {
     provider: 'Citus Adaptive',
     subplans,
-    job: { ...renamedTasks(explained.job, run), receivedBytes },
+    job: { ...renamedTasks(explained.job, run), receivedBytes, exchangedOver },
     actual: explained.actual,
   }
   const executionMs = performance.now() - beganMs

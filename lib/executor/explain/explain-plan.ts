@@ -23,6 +23,8 @@ export type Job = {
   /** Those that are shown. */
   readonly tasks: readonly Task[]
   readonly receivedBytes?: number | undefined
+  /** DISTINCT values are aggregated on so many nodes, by hash; undefined: on the coordinator. */
+  readonly exchangedOver?: number | undefined
 }
 
 /** Rows that are brought together before the statement runs. */

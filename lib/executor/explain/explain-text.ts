@@ -58,7 +58,7 @@ export function destination({ nodeCount, splitBy }: Subplan): string {
 }
 
 function jobLines(job: Job, catalog: Catalog): string[] {
-  const { tier, taskCount, shardCount, receivedBytes, tasks } = job
+  const { tier, taskCount, shardCount, receivedBytes, exchangedOver, tasks } = job
   return [
     `Tier: ${tier}`,
     `Task Count: ${taskCount}`,
@@ -68,6 +68,9 @@ function jobLines(job: Job, catalog: Catalog): string[] {
     ...(receivedBytes === undefined
       ? []
       : [`Tuple data received from nodes: ${receivedBytes} bytes`]),
+    ...(exchangedOver === undefined
+      ? []
+      : [`Distinct Values: split by hash over ${exchangedOver} nodes`]),
     `Tasks Shown: ${shownTasks(job)}`,
     ...tasks.flatMap((task) => taskLines(task, catalog)),
   ]

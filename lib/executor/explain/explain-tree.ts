@@ -64,7 +64,7 @@ function subplanTree(subplan: Subplan, showing: Showing, catalog: Catalog): Json
 }
 
 function jobTree(job: Job, catalog: Catalog): JsonObject {
-  const { tier, taskCount, shardCount, receivedBytes, tasks } = job
+  const { tier, taskCount, shardCount, receivedBytes, exchangedOver, tasks } = job
   return {
     Tier: tier,
     'Task Count': new RawNumber(String(taskCount)),
@@ -74,6 +74,9 @@ function jobTree(job: Job, catalog: Catalog): JsonObject {
     ...(receivedBytes === undefined
       ? {}
       : { 'Tuple data received from nodes': `${receivedBytes} bytes` }),
+    ...(exchangedOver === undefined
+      ? {}
+      : { 'Distinct Values': `split by hash over ${exchangedOver} nodes` }),
     'Tasks Shown': shownTasks(job),
     Tasks: tasks.map((task) => taskTree(task, catalog)),
   }
