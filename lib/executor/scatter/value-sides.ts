@@ -9,7 +9,7 @@ import { FIRST_USER_OID } from '../relay/row-description-mapping.ts'
 import type { AnswerReader } from '../server-answer.ts'
 import { copyData } from '../write/distribute-rows.ts'
 import { COPY_HEADER, COPY_TRAILER } from '../write/hashed-rows.ts'
-import type { ScatterFlow } from './scatter.ts'
+import type { ScatterFlow } from './scatter-flow.ts'
 
 const TABLE = 'pg_temp.pgloom_values'
 const BATCH_BYTES = 65_536
