@@ -5,6 +5,7 @@ export const SqlState = {
   connectionFailure: '08006',
   protocolViolation: '08P01',
   featureNotSupported: '0A000',
+  divisionByZero: '22012',
   invalidParameterValue: '22023',
   nullValueNotAllowed: '22004',
   uniqueViolation: '23505',

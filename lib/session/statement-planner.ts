@@ -249,6 +249,8 @@ function isShapeStable(plan: Plan): boolean {
     case 'modify':
     case 'insert-rows':
       return plan.routed.isShapeStable
+    case 'unique-write':
+      return plan.plan.kind !== 'local' && 'routed' in plan.plan && isShapeStable(plan.plan)
     case 'session':
       return BLOCK_COMMANDS.has(plan.command.kind)
     default:

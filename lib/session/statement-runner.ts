@@ -127,8 +127,15 @@ export class StatementRunner {
     this.#parts.catalogs.checkNotOvertaken()
     const target = this.target(planned, NO_PARAMETERS)
     if (target !== undefined) await this.#relayQuery(planned, target)
-    else if (planned.isOwn) await this.#runInExecutor(planned)
+    else if (planned.isOwn || this.#isOneShards(planned)) await this.#runInExecutor(planned)
     else await this.runSimple(this.ownPlan(planned))
+  }
+
+  /** A write that must keep global unique indexes besides; its shape's plan holds for this text too. */
+  #isOneShards(planned: PlannedStatement): boolean {
+    const { plan } = planned
+    if (plan.kind !== 'unique-write') return false
+    return this.target({ ...planned, plan: plan.plan }, NO_PARAMETERS) !== undefined
   }
 
   /** undefined: not for one connection alone; the executor runs it. */

@@ -193,7 +193,7 @@ function isMessage(message: Message, node: number, text: string): boolean {
     case 'prepare':
       return text.startsWith('PREPARE TRANSACTION')
     case 'commit':
-      return node === COORDINATOR && text.startsWith('COMMIT\0')
+      return node === COORDINATOR && text.includes('pgloom.decide') && text.endsWith('COMMIT\0')
     case 'commit-prepared':
       return text.startsWith('COMMIT PREPARED')
   }

@@ -68,19 +68,27 @@ t.test('atomic commit', async (t) => {
     }
   })
 
-  t.test('a recoverer that decides first wins', async (t) => {
-    const { transaction } = await written(2, 3)
-    const outcome = await holdingDecision(
-      () => transaction.commit(),
-      async () => {
-        const [gid = ''] = await prepared()
-        await coordinator.query('SELECT pgloom.decide($1, $2)', [gid.replace(/_\d+$/, ''), 'abort'])
-      },
-    )
-    t.match(outcome, { error: withState('40001') })
-    t.same(await rows(), ['', '', ''])
-    t.same(await prepared(), [])
-  })
+  for (const nodeIds of [
+    [2, 3],
+    [1, 2, 3],
+  ]) {
+    t.test(`a recoverer that decides first wins: ${nodeIds.join()}`, async (t) => {
+      const { transaction } = await written(...nodeIds)
+      const outcome = await holdingDecision(
+        () => transaction.commit(),
+        async () => {
+          const [gid = ''] = await prepared()
+          await coordinator.query('SELECT pgloom.decide($1, $2)', [
+            gid.replace(/_\d+$/, ''),
+            'abort',
+          ])
+        },
+      )
+      t.match(outcome, { error: withState('40001') })
+      t.same(await rows(), ['', '', ''])
+      t.same(await prepared(), [])
+    })
+  }
 
   t.test('what is decided and cannot be finished is left to recovery', async (t) => {
     const { transaction, run } = await written(2, 3)

@@ -3,6 +3,7 @@ import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { RouterError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { SqlState } from '../../base/sqlstate.ts'
+import { TransactionStatus } from '../../wire/message-codes.ts'
 import { query } from '../node-client.ts'
 
 /**
@@ -178,17 +179,27 @@ async function decideCommit(commit: TwoPhaseCommit, transactionId: string): Prom
     if (coordinator === undefined) {
       return await decide(requireDecider(commit), transactionId, 'commit')
     }
-    const decision = await decide(coordinator, transactionId, 'commit')
-    if (decision === 'abort') {
+    const { tag } = await query(coordinator, decideAndCommit(transactionId))
+    if (tag === 'COMMIT') return 'commit'
+  } catch (error) {
+    if (coordinator !== undefined && isRefused(coordinator, error)) {
       await attempt(commit, coordinator, 'ROLLBACK')
       return 'abort'
     }
-    const { tag } = await query(coordinator, 'COMMIT')
-    if (tag === 'COMMIT') return 'commit'
-  } catch (error) {
     return await readBack(commit, transactionId, error)
   }
   return await readBack(commit, transactionId, undefined)
+}
+
+/** One message: where 'abort' is in force already, the division fails, and the COMMIT is not carried out. */
+function decideAndCommit(transactionId: string): string {
+  return `SELECT 1 OPERATOR(pg_catalog./) (pgloom.decide('${transactionId}', 'commit') OPERATOR(pg_catalog.=) 'commit')::pg_catalog.int4; COMMIT`
+}
+
+/** Before the COMMIT: else the coordinator would stand outside of the transaction. */
+function isRefused({ transactionStatus }: BackendConnection, error: unknown): boolean {
+  const isDivision = error instanceof RouterError && error.sqlState === SqlState.divisionByZero
+  return isDivision && transactionStatus === TransactionStatus.failed
 }
 
 /**

@@ -7,12 +7,17 @@ import { FrameWriter } from '../../../wire/frame-writer.ts'
 import { Backend } from '../../../wire/message-codes.ts'
 import { interruptible } from '../../interruptible.ts'
 import { query } from '../../node-client.ts'
+import type { Mending } from '../../relay/error-rewriting.ts'
+import { sendPrepared } from '../../statement-request.ts'
 
 // Keys of rows that the transaction has changed in shards come from there in pages and go to the lookup on the coordinator; the
 // functions are those of control/global-index-sql.ts. Whatever is not applied in time stops the commit.
 
 /** Rows of changes_N in one answer of take_N: a full page may not be the last. */
 const PAGE_CHUNKS = 32
+/** boolean, text[], text[] */
+const APPLY_TYPES = [16, 1009, 1009]
+const UNMENDED: Mending = { positions: undefined }
 
 export type Page = {
   readonly isLast: boolean
@@ -128,11 +133,19 @@ async function applyPages(
   if (!clears && removed.length === 0 && added.length === 0) return
   const connection = await coordinator()
   try {
-    const applying = query(connection, `SELECT pgloom_unique.apply_${index.id}($1, $2, $3)`, [
-      String(clears),
-      `{${removed.join(',')}}`,
-      `{${added.join(',')}}`,
-    ])
+    const values = [String(clears), `{${removed.join(',')}}`, `{${added.join(',')}}`]
+    const statement = {
+      text: Buffer.from(`SELECT pgloom_unique.apply_${index.id}($1, $2, $3)`),
+      parameters: {
+        types: APPLY_TYPES,
+        formats: [],
+        values: values.map((text) => Buffer.from(text)),
+      },
+      resultFormats: [],
+      describes: false,
+      maxRows: 0,
+    }
+    const applying = sendPrepared(connection, statement, {}, UNMENDED).completed()
     // it may wait for another transaction that has the same key
     await interruptible(connection, signal, applying)
   } catch (error) {
