@@ -23,7 +23,13 @@ const WEIGHT = 0.1
 const STALL_WEIGHT = 0.01
 
 /** Of all statements that share connections: what a busy machine does to them all is no statement's fault. */
-const all = { stallShare: 0 }
+const all = {
+  stallShare: 0,
+  lastStallMs: Number.NEGATIVE_INFINITY,
+  lastStalled: undefined as ServiceTime | undefined,
+  /** The last stall, while only this one has been charged with it. */
+  charged: undefined as ServiceTime | undefined,
+}
 
 /**
  * How long one kind of statement takes on its server, and how much it answers: learned from each run, by moving averages. Says
@@ -67,11 +73,19 @@ export class ServiceTime {
     else if (this.#probeAtMs === 0) this.#learn(durationMs)
   }
 
+  /** Where others stall at the same moment nobody is charged with it: many shapes or shards at work hit upon each stall of the machine. */
   #stalled(nowMs: number): void {
-    if (nowMs - this.#lastStallMs > SAME_STALL_MS) {
+    const isCommon = nowMs - all.lastStallMs <= SAME_STALL_MS && all.lastStalled !== this
+    if (isCommon && all.charged !== undefined) {
+      all.charged.#stallShare -= STALL_WEIGHT
+      all.charged = undefined
+    } else if (!isCommon && nowMs - this.#lastStallMs > SAME_STALL_MS) {
       this.#stallShare += STALL_WEIGHT
+      all.charged = this
     }
     this.#lastStallMs = nowMs
+    all.lastStallMs = nowMs
+    all.lastStalled = this
   }
 
   #learn(durationMs: number): void {

@@ -58,6 +58,23 @@ t.test('ServiceTime', async (t) => {
     },
   )
 
+  t.test(
+    'charges nobody with what all suffer at once, however rarely each is at work',
+    async (t) => {
+      const shards = Array.from({ length: 32 }, () => learned())
+      for (let nowMs = 1000; nowMs < 11_000; nowMs += 100) {
+        for (const shard of shards) {
+          for (let run = 0; run < 10; run++) shard.note(0.2, SMALL, nowMs, false)
+        }
+        // one after the other, and twice the same first
+        const [first] = shards
+        first?.note(30, SMALL, nowMs + 50, false)
+        for (const shard of shards) shard.note(30, SMALL, nowMs + 51, false)
+      }
+      t.equal(shards.filter((shard) => shard.isFast(11_000)).length, 32)
+    },
+  )
+
   t.test('is told of runs alone only while it is learning', async (t) => {
     const time = learned()
     for (let run = 0; run < 10; run++) time.note(500, SMALL, 1000 * run, true)
