@@ -1,7 +1,7 @@
 import { RouterError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
 import type { StatementDescription } from '../../executor/statement-description.ts'
-import type { ServerText } from '../fast/server-text.ts'
+import type { ServerTexts } from '../fast/server-text.ts'
 import type { PlannedStatement } from '../statement-planner.ts'
 
 /** A statement of the client's: by Parse or by PREPARE, under one set of names as in Postgres. */
@@ -10,14 +10,13 @@ export class PreparedStatement {
   readonly text: Buffer
   /** As declared; 0 = unspecified. */
   readonly types: readonly number[]
-  /** undefined: the text is blank. */
-  planned: PlannedStatement | undefined
+  #planned: PlannedStatement | undefined
   /** The coordinator's answer to Describe, once it was asked. */
   description: StatementDescription | undefined = undefined
   /** The client has seen the description, so that it relies on the result's columns. */
   isDescribed = false
-  /** As it is sent to servers; the first unspliced, the others for a shard each. */
-  serverTexts: (ServerText | undefined)[] | undefined = undefined
+  /** As the plan at hand has it. */
+  #serverTexts: ServerTexts | undefined = undefined
 
   constructor(
     name: string,
@@ -28,7 +27,23 @@ export class PreparedStatement {
     this.name = name
     this.text = text
     this.types = types
-    this.planned = planned
+    this.#planned = planned
+  }
+
+  /** undefined: the text is blank. */
+  get planned(): PlannedStatement | undefined {
+    return this.#planned
+  }
+
+  set planned(planned: PlannedStatement | undefined) {
+    this.#planned = planned
+    this.#serverTexts = undefined
+  }
+
+  /** What servers get of it. Only of a text that isn't blank. */
+  serverTexts({ conduct, text, literals }: PlannedStatement): ServerTexts {
+    this.#serverTexts ??= conduct.texts.of(text, this.types, literals)
+    return this.#serverTexts
   }
 }
 

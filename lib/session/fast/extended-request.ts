@@ -8,7 +8,6 @@ import type { PreparedStatement } from '../extended/prepared-statements.ts'
 import type { SessionParts } from '../session-parts.ts'
 import type { PlannedStatement } from '../statement-planner.ts'
 import type { BindGroup } from './bind-group.ts'
-import { serverText } from './server-text.ts'
 import type { StatementAim } from './statement-aim.ts'
 
 /** One BindGroup on its way: written for a server that may not have the statement yet. */
@@ -78,12 +77,8 @@ export class ExtendedRequest {
     statement: PreparedStatement,
     planned: PlannedStatement,
   ): string {
-    const { text, key, positions } = serverText(
-      statement,
-      planned,
-      this.#aim,
-      connection.settings.inForce,
-    )
+    const texts = statement.serverTexts(planned)
+    const { text, key, positions } = texts.get(this.#aim, connection.settings.inForce)
     this.#parts.relay.sink.positions.borrow(positions)
     this.#key = key
     this.#preparing = 0

@@ -1,6 +1,7 @@
 import { StatementTimes } from '../../backend/service-time.ts'
 import type { InsertRowsPlan, Plan, RoutedStatement, SessionCommand } from '../../planner/plan.ts'
 import type { PointRead } from './point-read.ts'
+import { SharedTexts } from './server-text.ts'
 
 /**
  * What the fast path needs to know of a plan, found out once: plans are of many shapes, and to ask one of any shape is slow.
@@ -23,6 +24,7 @@ export class StatementConduct {
   /** What doesn't go to one shard may go to several at once. */
   readonly fansOut: boolean
   readonly times = new StatementTimes()
+  readonly texts = new SharedTexts()
   /** How it is sent for simple clients outside of blocks; undefined: as it is. */
   readonly pointRead: PointRead | undefined
 
