@@ -79,7 +79,7 @@ export class ControlCommands implements ClusterCommands {
     }
     return context.atomically(async () => {
       const run = await CommandRun.begin(context)
-      const tag = await runInTransaction(run, plan, execution.text)
+      const tag = await runInTransaction(run, plan, execution)
       await run.value('SELECT pgloom.bump_catalog_version()')
       return tag
     })
@@ -93,7 +93,12 @@ export class ControlCommands implements ClusterCommands {
   }
 }
 
-async function runInTransaction(run: CommandRun, plan: DdlPlan, text: Buffer): Promise<CommandTag> {
+async function runInTransaction(
+  run: CommandRun,
+  plan: DdlPlan,
+  execution: Execution,
+): Promise<CommandTag> {
+  const { text } = execution
   switch (plan.command) {
     case 'DROP TABLE':
       await dropTables(run, plan.tables, text.toString('utf8'))
@@ -115,7 +120,7 @@ async function runInTransaction(run: CommandRun, plan: DdlPlan, text: Buffer): P
     case 'GRANT':
     case 'ANALYZE':
     case 'VACUUM':
-      return runOnAll(run, plan, text)
+      return runOnAll(run, plan, execution)
   }
 }
 

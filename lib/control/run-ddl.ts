@@ -1,9 +1,12 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
-import { RouterError } from '../base/errors.ts'
+import { RouterError, ServerError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Catalog, ClusterTable, DistributedTable } from '../catalog/catalog.ts'
 import { query } from '../executor/node-client.ts'
-import type { CommandTag } from '../executor/ports.ts'
+import type { CommandTag, Execution } from '../executor/ports.ts'
+import { mendError } from '../executor/relay/error-rewriting.ts'
+import { PositionMap } from '../executor/relay/position-map.ts'
+import { replacedText } from '../executor/relay/relay-on.ts'
 import type { DdlPlan } from '../planner/plan.ts'
 import { evenOutDefaults, lastColumns } from './added-defaults.ts'
 import { activeNodes, type CommandRun, runAll, tableByOid, workersOf } from './command-run.ts'
@@ -50,7 +53,12 @@ export function spliced(text: Buffer, plan: DdlPlan, schemaOf: SchemaOf): string
  * the coordinator, for Postgres' own errors and for our rules about what came out of it; carried out on the shards
  * before the shells, whose sequences the shards' defaults use; and at the end every shard must look like its shell.
  */
-export async function runOnAll(run: CommandRun, plan: DdlPlan, text: Buffer): Promise<CommandTag> {
+export async function runOnAll(
+  run: CommandRun,
+  plan: DdlPlan,
+  execution: Execution,
+): Promise<CommandTag> {
+  const { text } = execution
   const catalog = await run.catalog()
   const tables = plan.tables.map((table) => tableByOid(catalog, table.oid) ?? table)
   const distributed = tables.filter((table) => table.kind === 'distributed')
@@ -70,7 +78,9 @@ export async function runOnAll(run: CommandRun, plan: DdlPlan, text: Buffer): Pr
   if (changesShape) {
     const locked = tables.map(({ schema, name }) => quoteQualified(schema, name)).join(', ')
     await runAll(run.coordinator, [`LOCK TABLE ${locked} IN ACCESS EXCLUSIVE MODE`])
-    const outcomes = await tryOnCoordinator(run, catalog, tables, shells, own)
+    const outcomes = await inClientsPlace(plan, execution, () =>
+      tryOnCoordinator(run, catalog, tables, shells, own),
+    )
     for (const { description, globalIndexes } of outcomes) {
       await shareTypes(run, description, workersOf(catalog))
       await dropStaleIndexes(run, description.oid, globalIndexes)
@@ -88,6 +98,25 @@ export async function runOnAll(run: CommandRun, plan: DdlPlan, text: Buffer): Pr
   if (changesShape) await compareShards(run, distributed)
   if (changesShape) for (const table of distributed) await syncGlobalIndexes(run, table)
   return tag
+}
+
+/** Errors of what spliced() made, with their places in the client's text. */
+async function inClientsPlace<T>(
+  { splices }: DdlPlan,
+  execution: Execution,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error
+    const qualified = splices.map(({ start, end, table }) => {
+      return { start, end, text: `${quoteIdentifier(ownSchema(table))}.` }
+    })
+    const positions = new PositionMap()
+    replacedText(execution, qualified, positions)
+    throw mendError(error.frame, 0, error.frame.length, { positions })
+  }
 }
 
 function refuseDifferentGroups(tables: readonly DistributedTable[]): void {

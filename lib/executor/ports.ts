@@ -82,6 +82,8 @@ export interface StatementContext {
   readonly cursors: SessionCursors
   /** What a statement may use beyond one connection a node; undefined: nothing, for instance inside a transaction. */
   readonly spare?: SpareConnections | undefined
+  /** One outside the client's transaction, given back when the statement ends, if it can be had at once. */
+  beside?(nodeId: number): Promise<BackendConnection> | undefined
   /** A connection outside the client's transaction, settings applied, given back when the statement ends. */
   sideConnection(nodeId: number): Promise<BackendConnection>
   /**

@@ -93,6 +93,10 @@ export class SessionStatementContext implements StatementContext {
     return this.#transaction.connectionNow(nodeId, 'read')
   }
 
+  beside(nodeId: number): Promise<BackendConnection> | undefined {
+    return this.#sparePools?.has(nodeId) === true ? this.sideConnection(nodeId) : undefined
+  }
+
   async sideConnection(nodeId: number): Promise<BackendConnection> {
     const connection = await this.#transaction.sideConnection(nodeId, this.signal)
     this.#side.add(connection)

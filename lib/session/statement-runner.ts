@@ -15,7 +15,6 @@ import { routedShard } from '../executor/routed.ts'
 import { describeStatement } from '../executor/statement-description.ts'
 import type { Access } from '../executor/transaction/transaction.ts'
 import type { LocalPlan, RoutedStatement, ViewUse } from '../planner/plan.ts'
-import { refusalError } from '../planner/refusals.ts'
 import type { LexResult } from '../sql/lexer.ts'
 import { writeCommandComplete } from '../wire/backend-messages.ts'
 import type { FrameWriter } from '../wire/frame-writer.ts'
@@ -119,7 +118,10 @@ export class StatementRunner {
   async runSimple(planned: PlannedStatement): Promise<void> {
     const { plan } = planned
     checkNotFailed(this.#parts.transaction.status, plan)
-    if (plan.kind === 'refusal') throw refusalError(plan)
+    if (plan.kind === 'refusal') {
+      await this.#runInExecutor(planned)
+      return
+    }
     if (plan.kind === 'session') {
       await this.#commands.run(planned, plan.command, true)
       return

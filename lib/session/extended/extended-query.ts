@@ -1,6 +1,7 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { RouterError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
+import { refusedOrWrong } from '../../executor/relay/error-place.ts'
 import { holdsForeignOids } from '../../executor/relay/row-description-mapping.ts'
 import { withFormats } from '../../executor/statement-description.ts'
 import { refusalError } from '../../planner/refusals.ts'
@@ -122,7 +123,10 @@ export class ExtendedQuery {
     const planned = this.#runner.planFromCache(text) ?? this.#planParsed(text)
     checkNotFailed(transaction.status, planned?.plan)
     const plan = planned?.plan
-    if (plan?.kind === 'refusal') throw refusalError(plan)
+    if (plan?.kind === 'refusal') {
+      const wrong = { text, types: parameterTypes }
+      throw await refusedOrWrong(plan, wrong, () => this.#runner.coordinator())
+    }
     const statement = new PreparedStatement(name, text, parameterTypes, planned)
     prepared.set(statement)
     this.#unanswered = statement

@@ -1,11 +1,13 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
-import { RouterError } from '../../base/errors.ts'
+import { RouterError, ServerError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
 import { clusterSettingName } from '../../catalog/cluster-settings.ts'
 import { explainField } from '../../executor/explain/explain-output.ts'
 import { describedText } from '../../executor/function-query.ts'
 import { query } from '../../executor/node-client.ts'
 import type { Parameters } from '../../executor/ports.ts'
+import { mendError } from '../../executor/relay/error-rewriting.ts'
+import { characterCount, PositionMap } from '../../executor/relay/position-map.ts'
 import {
   describeStatement,
   type StatementDescription,
@@ -58,8 +60,26 @@ export class PreparedCommands {
     const types = await typeOids(connection, command.types)
     const inner = parsed === undefined ? undefined : this.#runner.plan(parsed)
     const statement = new PreparedStatement(command.name, text, types, inner)
-    statement.description = await this.describe(statement, connection)
+    statement.description = await this.#describeInside(statement, connection, planned, command)
     prepared.set(statement)
+  }
+
+  /** Places in errors count from the start of PREPARE. */
+  async #describeInside(
+    statement: PreparedStatement,
+    connection: BackendConnection,
+    { text, base }: PlannedStatement,
+    command: SessionCommand & { kind: 'prepare' },
+  ): Promise<StatementDescription> {
+    try {
+      return await this.describe(statement, connection)
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error
+      const { start, end } = command.statement
+      const positions = new PositionMap()
+      positions.reset(text, start, end, base + characterCount(text, 0, start))
+      throw mendError(error.frame, 0, error.frame.length, { positions })
+    }
   }
 
   async #describeCall(plan: FunctionPlan, types: readonly number[]): Promise<StatementDescription> {
@@ -243,8 +263,13 @@ function checkCount(name: string, given: number, wanted: number): void {
 async function typeOids(connection: BackendConnection, types: readonly string[]) {
   if (types.length === 0) return []
   const list = types.map((type) => `'${type.replaceAll("'", "''")}'::regtype::oid`)
-  const { rows } = await query(connection, `SELECT ${list.join(', ')}`)
-  return (rows[0] ?? []).map(Number)
+  try {
+    const { rows } = await query(connection, `SELECT ${list.join(', ')}`)
+    return (rows[0] ?? []).map(Number)
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error
+    throw mendError(error.frame, 0, error.frame.length, { positions: 'drop' })
+  }
 }
 
 async function typeNames(connection: BackendConnection, oids: readonly number[]) {
