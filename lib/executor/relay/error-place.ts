@@ -31,6 +31,7 @@ const FOUND_WHILE_PARSING = /^(?:42|22|0A)/
 const OWN_NAMES: ReadonlySet<string> = new Set([
   'cluster-function-context',
   'metadata-with-distributed',
+  'explain',
   'set-from-current',
   'update-settings',
 ])
