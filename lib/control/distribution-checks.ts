@@ -148,7 +148,7 @@ function checkForeignKey(
   }
   if (foreignKey.targetOid === table.oid && key === undefined) return
   const target = tableOf(foreignKey.targetOid)
-  if (key !== undefined) checkKeyActions(foreignKey, key)
+  if (key !== undefined) checkKeyActions(foreignKey, key, target?.kind === 'reference')
   if (target === undefined && foreignKey.targetOid !== table.oid) {
     const { targetTable } = foreignKey
     refuse(
@@ -183,18 +183,23 @@ function checkForeignKey(
   }
 }
 
-function checkKeyActions(foreignKey: ForeignKeyDescription, key: ColumnDescription): void {
+/** Rows follow those of distributed tables to other shards; a reference table's change in place. */
+function checkKeyActions(
+  foreignKey: ForeignKeyDescription,
+  key: ColumnDescription,
+  refersToCopies: boolean,
+): void {
   if (!foreignKey.columns.includes(key.name)) return
   const changes = (action: string) => action === 'n' || action === 'd'
   const touchesKey = foreignKey.onDeleteColumns?.includes(key.name) ?? true
   if (
     (changes(foreignKey.onDelete) && touchesKey) ||
     changes(foreignKey.onUpdate) ||
-    foreignKey.onUpdate === 'c'
+    (foreignKey.onUpdate === 'c' && refersToCopies)
   ) {
     refuse(
       'cannot create foreign key constraint',
-      'SET NULL, SET DEFAULT or CASCADE is not supported in ON UPDATE operation, and SET NULL or SET DEFAULT in ON DELETE, when the distribution key is included in the foreign key constraint',
+      'SET NULL or SET DEFAULT (or CASCADE from a reference table) is not supported in ON UPDATE operation, and SET NULL or SET DEFAULT in ON DELETE, when the distribution key is included in the foreign key constraint',
     )
   }
 }

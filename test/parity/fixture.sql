@@ -73,3 +73,21 @@ ALTER TABLE other.tenants ADD COLUMN late text DEFAULT 'late';
 INSERT INTO other.tenants SELECT g, 'other ' || g FROM generate_series(1, 20) g;
 INSERT INTO "Order Items" SELECT g % 5, g, 't' || g FROM generate_series(1, 30) g;
 INSERT INTO "user" SELECT g, 'u' || g FROM generate_series(1, 9) g;
+
+-- Rows that follow others to their shards, and rows that hold them back.
+CREATE TABLE regions (k int PRIMARY KEY, v int);
+CREATE TABLE towns (k int, id int, gone int, v int, g int GENERATED ALWAYS AS (v + 1) STORED, PRIMARY KEY (k, id), FOREIGN KEY (k) REFERENCES regions ON UPDATE CASCADE ON DELETE CASCADE, CONSTRAINT towns_near CHECK (k < 9000));
+CREATE TABLE streets (k int, id int, note text, FOREIGN KEY (k, id) REFERENCES towns ON UPDATE CASCADE ON DELETE CASCADE);
+CREATE TABLE depots (k int, id int, note text, PRIMARY KEY (k, id), FOREIGN KEY (k) REFERENCES regions ON DELETE CASCADE);
+CREATE TABLE vans (k int, id int, p int, note text, PRIMARY KEY (k, id), FOREIGN KEY (k, p) REFERENCES depots ON DELETE SET NULL (p) ON UPDATE CASCADE);
+ALTER TABLE towns DROP COLUMN gone;
+SELECT create_distributed_table('regions', 'k', shard_count => 6, colocate_with => 'none');
+SELECT create_distributed_table('towns', 'k', colocate_with => 'regions');
+SELECT create_distributed_table('streets', 'k', colocate_with => 'regions');
+SELECT create_distributed_table('depots', 'k', colocate_with => 'regions');
+SELECT create_distributed_table('vans', 'k', colocate_with => 'regions');
+INSERT INTO regions SELECT g, g FROM generate_series(1,30) g;
+INSERT INTO towns (k, id, v) SELECT g, g*10+i, i FROM generate_series(1,20) g, generate_series(1,2) i;
+INSERT INTO streets SELECT k, id, 'n' || id FROM towns, generate_series(1,2) WHERE k < 10;
+INSERT INTO depots SELECT g, g, 'depots' FROM generate_series(15,18) g;
+INSERT INTO vans SELECT g, g, g, 'vans' FROM generate_series(15,16) g;

@@ -4,6 +4,7 @@ import { query } from '../../node-client.ts'
 import type { StatementContext } from '../../ports.ts'
 import { ChangeApplication } from './apply-changes.ts'
 import { type Changes, findChanges } from './changes.ts'
+import { addFollowers } from './followers.ts'
 import type { Mirror } from './mirror.ts'
 
 /**
@@ -17,6 +18,7 @@ export async function applyChanges(
   context: StatementContext,
 ): Promise<void> {
   const applications = found.map((changes) => new ChangeApplication(changes, coordinator, context))
+  await addFollowers(applications, coordinator, context)
   if (insertsFirst) for (const application of applications) await application.insert()
   if (!insertsFirst) for (const application of applications.toReversed()) await application.delete()
   for (const application of applications) await application.update()

@@ -23,14 +23,14 @@ type Place = { readonly nodeId: number; readonly shard: number; readonly name: s
 
 /** Does to a table's shards, or to all copies of it, what has been done to its mirror. */
 export class ChangeApplication {
-  readonly #changes: Changes
+  readonly changes: Changes
   readonly #coordinator: BackendConnection
   readonly #context: StatementContext
   /** The changed rows on each node. */
   readonly #rowsOn = new Map<number, string>()
 
   constructor(changes: Changes, coordinator: BackendConnection, context: StatementContext) {
-    this.#changes = changes
+    this.changes = changes
     this.#coordinator = coordinator
     this.#context = context
   }
@@ -40,13 +40,13 @@ export class ChangeApplication {
   }
 
   update(): Promise<void> {
-    const { updated } = this.#changes.mirror.target
+    const { updated } = this.changes.mirror.target
     const set = updated.map(quoteIdentifier).map((column) => `${column} = n.${column}`)
     return this.#run(['u'], (name) => `UPDATE ${name} AS t SET ${set.join(', ')} FROM`)
   }
 
   async insert(): Promise<void> {
-    const { mirror, insertedCount } = this.#changes
+    const { mirror, insertedCount } = this.changes
     const { table } = mirror.target
     if (insertedCount === 0) return
     const from = `ONLY ${mirror.scratch.qualifiedName}`
@@ -66,14 +66,15 @@ export class ChangeApplication {
       const connection = await this.#context.connection(nodeId, 'write')
       await query(connection, `DROP TABLE ${name}`)
     }
-    const { name } = this.#changes
+    const { name, follows, mirror } = this.changes
+    if (follows) await query(this.#coordinator, `DROP TABLE ${mirror.scratch.qualifiedName}`)
     const isDropped = this.#rowsOn.has(this.#coordinator.node.nodeId)
     if (name !== undefined && !isDropped) await query(this.#coordinator, `DROP TABLE ${name}`)
   }
 
   /** `verb`: the statement up to the table of changed rows. */
   async #run(kinds: readonly ChangeKind[], verb: (name: string) => string): Promise<void> {
-    const counts = this.#changes.counts.filter(({ kind }) => kinds.includes(kind))
+    const counts = this.changes.counts.filter(({ kind }) => kinds.includes(kind))
     const shards = [...new Set(counts.map(({ shard }) => shard))].sort((a, b) => a - b)
     const list = kinds.map((kind) => `'${kind}'`).join(', ')
     for (const index of shards) {
@@ -81,9 +82,9 @@ export class ChangeApplication {
       const expected = counted.reduce((sum, { count }) => sum + count, 0)
       for (const { nodeId, shard, name } of this.#places(index)) {
         const connection = await this.#context.connection(nodeId, 'write')
-        const rows = await this.#rows(connection)
+        const rows = await this.rowsOn(connection)
         const own = `n.${SHARD_COLUMN} = ${shard} AND n.pgloom_change IN (${list})`
-        const count = await this.#write(connection, `${verb(name)} ${this.#meant(name, rows, own)}`)
+        const count = await this.write(connection, `${verb(name)} ${this.#meant(name, rows, own)}`)
         if (count !== expected) throw this.#changedOtherwise(expected, count)
       }
     }
@@ -91,7 +92,7 @@ export class ChangeApplication {
 
   /** The changed rows for which `own` holds, as n, and which row t each of them is. */
   #meant(name: string, rows: string, own: string): string {
-    const { target, rows: mirrored } = this.#changes.mirror
+    const { target, rows: mirrored } = this.changes.mirror
     if (!isKeyless(target.table)) {
       return `${rows} AS n WHERE ${sameRow(mirrored?.identity ?? [], 't', 'n')} AND ${own}`
     }
@@ -99,7 +100,7 @@ export class ChangeApplication {
   }
 
   #places(shard: number): readonly Place[] {
-    const { table } = this.#changes.mirror.target
+    const { table } = this.changes.mirror.target
     if (table.kind === 'reference') {
       const name = `${quoteIdentifier(table.schema)}.${quoteIdentifier(table.name)}`
       return this.#context.catalog.nodes.map(({ nodeId }) => ({ nodeId, shard, name }))
@@ -109,7 +110,8 @@ export class ChangeApplication {
     return [{ nodeId: found.nodeId, shard, name: shardName(table, found) }]
   }
 
-  async #write(connection: BackendConnection, text: string): Promise<number> {
+  /** With the server's own error, as the client should read it. */
+  async write(connection: BackendConnection, text: string): Promise<number> {
     const work = async (): Promise<number> => {
       const statement = {
         text: Buffer.from(text),
@@ -122,16 +124,16 @@ export class ChangeApplication {
       await waitFor(answer, connection, this.#context.signal)
       return tagCount(answer.tag)
     }
-    if (this.#changes.mirror.target.table.kind === 'distributed') return work()
+    if (this.changes.mirror.target.table.kind === 'distributed') return work()
     return withReferenceWrites(connection, work, this.#context.catalog.nodes.length)
   }
 
   /** Brought to a node once, when they are first needed there. */
-  async #rows(connection: BackendConnection): Promise<string> {
+  async rowsOn(connection: BackendConnection): Promise<string> {
     const { nodeId } = connection.node
     const known = this.#rowsOn.get(nodeId)
     if (known !== undefined) return known
-    const { name: from = '' } = this.#changes
+    const { name: from = '' } = this.changes
     const isHere = nodeId === coordinatorOf(this.#context.catalog).nodeId
     const name = isHere ? from : await this.#ship(connection, from)
     this.#rowsOn.set(nodeId, name)
@@ -139,7 +141,7 @@ export class ChangeApplication {
   }
 
   #ship(connection: BackendConnection, name: string): Promise<string> {
-    const { target, rows } = this.#changes.mirror
+    const { target, rows } = this.changes.mirror
     const { table } = target
     const identity = rows?.identity ?? []
     const given = copiedColumns(table)
@@ -176,7 +178,7 @@ export class ChangeApplication {
 
   /** Row security, or a foreign key's action on rows that the statement meant too: nothing of it is committed. */
   #changedOtherwise(expected: number, actual: number): RouterError {
-    const { name } = this.#changes.mirror.target.table
+    const { name } = this.changes.mirror.target.table
     return new RouterError(
       SqlState.featureNotSupported,
       `only ${actual} of ${expected} rows of "${name}" could be changed as the statement says`,

@@ -1,6 +1,4 @@
 import type { BackendConnection } from '../../../backend/backend-connection.ts'
-import { RouterError } from '../../../base/errors.ts'
-import { SqlState } from '../../../base/sqlstate.ts'
 import type { DistributedTable } from '../../../catalog/catalog.ts'
 import { query } from '../../node-client.ts'
 import { quoteIdentifier } from '../../relay/quoted-schema.ts'
@@ -18,6 +16,8 @@ export type Changes = {
   readonly name: string | undefined
   readonly counts: readonly { shard: number; kind: ChangeKind; count: number }[]
   readonly insertedCount: number
+  /** Rows that follow others: see followers.ts. */
+  readonly follows: boolean
 }
 
 /** What the statement did to the mirror's rows; those that are to be inserted elsewhere join the inserted ones. */
@@ -36,7 +36,6 @@ export async function findChanges(
     )
   }
   if (name !== undefined && counts.some(({ kind }) => kind === 'm')) {
-    await refuseCascades(coordinator, mirror)
     const columns = copiedColumns(target.table)
     await query(
       coordinator,
@@ -47,7 +46,7 @@ export async function findChanges(
     coordinator,
     `SELECT pg_catalog.count(*) FROM ONLY ${scratch.qualifiedName}`,
   )
-  return { mirror, name, counts, insertedCount: Number(inserted.rows[0]?.[0]) }
+  return { mirror, name, counts, insertedCount: Number(inserted.rows[0]?.[0]), follows: false }
 }
 
 async function writeChanges(
@@ -90,7 +89,7 @@ export function shardIndex(table: DistributedTable): string {
   return `pg_catalog.width_bucket(${hashExpression(table)}::int8, '{${bounds}}'::int8[]) - 1`
 }
 
-async function countChanges(coordinator: BackendConnection, name: string) {
+export async function countChanges(coordinator: BackendConnection, name: string) {
   const { rows } = await query(
     coordinator,
     `SELECT ${SHARD_COLUMN}, pgloom_change, pg_catalog.count(*) FROM ${name} GROUP BY 1, 2`,
@@ -100,25 +99,4 @@ async function countChanges(coordinator: BackendConnection, name: string) {
     kind: kind as ChangeKind,
     count: Number(count),
   }))
-}
-
-/** A row that moves is deleted where it was: what Postgres would do to rows that refer to it is another thing. */
-async function refuseCascades(
-  coordinator: BackendConnection,
-  { target: { table } }: Mirror,
-): Promise<void> {
-  const { rows } = await query(
-    coordinator,
-    `SELECT conname FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = ${table.oid}
-     AND (confdeltype NOT IN ('a', 'r') OR confupdtype NOT IN ('a', 'r')) LIMIT 1`,
-  )
-  const [name] = rows[0] ?? []
-  if (name === undefined) return
-  throw new RouterError(
-    SqlState.featureNotSupported,
-    `rows of "${table.name}" cannot move to another shard while foreign key "${name}" cascades from them`,
-    {
-      hint: 'Delete the row with those that refer to it, and insert them anew with the other value.',
-    },
-  )
 }

@@ -1,6 +1,6 @@
 -- A parent and its child in one group, another group with text keys, one without any key, a reference and a local table.
 CREATE TABLE wp (k int PRIMARY KEY, v int, t text, CONSTRAINT wp_small CHECK (v < 500));
-CREATE TABLE wc (k int REFERENCES wp, id int, v int DEFAULT 7, t text, g int GENERATED ALWAYS AS (v * 2) STORED, n numeric(8,2) DEFAULT 1.5, PRIMARY KEY (k, id));
+CREATE TABLE wc (k int REFERENCES wp ON UPDATE CASCADE, id int, v int DEFAULT 7, t text, g int GENERATED ALWAYS AS (v * 2) STORED, n numeric(8,2) DEFAULT 1.5, PRIMARY KEY (k, id));
 CREATE TABLE wo (o text, id int, v int NOT NULL DEFAULT 3, k int, t varchar(8), PRIMARY KEY (o, id));
 CREATE TABLE wn (t text, k bigint, v int, gone int, d date);
 CREATE TABLE wr (k int PRIMARY KEY, v int DEFAULT 2, t text);
