@@ -81,11 +81,71 @@ t.test('joins whose rows go from shard to shard', async (t) => {
     await nothingIsLeft(t)
   })
 
-  await t.test('in a block it is pulled: what the block wrote is seen', async () => {
-    await onBoth('BEGIN')
-    await onBoth('UPDATE readers SET friend = 3 WHERE id < 500')
-    await onBoth('SELECT count(*), sum(f.id) FROM readers r JOIN readers f ON f.id = r.friend')
-    await onBoth('ROLLBACK')
+  await t.test('in a block', async (t) => {
+    const way = async (): Promise<string> => {
+      const { results } = await proxy.run(`EXPLAIN ${JOIN}`)
+      const lines = results[0]?.rows.map(([line]) => line).join('\n') ?? ''
+      return lines.includes('Split by reader over 2 nodes') ? 'split' : 'pulled'
+    }
+    const block = async (name: string, begin: readonly string[], expected: string) => {
+      for (const statement of begin) await onBoth(statement)
+      await onBoth(JOIN)
+      t.equal(await way(), expected, name)
+      await onBoth('ROLLBACK')
+    }
+    await block('that has done nothing', ['BEGIN'], 'split')
+    await block('that has read', ['BEGIN', 'SELECT count(*) FROM books', JOIN], 'split')
+    await block('that reads only', ['BEGIN READ ONLY', 'SELECT 1 FROM books LIMIT 1'], 'split')
+    await block('of one snapshot', ['BEGIN ISOLATION LEVEL REPEATABLE READ'], 'pulled')
+    const update = 'UPDATE readers SET friend = 3 WHERE id < 500'
+    await block('that has written', ['BEGIN', JOIN, update], 'pulled')
+    await block(
+      'whose writes are taken back',
+      ['BEGIN', 'SAVEPOINT s', update, 'ROLLBACK TO s'],
+      'pulled',
+    )
+    await block(
+      'that locks rows',
+      ['BEGIN', 'SELECT id FROM readers WHERE id = 3 FOR UPDATE'],
+      'pulled',
+    )
+    await block('that locks a table', ['BEGIN', 'LOCK TABLE books'], 'pulled')
+    await block(
+      'that added a column',
+      ['BEGIN', 'ALTER TABLE readers ADD COLUMN added int'],
+      'pulled',
+    )
+    const many = `SELECT isbn, pages * interval '1 hour' AS t, repeat('x', 40) FROM books ORDER BY 1`
+    const shown = `SELECT max((b.pages * interval '1 hour')::text) FROM readers r JOIN books b ON b.reader = r.id`
+    for (const statement of [
+      'BEGIN',
+      `SET LOCAL IntervalStyle = 'sql_standard'`,
+      many,
+      shown,
+      'ROLLBACK',
+    ])
+      await onBoth(statement)
+    await proxy.run('BEGIN')
+    const now = await proxy.value('SELECT now()')
+    const joined = JOIN.replace('count(*)', 'max(now())')
+    t.equal(await proxy.value(joined), now, 'the time is the block’s')
+    await proxy.run('ROLLBACK')
+    await nothingIsLeft(t)
+  })
+
+  await t.test('a block writes on several servers after it', async (t) => {
+    for (const statement of [
+      'BEGIN',
+      JOIN,
+      'UPDATE readers SET pad = $$y$$ WHERE id < 50',
+      JOIN,
+      'COMMIT',
+    ])
+      await onBoth(statement)
+    await nothingIsLeft(t)
+    for (const statement of ['BEGIN', `${JOIN} AND 1 / (b.isbn - 29000) = 0`, 'SELECT 1', 'COMMIT'])
+      await onBoth(statement)
+    await nothingIsLeft(t)
   })
 
   await t.test('a server ends a connection in the midst of it', async (t) => {

@@ -199,11 +199,11 @@ async function explainPulled(
   const explained = await overBroadcast(pulled, options, {
     pulled: (tables, connection) =>
       scanned(() => explainPulledOver(plan, pulled, tables, connection, run)),
-    broadcast: async (broadcast) => {
+    broadcast: async (broadcast, where) => {
       const { choice, tables, nodeCount } = broadcast
-      const subplans = await explainSubplans(plan, choice, tables, execution, context, nodeCount)
+      const subplans = await explainSubplans(plan, choice, tables, execution, where, nodeCount)
       const renamed = (shown: ServerPlan) => withUserNames(shown, choice, tables)
-      const own = { ...run, subplans, renamed }
+      const own = { ...run, context: where, subplans, renamed }
       const exact = await exactPlan(broadcast.scatter, own)
       if (exact.kind === 'pulled') {
         return overPulled(exact, options, (pulls, connection) =>

@@ -6,9 +6,10 @@ import type { BroadcastChoice } from '../../planner/pull/broadcast-plans.ts'
 import { pullKey } from '../../planner/pull/pull-planner.ts'
 import { keysOf } from '../execution-keys.ts'
 import { query } from '../node-client.ts'
-import type { CommandTag } from '../ports.ts'
+import type { CommandTag, StatementContext } from '../ports.ts'
 import { allowedShards } from '../route.ts'
 import { runScatterSelect } from '../select.ts'
+import { BesideContext } from './beside-context.ts'
 import { type Chosen, chooseBroadcast } from './broadcast-choice.ts'
 import { withNames } from './broadcast-names.ts'
 import {
@@ -40,6 +41,7 @@ import {
   type PulledTable,
   pulledName,
 } from './pulled-table.ts'
+import { seesTheSameBeside } from './same-beside.ts'
 import { splitRows, withTemporaryNames } from './split-rows.ts'
 
 /** What is where it is needed: the plan can be run as it is, in this transaction. */
@@ -53,7 +55,8 @@ export type Broadcast = {
 
 export type BroadcastUse<T> = {
   readonly pulled: UsePulled<T>
-  readonly broadcast: (broadcast: Broadcast) => Promise<T>
+  /** `context`: in which the tables are. */
+  readonly broadcast: (broadcast: Broadcast, context: StatementContext) => Promise<T>
 }
 
 /**
@@ -64,10 +67,10 @@ export function runPulledOrBroadcast(plan: PulledPlan, run: PulledRun): Promise<
   const { execution, context } = run
   return overBroadcast(plan, run, {
     pulled: (tables, connection) => runOver(plan, tables, connection, run),
-    broadcast: ({ scatter }) => {
+    broadcast: ({ scatter }, own) => {
       context.noteTier('combine')
       const keys = keysOf(execution.text, execution.parameters)
-      return runScatterSelect(scatter, { ...execution, keepsStatement: false }, context, keys)
+      return runScatterSelect(scatter, { ...execution, keepsStatement: false }, own, keys)
     },
   })
 }
@@ -80,10 +83,8 @@ export function overBroadcast<T>(
   const { context } = run
   const { local, broadcasts } = plan
   const isPlain = local.isReadOnly && local.pin === undefined && !local.runsCode
-  // temporary tables would keep the nodes from preparing what the client's transaction writes
-  if (broadcasts === undefined || !isPlain || context.isInTransaction) {
-    return overPulled(plan, run, use.pulled)
-  }
+  if (broadcasts === undefined || !isPlain) return overPulled(plan, run, use.pulled)
+  if (context.isInTransaction) return besideOrPulled(plan, broadcasts, run, use)
   return context.atomically(async () => {
     await freeze(plan, run)
     const connection = await context.connection(coordinatorOf(context.catalog).nodeId, 'read')
@@ -97,13 +98,48 @@ export function overBroadcast<T>(
       const filling = { execution, context, keys, allowance }
       const sending = new Sending({ chosen, connection, joins, filling, isEmpty, filled })
       const broadcast = await sending.run()
-      if (broadcast !== undefined) return use.broadcast(broadcast)
+      if (broadcast !== undefined) return use.broadcast(broadcast, context)
     }
     const known = (rows: PulledRows) => filled.get(pullKey(rows))
     const tables = await pull(plan, connection, allowance, { ...run, filled: known })
     context.watch(connection, local)
     return use.pulled(tables, connection)
   })
+}
+
+/**
+ * In a block: temporary tables would keep its nodes from preparing what the client's transaction writes. Beside it they may be made,
+ * where that sees the same.
+ */
+async function besideOrPulled<T>(
+  plan: PulledPlan,
+  broadcasts: NonNullable<PulledPlan['broadcasts']>,
+  run: PulledRun,
+  use: BroadcastUse<T>,
+): Promise<T> {
+  const { execution, context, declaresCursor, isEmpty = false } = run
+  const isOneMoment = context.consistently !== undefined || context.moment !== undefined
+  if (declaresCursor || isOneMoment) return overPulled(plan, run, use.pulled)
+  const { nodeId } = coordinatorOf(context.catalog)
+  const { allowance, joins } = await readSettings(await context.connection(nodeId, 'read'))
+  const chosen = await chooseBroadcast(broadcasts, joins, run)
+  if (chosen === undefined || !(await seesTheSameBeside(plan, run))) {
+    return overPulled(plan, run, use.pulled)
+  }
+  const beside = new BesideContext(context)
+  try {
+    await freeze(plan, { ...run, context: beside })
+    const keys = keysOf(execution.text, execution.parameters)
+    const filling = { execution, context: beside, keys, allowance }
+    const connection = await beside.connection(nodeId)
+    const filled = new Map<string, PulledTable>()
+    const sending = new Sending({ chosen, connection, joins, filling, isEmpty, filled })
+    const broadcast = await sending.run()
+    if (broadcast !== undefined) return await use.broadcast(broadcast, beside)
+  } finally {
+    await beside.end()
+  }
+  return overPulled(plan, run, use.pulled)
 }
 
 type SendingOptions = {

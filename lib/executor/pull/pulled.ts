@@ -83,24 +83,38 @@ export function overPulled<T>(plan: PulledPlan, run: PulledRun, use: UsePulled<T
 }
 
 /** Each node is asked several times: it must answer as of one moment. Before any query there. */
-export async function freeze(
-  { pulls, parts }: PulledPlan,
-  { execution, context }: PulledRun,
-): Promise<void> {
-  const keys = keysOf(execution.text, execution.parameters)
-  const nodeIds = new Set([coordinatorOf(context.catalog).nodeId])
-  for (const { table, pins } of [...pulls, ...parts.map(({ scatter }) => scatter)]) {
-    for (const { nodeId } of allowedShards(table, pins, keys)) nodeIds.add(nodeId)
-  }
-  const connections: BackendConnection[] = []
-  for (const nodeId of [...nodeIds].sort((a, b) => a - b)) {
-    connections.push(await context.connection(nodeId, 'read'))
-  }
+export async function freeze(plan: PulledPlan, run: PulledRun): Promise<void> {
+  const { context } = run
+  const { nodeId } = coordinatorOf(context.catalog)
+  const connections = await readers([...nodesOf(plan, run), nodeId], context)
   await Promise.all(
     connections.map((connection) =>
       query(connection, 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ'),
     ),
   )
+}
+
+/** The nodes whose shards the statement may read. */
+export function nodesOf(
+  { pulls, parts }: PulledPlan,
+  { execution }: Pick<PulledRun, 'execution'>,
+): readonly number[] {
+  const keys = keysOf(execution.text, execution.parameters)
+  return [...pulls, ...parts.map(({ scatter }) => scatter)].flatMap(({ table, pins }) =>
+    allowedShards(table, pins, keys).map(({ nodeId }) => nodeId),
+  )
+}
+
+/** One after the other, by number: two sessions that wait for full pools can't wait for each other. */
+export async function readers(
+  nodeIds: readonly number[],
+  context: StatementContext,
+): Promise<readonly BackendConnection[]> {
+  const connections: BackendConnection[] = []
+  for (const nodeId of [...new Set(nodeIds)].sort((a, b) => a - b)) {
+    connections.push(await context.connection(nodeId, 'read'))
+  }
+  return connections
 }
 
 export type RunSettings = {

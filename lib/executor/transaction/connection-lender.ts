@@ -144,6 +144,11 @@ export class ConnectionLender {
     return synchronise(connection, this.#options.settings.session)
   }
 
+  /** As bringInStep, with what SET LOCAL says in the client's transaction. */
+  bringInForce(connection: BackendConnection): Promise<void> {
+    return synchronise(connection, this.#options.settings.effective)
+  }
+
   /** At once if they hold already. */
   whenInStep(connection: BackendConnection, awaiter: ConnectionAwaiter): void {
     if (this.isInStep(connection)) {

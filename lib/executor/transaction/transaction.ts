@@ -205,7 +205,7 @@ export class SessionTransaction {
   async sideConnection(nodeId: number, signal: AbortSignal): Promise<BackendConnection> {
     const connection = await this.#lender.acquire(nodeId, signal)
     try {
-      await this.#lender.bringInStep(connection)
+      await this.#lender.bringInForce(connection)
     } catch (error) {
       this.#lender.giveBack(connection)
       throw error

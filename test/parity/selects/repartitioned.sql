@@ -39,5 +39,14 @@ WITH big AS (SELECT user_id, sum(total) AS total FROM orders GROUP BY user_id) S
 -- parameters: ["11", "20.5"]
 SELECT o.order_id, t.plan FROM orders o JOIN tenants t ON t.tenant_id = o.user_id WHERE t.tenant_id >= $1 AND o.total > $2 ORDER BY 1;
 SELECT t.plan, count(*) FROM orders o JOIN tenants t ON t.tenant_id = o.user_id GROUP BY t.plan HAVING count(*) > (SELECT count(*) / 60 FROM orders) ORDER BY 1;
+-- # in blocks: beside them, until they write
+BEGIN;
+SELECT t.plan, count(*), sum(o.total) FROM orders o JOIN tenants t ON o.user_id = t.tenant_id GROUP BY t.plan ORDER BY 1;
+SET pgloom.broadcast_joins = always;
+SELECT s.k, s.id, p.part FROM samples s JOIN parts p ON p.k = s.small ORDER BY 1, 2, 3 LIMIT 20;
+SELECT count(*), sum(o.total) FROM orders o JOIN users u ON u.user_id = o.user_id WHERE o.order_id IN (SELECT n * 100 + 1 FROM local_numbers);
+UPDATE orders SET user_id = 11 WHERE user_id < 100;
+SELECT t.plan, count(*), sum(o.total) FROM orders o JOIN tenants t ON o.user_id = t.tenant_id GROUP BY t.plan ORDER BY 1;
+ROLLBACK;
 RESET pgloom.broadcast_joins;
 RESET pgloom.repartition_joins;
