@@ -2,7 +2,7 @@ import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Shard } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
-import type { LockedSelect } from '../planner/plan.ts'
+import type { LockedSelect, ReferenceLock } from '../planner/plan.ts'
 import { readDataRow } from '../wire/backend-messages.ts'
 import { Backend, HEADER_BYTES } from '../wire/message-codes.ts'
 import { pickParameters } from './bound-parameters.ts'
@@ -44,6 +44,7 @@ export function runLockedSelect(
   return context.atomically(async () => {
     const wanted = await wantedRows(run)
     const locked = wanted === undefined ? [] : await lockFirst(run, wanted)
+    if (plan.limits[0] === undefined && locked.length >= MAX_ROWS) throw tooMany()
     const parameters = withKeys(run, locked)
     return runScatterSelect(plan.chosen, { ...run.execution, parameters }, context, keys)
   })
@@ -51,10 +52,13 @@ export function runLockedSelect(
 
 /** LIMIT and OFFSET together; undefined: reading will tell what is wrong with them. */
 async function wantedRows({ plan, execution, context }: LockRun): Promise<number | undefined> {
-  const numbers = plan.limits.map((limit) => (/^\d+$/.test(limit) ? Number(limit) : undefined))
+  const numbers = plan.limits.map((limit = String(MAX_ROWS)) =>
+    /^\d+$/.test(limit) ? Number(limit) : undefined,
+  )
   const [count, offset] = numbers.includes(undefined)
     ? await askLimits(plan, execution, context)
     : numbers
+  if (plan.limits[0] === undefined) return (offset ?? 0) < 0 ? undefined : MAX_ROWS
   if (count === undefined || count + (offset ?? 0) > MAX_ROWS) throw tooMany()
   return count < 0 || (offset ?? 0) < 0 ? undefined : count + (offset ?? 0)
 }
@@ -68,7 +72,9 @@ async function askLimits(
   const rows = new RowCollector()
   const numbers = Array.from({ length: parameterCount }, (_, index) => index + 1)
   const statement = {
-    text: Buffer.from(`SELECT ${limits.map((limit) => `(${limit})::pg_catalog.int8`).join(', ')}`),
+    text: Buffer.from(
+      `SELECT ${limits.map((limit = 'NULL') => `(${limit})::pg_catalog.int8`).join(', ')}`,
+    ),
     parameters: pickParameters(parameters, numbers),
     resultFormats: [],
     describes: false,
@@ -110,8 +116,43 @@ async function candidateKeys({ plan, execution, context, keys }: LockRun, limit:
   return rows.keys
 }
 
-/** Node after node where sessions may wait for each other: so none waits for one that waits for it. */
+/**
+ * Reference tables first: who writes them begins on the coordinator. The shards' nodes then lock their own copies of the rows, too:
+ * so what a commit has changed there comes before it is read.
+ */
 async function lockRows(run: LockRun, batch: readonly Key[]): Promise<readonly Key[]> {
+  let left = batch
+  for (const reference of run.plan.references) left = await lockReferences(run, reference, left)
+  return left.length === 0 ? left : lockInShards(run, left)
+}
+
+async function lockReferences(
+  { context }: LockRun,
+  { start, count, text }: ReferenceLock,
+  batch: readonly Key[],
+): Promise<readonly Key[]> {
+  const connection = await context.connection(coordinatorOf(context.catalog).nodeId, 'write')
+  const own = (key: Key): Key => key.slice(start, start + count)
+  const rows = new RowCollector()
+  const values = Array.from({ length: count }, (_, column) =>
+    Buffer.from(arrayOf(batch.map((key) => own(key)[column]))),
+  )
+  const parameters = { types: [], formats: [], values }
+  const statement = {
+    text: Buffer.from(text),
+    parameters,
+    resultFormats: [],
+    describes: false,
+    maxRows: 0,
+  }
+  const answer = sendStatements(connection, [statement], rows, { positions: 'drop' })
+  await waitFor(answer, connection, context.signal)
+  const locked = new Set(rows.keys.map((key) => JSON.stringify(key)))
+  return batch.filter((key) => locked.has(JSON.stringify(own(key))))
+}
+
+/** Node after node where sessions may wait for each other: so none waits for one that waits for it. */
+async function lockInShards(run: LockRun, batch: readonly Key[]): Promise<readonly Key[]> {
   const { plan, context, keys } = run
   const rows = new RowCollector()
   const { worker, parameters, usesTransactionTime } = plan.lock
@@ -137,9 +178,13 @@ async function lockRows(run: LockRun, batch: readonly Key[]): Promise<readonly K
 function withKeys({ plan, execution }: LockRun, batch: readonly Key[]) {
   const numbers = Array.from({ length: plan.parameterCount }, (_, index) => index + 1)
   const arrays = Array.from({ length: plan.keyCount }, (_, column) => {
-    return `{${batch.map((key) => element(key[column])).join()}}`
+    return arrayOf(batch.map((key) => key[column]))
   })
   return pickParameters(execution.parameters, numbers, arrays)
+}
+
+function arrayOf(values: readonly (string | undefined)[]): string {
+  return `{${values.map(element).join()}}`
 }
 
 function element(value: string | undefined): string {

@@ -193,7 +193,8 @@ function describeExchange(exchange: DistinctExchange | undefined): readonly stri
 function describeLocked(plan: LockedSelect): readonly string[] {
   const { pins, candidates, lock, chosen } = plan
   return [
-    `multi: locked [${pins.map(describePin).join(' ')}] limit ${plan.limits.join(' offset ')}`,
+    `multi: locked [${pins.map(describePin).join(' ')}] limit ${plan.limits.map((limit) => limit ?? 'ALL').join(' offset ')}`,
+    ...plan.references.map(({ text }) => `first: ${text}`),
     `candidates: ${shardText(candidates.worker)}`,
     `lock: ${shardText(lock.worker)}`,
     `chosen: ${shardText(chosen.worker)}`,

@@ -174,7 +174,7 @@ export type SelectPlan = {
   readonly multi: () => ScatterSelect | LockedSelect | PulledPlan | MirroredPlan | RefusalPlan
 }
 
-/** SELECT … LIMIT … FOR UPDATE (or its kin) over several shards of one table. */
+/** SELECT … LIMIT … FOR UPDATE (or its kin) over several shards, or of rows of reference tables. */
 export type LockedSelect = {
   readonly kind: 'locked-select'
   readonly table: DistributedTable
@@ -188,10 +188,20 @@ export type LockedSelect = {
   /** The statement's own parameters; arrays of the keys' columns follow. */
   readonly parameterCount: number
   readonly keyCount: number
-  /** LIMIT and OFFSET as expressions. */
-  readonly limits: readonly string[]
+  /** Of reference tables, in their order. */
+  readonly references: readonly ReferenceLock[]
+  /** LIMIT and OFFSET as expressions; undefined: all rows. */
+  readonly limits: readonly [string | undefined, string]
   /** Without SKIP LOCKED and NOWAIT. */
   readonly waits: boolean
+}
+
+/** Locks rows of a reference table on the coordinator by their keys, and gives the keys of those that it got. */
+export type ReferenceLock = {
+  /** Its columns among those of the keys, [start, start + count). */
+  readonly start: number
+  readonly count: number
+  readonly text: string
 }
 
 /**

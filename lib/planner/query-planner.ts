@@ -1,17 +1,17 @@
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
-import { analyse } from './analysis.ts'
+import { type Analysis, analyse } from './analysis.ts'
 import { planLocal } from './local-planner.ts'
 import { planMerge } from './merge-planner.ts'
 import { orRefusal } from './or-refusal.ts'
-import type { Plan } from './plan.ts'
+import type { Plan, RoutedStatement, SelectPlan } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import { orAll, planAll } from './planned-all.ts'
 import { withBroadcasts } from './pull/broadcast-planner.ts'
 import { orPulled, planPulled } from './pull/pull-planner.ts'
 import { refuse } from './refusals.ts'
 import { pinsOf, routedStatement } from './router.ts'
-import { checkReferenceLocks } from './row-locks.ts'
-import { type Otherwise, planMultiSelect } from './scatter-planner.ts'
+import { locksReferences } from './row-locks.ts'
+import { type Otherwise, planLocks, planMultiSelect } from './scatter-planner.ts'
 import { currentOf } from './statement-checks.ts'
 import type { StatementTables } from './table-references.ts'
 import { callsCode, callsShadowed } from './user-code.ts'
@@ -55,7 +55,8 @@ function planSelect(input: PlanInput, tables: StatementTables): Plan {
     const analysis = analyse(input, input.statement)
     const pins = pinsOf(analysis.root, analysis.flow.constants())
     const routed = routedStatement(input, analysis.tables, pins)
-    if (isElsewhere(input, tables)) checkReferenceLocks(analysis.root)
+    const isAlsoHere = isElsewhere(input, tables) && locksReferences(analysis.root)
+    if (isAlsoHere) return inTwoPlaces(input, tables, analysis, routed)
     const otherwise: Otherwise = (plan) => orPulled(input, tables, plan)
     const multi = () =>
       withBroadcasts(
@@ -66,6 +67,21 @@ function planSelect(input: PlanInput, tables: StatementTables): Plan {
     return { kind: 'select', routed, multi }
   })
   return withBroadcasts(input, tables, planned)
+}
+
+/** Rows of reference tables are locked on the coordinator, those of the others in their shards: never on one shard alone. */
+function inTwoPlaces(
+  input: PlanInput,
+  tables: StatementTables,
+  analysis: Analysis,
+  routed: RoutedStatement,
+): SelectPlan {
+  const [table] = tables.distributed
+  if (table === undefined || table.shards.length === 1) return refuse('reference-locks')
+  const otherwise: Otherwise = (plan) => orPulled(input, tables, plan)
+  const multi = () => orRefusal(() => planLocks(analysis, otherwise))
+  const nowhere = { ...routed, isShapeStable: false, pins: [{ table, values: undefined }] }
+  return { kind: 'select', routed: nowhere, multi }
 }
 
 /** Functions of the user's are on the coordinator: other nodes may have none, or others, of that name. */

@@ -54,16 +54,17 @@ export const REFUSALS = {
   'row-locks-limit': {
     sqlState: NOT_SUPPORTED,
     message:
-      'FOR UPDATE/SHARE with LIMIT over several shards is only supported on one table that has a primary key',
+      'FOR UPDATE/SHARE with LIMIT over several shards, or on reference tables together with distributed ones, is only supported over inner joins of tables that have primary keys',
     hint: 'Lock rows by their keys in a second statement, or filter on one value of the distribution column.',
-    example: 'SELECT * FROM events JOIN users USING (tenant_id) LIMIT 1 FOR UPDATE',
+    example: 'SELECT * FROM events e LEFT JOIN users u USING (tenant_id) LIMIT 1 FOR UPDATE OF e',
   },
   'reference-locks': {
     sqlState: NOT_SUPPORTED,
-    message: 'rows of reference tables cannot be locked together with those of distributed tables',
+    message:
+      'rows of reference tables cannot be locked in a subquery of a statement on distributed tables',
     hint: 'Name the distributed tables: FOR UPDATE OF …; lock rows of the reference table in a statement of its own.',
     example:
-      'SELECT * FROM events JOIN countries ON code = event_type WHERE tenant_id = 1 FOR UPDATE',
+      'SELECT count(*) FROM (SELECT 1 FROM events JOIN countries ON code = event_type WHERE tenant_id = 1 FOR UPDATE) s',
   },
   'table-sample': {
     sqlState: NOT_SUPPORTED,

@@ -1,37 +1,26 @@
 import type { DistributedTable } from '../catalog/catalog.ts'
-import { comparedType } from '../catalog/key-value.ts'
 import { type Analysis, analyse } from './analysis.ts'
 import { sortKeys } from './combine-shape.ts'
 import { replaceTime } from './expressions.ts'
-import type { LockedSelect, ScatterSelect, WorkerQuery } from './plan.ts'
+import { type KeyedTable, keyedTables, type LockingClause, lockText } from './locked-keys.ts'
+import type { LockedSelect, ReferenceLock, ScatterSelect, WorkerQuery } from './plan.ts'
 import { type PlanInput, printExpression } from './plan-input.ts'
 import { type Block, distributionKey, type Relation } from './query-model.ts'
 import { refuse } from './refusals.ts'
 import { workerFromTree } from './shard-text.ts'
 import { type SelectStmt, strings, type Tree, type TypeName, walkTree } from './tree.ts'
 
-/** `FOR UPDATE OF …`; without names it locks all tables of FROM. */
-type LockingClause = {
-  readonly lockedRels?: readonly Tree[]
-  readonly waitPolicy?: string
-}
-
-/** Values of these types don't come back from their texts as the same values under every setting. */
-const INEXACT_TYPES: ReadonlySet<number> = new Set([700, 701])
-
 /**
  * Rows of reference tables are locked on the coordinator's copy, where writers begin and other lockers lock: a lock on the
- * copy of some other node is seen by nobody.
+ * copy of some other node is seen by nobody. true: the statement itself locks some.
  */
-export function checkReferenceLocks(root: Block): void {
-  for (const clause of clausesOf(root.select)) {
-    if (lockedRelations(root, clause).some(({ table }) => table?.kind === 'reference')) {
-      refuse('reference-locks')
-    }
-  }
+export function locksReferences(root: Block): boolean {
   for (const inner of [...root.arms, ...root.children.map(({ block }) => block)]) {
-    checkReferenceLocks(inner)
+    if (locksReferences(inner)) refuse('reference-locks')
   }
+  return clausesOf(root.select).some((clause) =>
+    lockedRelations(root, clause).some(({ table }) => table?.kind === 'reference'),
+  )
 }
 
 function clausesOf(select: SelectStmt | undefined): readonly LockingClause[] {
@@ -62,7 +51,7 @@ export function isCutLock({ lockingClause, limitCount }: SelectStmt): boolean {
 }
 
 /**
- * SELECT … LIMIT … FOR UPDATE over several shards: which rows come first is asked without locks; they are locked by their
+ * SELECT … LIMIT … FOR UPDATE over several shards, or of rows of reference tables, too: which rows come first is asked without locks; they are locked by their
  * primary keys, more of them where some are gone or skipped, until as many as LIMIT wants are held; then those are read.
  * No row is locked that one Postgres would not have locked.
  */
@@ -72,13 +61,14 @@ export function planLockedSelect(
 ): LockedSelect {
   const { input, root } = analysis
   const { select, outputs } = root
-  const { relation, table } = onlyTable(root)
-  if (select?.limitCount === undefined || outputs === undefined) return refuse('row-locks')
+  if (select === undefined || outputs === undefined) return refuse('row-locks')
   if (select.limitOption === 'LIMIT_OPTION_WITH_TIES') return refuse('row-locks')
+  const tables = keyedTables(root, select)
+  const { relation, table } = firstDistributed(tables)
   const { lockingClause = [], limitCount, limitOffset, ...unlocked } = select
-  const keys = keyColumns(relation, table)
+  const keys = tables.flatMap(({ keys: own }) => own)
   const highest = highestParameter(input.statement)
-  const isOne = keyCondition(input, table, keys, highest)
+  const isOne = keyCondition(input, tables, highest)
   const condition = and(select.whereClause, isOne)
   const sorts = sortKeys(root, select, outputs).map(({ sort, output, expression }) => {
     const node = output === undefined ? expression : outputs[output]?.expression
@@ -86,7 +76,8 @@ export function planLockedSelect(
   })
   const candidates: SelectStmt = {
     ...unlocked,
-    targetList: keys.map((val) => ({ ResTarget: { val } })),
+    // names of their own: what ORDER BY names is a column of the tables
+    targetList: keys.map((val, index) => ({ ResTarget: { name: `pgloom_key_${index + 1}`, val } })),
     ...(sorts.length === 0 ? {} : { sortClause: sorts }),
     limitCount: { ParamRef: { number: highest + keys.length + 1 } },
     limitOption: 'LIMIT_OPTION_COUNT',
@@ -94,7 +85,7 @@ export function planLockedSelect(
   const chosen: SelectStmt = {
     ...unlocked,
     whereClause: condition,
-    limitCount,
+    ...(limitCount === undefined ? {} : { limitCount }),
     ...(limitOffset === undefined ? {} : { limitOffset }),
   }
   const planned = (tree: SelectStmt) => plan(analyse(input, { SelectStmt: tree }))
@@ -109,36 +100,40 @@ export function planLockedSelect(
     chosen: planned(chosen),
     parameterCount: highest,
     keyCount: keys.length,
-    limits: [limitCount, limitOffset].map((limit) =>
-      limit === undefined ? '0' : printExpression(input, limit),
-    ),
+    references: referenceLocks(root, tables),
+    limits: [
+      isCutLock(select) && limitCount !== undefined
+        ? printExpression(input, limitCount)
+        : undefined,
+      limitOffset === undefined ? '0' : printExpression(input, limitOffset),
+    ],
     waits: !clausesOf({ lockingClause }).some(
       ({ waitPolicy = 'LockWaitBlock' }) => waitPolicy !== 'LockWaitBlock',
     ),
   }
 }
 
-function onlyTable({ relations, children }: Block): {
+function firstDistributed(tables: readonly KeyedTable[]): {
   relation: Relation
   table: DistributedTable
 } {
-  const [relation, ...others] = relations
-  const table = relation?.table
-  const isAlone = others.length === 0 && children.every(({ place }) => place === 'sublink')
-  if (relation === undefined || table?.kind !== 'distributed' || !isAlone) {
-    return refuse('row-locks-limit')
+  for (const { relation, table } of tables) {
+    if (table.kind === 'distributed') return { relation, table }
   }
-  return { relation, table }
+  return refuse('row-locks-limit')
 }
 
-function keyColumns(relation: Relation, table: DistributedTable): readonly Tree[] {
-  if (table.primaryKey.length === 0) return refuse('row-locks-limit')
-  return table.primaryKey.map((name) => {
-    const index = table.columns.findIndex((column) => column.name === name)
-    if (INEXACT_TYPES.has(comparedType(table.columns[index]) ?? 0)) return refuse('row-locks-limit')
-    const seen = relation.columns?.[index]
-    if (relation.alias === undefined || seen === undefined) return refuse('row-locks-limit')
-    return { ColumnRef: { fields: [relation.alias, seen].map((sval) => ({ String: { sval } })) } }
+/** Each row of a reference table that the statement locks is locked on the coordinator first. */
+function referenceLocks(root: Block, tables: readonly KeyedTable[]): readonly ReferenceLock[] {
+  let first = 0
+  return tables.flatMap((keyed) => {
+    const start = first
+    first += keyed.keys.length
+    const clauses = clausesOf(root.select).filter((clause) =>
+      lockedRelations(root, clause).includes(keyed.relation),
+    )
+    if (keyed.table.kind !== 'reference' || clauses.length === 0) return []
+    return [{ start, count: keyed.keys.length, text: lockText(keyed, clauses) }]
   })
 }
 
@@ -165,22 +160,16 @@ function lockQuery(
   return workerFromTree(analysis, replaceTime(lock))
 }
 
-/** The row's key is one of those in the parameters after `highest`, an array for each of its columns. */
-function keyCondition(
-  input: PlanInput,
-  table: DistributedTable,
-  keys: readonly Tree[],
-  highest: number,
-): Tree {
-  const arrays = table.primaryKey.map((name, index) => {
-    const type = table.columns.find((column) => column.name === name)?.typeName ?? ''
-    return {
-      TypeCast: {
-        arg: { ParamRef: { number: highest + index + 1 } },
-        typeName: arrayType(input, type),
-      },
-    }
-  })
+/** The rows' keys are among those in the parameters after `highest`, an array for each of their columns. */
+function keyCondition(input: PlanInput, tables: readonly KeyedTable[], highest: number): Tree {
+  const keys = tables.flatMap(({ keys: own }) => own)
+  const types = tables.flatMap(({ types: own }) => own)
+  const arrays = types.map((type, index) => ({
+    TypeCast: {
+      arg: { ParamRef: { number: highest + index + 1 } },
+      typeName: arrayType(input, type),
+    },
+  }))
   const condition = template(input, keys.length)
   const columns =
     keys.length === 1 ? keys[0] : { RowExpr: { args: keys, row_format: 'COERCE_IMPLICIT_CAST' } }
@@ -223,7 +212,10 @@ function arrayType({ parser }: PlanInput, typeName: string): TypeName {
 }
 
 function and(first: Tree | undefined, second: Tree): Tree {
-  return first === undefined ? second : { BoolExpr: { boolop: 'AND_EXPR', args: [first, second] } }
+  if (first === undefined) return second
+  const { boolop, args = [] } = first.BoolExpr ?? {}
+  const conditions = boolop === 'AND_EXPR' ? args : [first]
+  return { BoolExpr: { boolop: 'AND_EXPR', args: [...conditions, second] } }
 }
 
 function highestParameter(statement: Tree): number {

@@ -27,8 +27,12 @@ export function planMultiSelect(
 ): ScatterSelect | LockedSelect {
   const { select } = analysis.root
   return select !== undefined && isCutLock(select)
-    ? planLockedSelect(analysis, (locked) => planScatterSelect(locked, otherwise))
+    ? planLocks(analysis, otherwise)
     : planScatterSelect(analysis, otherwise)
+}
+
+export function planLocks(analysis: Analysis, otherwise: Otherwise): LockedSelect {
+  return planLockedSelect(analysis, (locked) => planScatterSelect(locked, otherwise))
 }
 
 export function planScatterSelect(analysis: Analysis, otherwise: Otherwise): ScatterSelect {
@@ -46,7 +50,9 @@ export function planScatterSelect(analysis: Analysis, otherwise: Otherwise): Sca
   const usesTime = checkScatterSelect(root, select, isPlain)
   const timed = usesTime ? analyse(analysis.input, replaceTime({ SelectStmt: select })) : analysis
   if (isConcatenation) {
-    const query = usesTime
+    // the statement's own text, if it is that
+    const isRemade = usesTime || select !== analysis.input.statement.SelectStmt
+    const query = isRemade
       ? workerFromTree(timed, { SelectStmt: timed.root.select ?? {} })
       : workerFromText(analysis)
     return scatter(analysis, pushdown, query, undefined)

@@ -37,6 +37,37 @@ t.test('row locks over several shards', async (t) => {
     for (const client of [a, b]) await client.run('ROLLBACK')
   })
 
+  await t.test('rows of joins and of reference tables are locked for all', async (t) => {
+    await a.run(
+      `CREATE TABLE parts (id int, n int, PRIMARY KEY (id, n)); CREATE TABLE kinds (state text PRIMARY KEY, rank int);
+       SELECT create_distributed_table('parts', 'id'); SELECT create_reference_table('kinds')`,
+    )
+    await a.run('INSERT INTO parts SELECT g % 20 + 1, g FROM generate_series(1, 40) g')
+    await a.run("INSERT INTO kinds VALUES ('new', 1), ('old', 2)")
+    const join = 'SELECT id, n FROM jobs JOIN parts USING (id) ORDER BY id, n LIMIT 3 FOR UPDATE'
+    await a.run('BEGIN')
+    t.same(await values(a, join), ['1', '1', '2'])
+    t.same(await values(b, `${join} SKIP LOCKED`), ['3', '3', '4'])
+    t.equal((await b.simple(`${join} NOWAIT`)).error?.sqlState, '55P03')
+    t.same(await values(b, 'SELECT n FROM parts WHERE id = 2 ORDER BY n FOR UPDATE SKIP LOCKED'), [
+      '21',
+    ])
+    await a.run('ROLLBACK; BEGIN')
+    const kind =
+      'SELECT id, rank FROM jobs JOIN kinds USING (state) WHERE id = 7 FOR SHARE OF kinds'
+    t.same(await values(a, kind), ['7'])
+    t.equal(
+      (await b.simple("SELECT * FROM kinds WHERE state = 'new' FOR UPDATE NOWAIT")).error?.sqlState,
+      '55P03',
+    )
+    t.same(await values(b, `${kind} NOWAIT`), ['7'])
+    t.same(await values(b, `${kind.replace('SHARE', 'UPDATE')} SKIP LOCKED`), [])
+    await a.run("UPDATE kinds SET rank = 5 WHERE state = 'new'")
+    const waiting = b.run(`BEGIN; ${kind}; ROLLBACK`)
+    await a.run('COMMIT')
+    t.same((await waiting).results.find(({ rows }) => rows.length > 0)?.rows, [['7', '5']])
+  })
+
   await t.test('NOWAIT fails where another holds one of the rows', async (t) => {
     await a.run('BEGIN')
     await a.run('SELECT id FROM jobs WHERE id = 2 FOR UPDATE')

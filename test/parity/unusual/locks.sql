@@ -26,12 +26,31 @@ SELECT b.k, i.id FROM bags b JOIN items i USING (k) WHERE b.k = 4 ORDER BY 2 FOR
 SELECT b.k, i.id FROM bags b JOIN items i USING (k) ORDER BY 2 FOR UPDATE OF b;
 SELECT b.k, s.rank FROM bags b JOIN shades s ON s.rank = b.k ORDER BY 1 FOR UPDATE OF b;
 SELECT * FROM shades WHERE rank = 1 FOR UPDATE;
+SELECT b.k, i.id FROM bags b JOIN items i USING (k) ORDER BY i.id DESC, b.k LIMIT 4 FOR UPDATE;
+SELECT b.k, i.id FROM bags b, items i WHERE b.k = i.k AND qty > 10 ORDER BY qty, 2 LIMIT 3 OFFSET 2 FOR SHARE OF i SKIP LOCKED;
+SELECT i.label FROM bags b JOIN items i USING (k) WHERE b.k IN (1, 2, 3) ORDER BY i.id LIMIT 5 FOR NO KEY UPDATE OF b FOR SHARE OF i;
+SELECT b.k, s.rank FROM bags b JOIN shades s ON s.rank = b.k ORDER BY 1 LIMIT 2 FOR UPDATE OF b;
+SELECT b.k, s.shade FROM bags b JOIN shades s ON s.rank = b.k ORDER BY 1 FOR UPDATE;
+-- unordered
+SELECT b.k, s.* FROM bags b, shades s WHERE s.rank > b.k FOR SHARE;
+SELECT b.k, s.shade FROM bags b JOIN shades s ON s.rank = b.k WHERE b.k = 3 FOR UPDATE NOWAIT;
+SELECT b.k, i.id, s.shade FROM bags b JOIN items i USING (k) JOIN shades s ON s.rank = b.k ORDER BY 2 LIMIT 3 FOR UPDATE SKIP LOCKED;
+-- parameters: ["2", "1"]
+SELECT b.k, s.shade FROM bags b JOIN shades s ON s.rank = b.k WHERE b.k > $2 ORDER BY 1 LIMIT $1 FOR UPDATE OF s;
+SELECT s.shade, (SELECT max(rank) FROM shades) FROM bags b JOIN shades s ON s.rank = b.k ORDER BY 1 OFFSET 1 FOR KEY SHARE;
 SELECT near.word FROM bags JOIN near ON n = k ORDER BY n FOR UPDATE OF near;
 BEGIN;
 SELECT k FROM bags ORDER BY k LIMIT 2 FOR UPDATE;
 UPDATE bags SET size = size + 1 WHERE k < 2;
 SELECT k, size FROM bags ORDER BY size DESC, k LIMIT 2 FOR UPDATE;
 SELECT k, size FROM bags ORDER BY k FOR UPDATE;
+ROLLBACK;
+BEGIN;
+SELECT b.k, s.shade FROM bags b JOIN shades s ON s.rank = b.k ORDER BY 1 LIMIT 2 FOR UPDATE;
+UPDATE shades SET rank = rank + 1 WHERE rank = 2;
+UPDATE bags SET size = size + 1 WHERE k < 4;
+SELECT b.k, b.size, s.shade FROM bags b JOIN shades s ON s.rank = b.k ORDER BY 1, 3 LIMIT 5 FOR UPDATE;
+SELECT b.k, b.size, s.shade FROM bags b JOIN shades s ON s.rank = b.k ORDER BY 1, 3 FOR UPDATE OF s;
 ROLLBACK;
 BEGIN READ ONLY;
 -- error: 25006
