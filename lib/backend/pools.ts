@@ -57,10 +57,17 @@ export const DEFAULT_POOLS_OPTIONS: PoolsOptions = {
   parameters: { application_name: 'pgloom' },
 }
 
+const NO_CONNECTS: ConnectCounts = { made: 0, failed: 0 }
+/** Under `*` a client may invent names of databases as long as it likes. */
+const MAX_COUNTED_DATABASES = 10_000
+
 const TICK_MS = 250
 const SWEEP_TICKS = 20
 /** Logins at once on one server, of all pools: a server that has just come back is not to be stormed. */
 const MAX_PARALLEL_CONNECTS = 16
+
+/** Of connections to servers, since the process started. */
+export type ConnectCounts = { readonly made: number; readonly failed: number }
 
 export type PoolKey = {
   readonly node: BackendAddress
@@ -82,6 +89,7 @@ export class Pools {
   #ticks = 0
   #isPausedAll = false
   readonly #pausedDatabases = new Set<string>()
+  readonly #connects = new Map<string, { made: number; failed: number }>()
 
   constructor(options: PoolsOptions) {
     this.#options = options
@@ -186,6 +194,19 @@ export class Pools {
     return { ...this.#options, isStanding, ...this.#options.differencesOf?.(key) }
   }
 
+  /** Never shrinks: one entry for each database that anybody could log in to. */
+  connectCounts(database: string): ConnectCounts {
+    return this.#connects.get(database) ?? NO_CONNECTS
+  }
+
+  #connectsTo(database: string): { made: number; failed: number } {
+    const known = this.#connects.get(database)
+    if (known !== undefined) return known
+    const counts = { made: 0, failed: 0 }
+    if (this.#connects.size < MAX_COUNTED_DATABASES) this.#connects.set(database, counts)
+    return counts
+  }
+
   #connectInTurn(key: PoolKey): Promise<BackendConnection> {
     const server = `${key.node.host}\0${key.node.port}`
     const gate = this.#gates.get(server) ?? new ConnectGate(MAX_PARALLEL_CONNECTS)
@@ -211,8 +232,10 @@ export class Pools {
       })
       const query = target?.connectQuery
       if (query !== undefined) await runConnectQuery(connection, query, connectTimeoutMs)
+      this.#connectsTo(key.database).made++
       return connection
     } catch (error) {
+      this.#connectsTo(key.database).failed++
       target?.failed()
       throw error
     }

@@ -45,6 +45,10 @@ export class TrafficCounters {
   /** Bind messages of clients. */
   binds = 0
   clientLogins = 0
+  // -- Citus', of citus_stat_counters
+  /** Over distributed tables, that ended well. */
+  singleShardStatements = 0
+  multiShardStatements = 0
 }
 
 export type TrafficKey = { readonly database: string; readonly user: string }

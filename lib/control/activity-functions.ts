@@ -58,6 +58,8 @@ const TYPES: Readonly<Record<string, { readonly typeOid: number; readonly typeSi
   name: { typeOid: 19, typeSize: 64 },
   inet: { typeOid: 869, typeSize: -1 },
   timestamptz: { typeOid: 1184, typeSize: 8 },
+  regclass: { typeOid: 2205, typeSize: 4 },
+  float8: { typeOid: 701, typeSize: 8 },
   xid: { typeOid: 28, typeSize: 4 },
 }
 
@@ -128,8 +130,12 @@ async function onAllNodes(
       return (await query(connection, sql, [parameterOf(nodeId)])).rows
     }),
   )
-  return {
-    columns: columns.map(({ name, type }) => ({ name, ...(TYPES[type] ?? TEXT) })),
-    rows: rows.flat(),
-  }
+  return resultOf(columns, rows.flat())
+}
+
+export function resultOf(
+  columns: readonly ResultColumn[],
+  rows: FunctionResult['rows'],
+): FunctionResult {
+  return { columns: columns.map(({ name, type }) => ({ name, ...(TYPES[type] ?? TEXT) })), rows }
 }

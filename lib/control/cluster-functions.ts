@@ -15,6 +15,8 @@ import { countNodesInGuards, createReferenceTable } from './create-reference-tab
 import type { ArgumentDeclaration, ArgumentValues } from './function-arguments.ts'
 import { relationSize, SIZE_FUNCTIONS } from './relation-size.ts'
 import { runCommandOnNodes, runCommandOnShards, runCommandOnWorkers } from './run-command.ts'
+import type { StatCountersSource } from './stat-counters.ts'
+import { notKept, resetStatCounters, statCounters, timePartitions } from './stat-functions.ts'
 import { undistributeTable } from './undistribute-table.ts'
 
 /** What functions need beyond the client's own session. */
@@ -24,6 +26,8 @@ export type Outside = {
   readonly recover: () => Promise<number>
   /** Looks for deadlocks over several nodes now; whether there was one. */
   readonly findDeadlocks: () => Promise<boolean>
+  /** Of the proxy, all its processes together. */
+  readonly counters: Pick<StatCountersSource, 'read' | 'reset'>
 }
 
 export type ClusterFunction = {
@@ -195,6 +199,32 @@ export const CLUSTER_FUNCTIONS: ReadonlyMap<string, ClusterFunction> = new Map<
   ['citus_dist_stat_activity', { arguments: [], isAtomic: false, run: statActivity }],
   ['citus_lock_waits', { arguments: [], isAtomic: false, run: lockWaits }],
   ['citus_locks', { arguments: [], isAtomic: false, run: locks }],
+  [
+    'citus_stat_counters',
+    {
+      arguments: [],
+      isAtomic: false,
+      run: (run, _values, { counters }) => statCounters(run, counters),
+    },
+  ],
+  [
+    'citus_stat_counters_reset',
+    {
+      arguments: [{ name: 'database_oid', type: 'bigint', default: '0' }],
+      isAtomic: false,
+      run: (run, values, { counters }) =>
+        resetStatCounters(run, values.get('database_oid') ?? undefined, counters).then(
+          () => undefined,
+        ),
+    },
+  ],
+  ['time_partitions', { arguments: [], isAtomic: false, run: timePartitions }],
+  ...['citus_stat_statements', 'citus_stat_tenants', 'citus_stat_tenants_local'].map(
+    (name): [string, ClusterFunction] => [
+      name,
+      { arguments: [], isAtomic: false, run: () => notKept(name) },
+    ],
+  ),
   ['pg_prepared_xacts', { arguments: [], isAtomic: false, run: preparedTransactions }],
   [
     'check_distributed_deadlocks',

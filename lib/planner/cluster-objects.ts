@@ -46,6 +46,11 @@ export const ACTIVITY_RELATIONS: ReadonlySet<string> = new Set([
   'citus_dist_stat_activity',
   'citus_lock_waits',
   'citus_locks',
+  'citus_stat_counters',
+  'citus_stat_statements',
+  'citus_stat_tenants',
+  'citus_stat_tenants_local',
+  'time_partitions',
 ])
 
 /** Postgres' own, of which each server shows its part: where there are several, the proxy asks all of them. */
@@ -119,6 +124,7 @@ export const CLUSTER_FUNCTIONS: ReadonlySet<string> = new Set([
   'citus_create_restore_point',
   'citus_stat_statements_reset',
   'citus_stat_tenants_reset',
+  'citus_stat_counters_reset',
   'get_all_active_transactions',
   'get_global_active_transactions',
   'citus_remote_connection_stats',

@@ -73,6 +73,47 @@ export const LOCK_COLUMNS: readonly ResultColumn[] = [
   { name: 'waitstart', type: 'timestamptz' },
 ]
 
+export const STAT_COUNTER_COLUMNS: readonly ResultColumn[] = [
+  { name: 'oid', type: 'oid' },
+  { name: 'name', type: 'name' },
+  { name: 'connection_establishment_succeeded', type: 'int8' },
+  { name: 'connection_establishment_failed', type: 'int8' },
+  { name: 'connection_reused', type: 'int8' },
+  { name: 'query_execution_single_shard', type: 'int8' },
+  { name: 'query_execution_multi_shard', type: 'int8' },
+  { name: 'stats_reset', type: 'timestamptz' },
+]
+
+export const TIME_PARTITION_COLUMNS: readonly ResultColumn[] = [
+  { name: 'parent_table', type: 'regclass' },
+  { name: 'partition_column', type: 'name' },
+  { name: 'partition', type: 'regclass' },
+  { name: 'from_value', type: 'text' },
+  { name: 'to_value', type: 'text' },
+  { name: 'access_method', type: 'name' },
+]
+
+const STAT_STATEMENT_COLUMNS: readonly ResultColumn[] = [
+  { name: 'queryid', type: 'int8' },
+  { name: 'userid', type: 'oid' },
+  { name: 'dbid', type: 'oid' },
+  { name: 'query', type: 'text' },
+  { name: 'executor', type: 'text' },
+  { name: 'partition_key', type: 'text' },
+  { name: 'calls', type: 'int8' },
+]
+
+const STAT_TENANT_COLUMNS: readonly ResultColumn[] = [
+  { name: 'colocation_id', type: 'int4' },
+  { name: 'tenant_attribute', type: 'text' },
+  { name: 'read_count_in_this_period', type: 'int4' },
+  { name: 'read_count_in_last_period', type: 'int4' },
+  { name: 'query_count_in_this_period', type: 'int4' },
+  { name: 'query_count_in_last_period', type: 'int4' },
+  { name: 'cpu_usage_in_this_period', type: 'float8' },
+  { name: 'cpu_usage_in_last_period', type: 'float8' },
+]
+
 /** Of Postgres' own view. */
 export const PREPARED_COLUMNS: readonly ResultColumn[] = [
   { name: 'transaction', type: 'xid' },
@@ -93,6 +134,11 @@ const ROWS: ReadonlyMap<string, readonly ResultColumn[]> = new Map([
   ['citus_dist_stat_activity', ACTIVITY_COLUMNS],
   ['citus_lock_waits', LOCK_WAIT_COLUMNS],
   ['citus_locks', LOCK_COLUMNS],
+  ['citus_stat_counters', STAT_COUNTER_COLUMNS],
+  ['citus_stat_statements', STAT_STATEMENT_COLUMNS],
+  ['citus_stat_tenants', [{ name: 'nodeid', type: 'int4' }, ...STAT_TENANT_COLUMNS]],
+  ['citus_stat_tenants_local', STAT_TENANT_COLUMNS],
+  ['time_partitions', TIME_PARTITION_COLUMNS],
   ['pg_prepared_xacts', PREPARED_COLUMNS],
   ['run_command_on_shards', [{ name: 'shardid', type: 'int8' }, ...OUTCOME]],
 ])

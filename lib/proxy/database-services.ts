@@ -7,6 +7,7 @@ import type { Config, ConfigDatabase } from '../config/config.ts'
 import { CatalogWatcher } from '../control/catalog-watcher.ts'
 import { ControlCommands } from '../control/cluster-commands.ts'
 import { DeadlockDetector } from '../control/deadlock-detector.ts'
+import type { StatCountersSource } from '../control/stat-counters.ts'
 import { TransactionRecovery } from '../control/transaction-recovery.ts'
 import { Executor } from '../executor/executor.ts'
 import type { DatabaseServices } from '../session/session-services.ts'
@@ -19,11 +20,12 @@ export type DatabasesOptions = {
   readonly pools: Pools
   readonly serverTls: ServerTls
   readonly log: Log
+  readonly counters: StatCountersSource
 }
 
 /** `name`: what clients call it; `database` may be the entry of `*`. */
 export function databaseServices(
-  { config, serverTls }: DatabasesOptions,
+  { config, serverTls, counters }: DatabasesOptions,
   database: ConfigDatabase,
   name: string,
   catalogs: CatalogSource,
@@ -33,6 +35,7 @@ export function databaseServices(
   const commands = new ControlCommands({
     recover: async () => (await watch?.recovery.runOnce()) ?? 0,
     findDeadlocks: async () => (await watch?.deadlocks.find()) ?? false,
+    counters,
     connectNode: (node) =>
       connectBackend({
         node,

@@ -3,6 +3,7 @@ import { TrafficTable } from '../backend/traffic-counters.ts'
 import type { Log } from '../base/log.ts'
 import type { Config } from '../config/config.ts'
 import { databasesToReconnect } from '../config/config-changes.ts'
+import { StatCountersSource } from '../control/stat-counters.ts'
 import { HttpServer } from '../ops/http-server.ts'
 import { METRICS_TOPIC, Metrics } from '../ops/metrics.ts'
 import type { ClientAtPool } from '../ops/pgbouncer-metrics.ts'
@@ -57,6 +58,11 @@ export class Router {
       pools: this.#pools,
       serverTls: this.#access.serverTls,
       log,
+      counters: new StatCountersSource({
+        across: host.across,
+        traffic: this.#traffic,
+        pools: this.#pools,
+      }),
     })
     this.#metrics = new Metrics({
       pools: this.#pools,

@@ -35,10 +35,28 @@ export class StatementClock {
   /** `count`: so many statements were answered as one; each gets its share of the time. */
   done(tier: QueryTier, count = 1, atMs = nowMs()): void {
     const durationMs = this.#ended(count, atMs)
+    this.#countShards(tier, count)
     const observer = this.#observer
     if (observer === undefined) return
     const share = durationMs / count
     for (let index = 0; index < count; index++) observer.queryDone(tier, share)
+  }
+
+  #countShards(tier: QueryTier, count: number): void {
+    switch (tier) {
+      case 'router':
+      case 'reference':
+        this.#counters.singleShardStatements += count
+        break
+      case 'scatter':
+      case 'combine':
+      case 'pull':
+        this.#counters.multiShardStatements += count
+        break
+      case 'local':
+      case 'command':
+        break
+    }
   }
 
   failed(sqlState: string): void {

@@ -20,7 +20,8 @@ const UNKNOWN = '08007'
 
 const [COORDINATOR, FIRST, SECOND] = [0, 1, 2] as const
 
-type Message = 'prepare' | 'decide' | 'commit' | 'commit-prepared'
+/** Where the coordinator writes, its COMMIT is in the message of the decision. */
+type Message = 'prepare' | 'decide' | 'commit-prepared'
 
 /** A two-phase commit, held at one of its steps on the wire between the proxy and a server. */
 type Step = {
@@ -67,18 +68,9 @@ const STEPS: readonly Step[] = [
     'abort',
   ),
   step(
-    'coordinator writes: decision not committed',
-    WITH_COORDINATOR,
-    'commit',
-    [COORDINATOR],
-    'request',
-    1,
-    'abort',
-  ),
-  step(
     'coordinator writes: decided, unanswered',
     WITH_COORDINATOR,
-    'commit',
+    'decide',
     [COORDINATOR],
     'answer',
     1,
@@ -260,7 +252,7 @@ class Stage {
     const message = messageOf(text)
     const transaction = TRANSACTION.exec(text)?.[0] ?? ''
     if (message === 'prepare' && own >= 0) this.#byTransaction.set(transaction, own)
-    const index = this.#byTransaction.get(transaction) ?? (message === 'commit' ? own : -1)
+    const index = this.#byTransaction.get(transaction) ?? -1
     const one = STEPS[index]
     if (one === undefined || message !== one.message || !one.on.includes(node)) return undefined
     // only once: a proxy that asks again is answered
@@ -273,8 +265,7 @@ class Stage {
 function messageOf(text: string): Message | undefined {
   if (text.startsWith('PREPARE TRANSACTION')) return 'prepare'
   if (text.startsWith('COMMIT PREPARED')) return 'commit-prepared'
-  if (text.includes('pgloom.decide')) return 'decide'
-  return text.startsWith('COMMIT\0') ? 'commit' : undefined
+  return text.includes('pgloom.decide') ? 'decide' : undefined
 }
 
 /** A client whose COMMIT is under way. */

@@ -49,6 +49,18 @@ export async function commandCluster(t: Test, servers: readonly { host: string; 
   const commands = new ControlCommands({
     recover: async () => 0,
     findDeadlocks: async () => false,
+    counters: {
+      read: async () => ({
+        established: 0,
+        failed: 0,
+        reused: 0,
+        singleShard: 0,
+        multiShard: 0,
+        resetAtMs: undefined,
+        silent: [],
+      }),
+      reset: async () => undefined,
+    },
     connectNode: (node) => connectTo(node, { database, user }),
   })
   const execution = {
