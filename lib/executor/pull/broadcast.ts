@@ -8,6 +8,7 @@ import { keysOf } from '../execution-keys.ts'
 import { query } from '../node-client.ts'
 import type { CommandTag, StatementContext } from '../ports.ts'
 import { allowedShards } from '../route.ts'
+import { notInOneStep } from '../scatter/one-moment.ts'
 import { runScatterSelect } from '../select.ts'
 import { BesideContext } from './beside-context.ts'
 import { type Chosen, chooseBroadcast } from './broadcast-choice.ts'
@@ -81,6 +82,7 @@ export function overBroadcast<T>(
   use: BroadcastUse<T>,
 ): Promise<T> {
   const { context } = run
+  if (context.moment !== undefined) throw notInOneStep()
   const { local, broadcasts } = plan
   const isPlain = local.isReadOnly && local.pin === undefined && !local.runsCode
   if (broadcasts === undefined || !isPlain) return overPulled(plan, run, use.pulled)
