@@ -152,12 +152,22 @@ export function wholeRowRelation(block: Block, reference: ColumnRef): Relation |
   const first = fields[0]?.String?.sval
   const isStar = fields.length === 2 && fields[1]?.A_Star !== undefined
   if (first === undefined || (fields.length !== 1 && !isStar)) return undefined
-  for (let scope: Block | undefined = block; scope !== undefined; scope = scope.parent) {
-    if (!isStar && scope.visible.some(({ name }) => name === first)) return undefined
+  // a column of any level comes before a relation
+  if (!isStar && scopes(block).some(({ visible }) => visible.some(({ name }) => name === first)))
+    return undefined
+  for (const scope of scopes(block)) {
     const relation = findRelation(scope, [first])
     if (relation !== undefined) return relation
   }
   return undefined
+}
+
+/** The block, then those around it. */
+function scopes(block: Block): readonly Block[] {
+  const found: Block[] = []
+  for (let scope: Block | undefined = block; scope !== undefined; scope = scope.parent)
+    found.push(scope)
+  return found
 }
 
 /** All blocks of the statement, parents first. */

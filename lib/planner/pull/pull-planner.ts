@@ -16,6 +16,7 @@ import { rowFilters } from './pull-filters.ts'
 import { pullParts } from './pull-parts.ts'
 import { pulledAlias, pullRewrites, quotedName } from './pull-rewrites.ts'
 import { semiJoins } from './pull-semi-joins.ts'
+import { repeatedTables } from './repeated-tables.ts'
 
 export type Reading = Pick<Analysis, 'flow' | 'builder' | 'root'> | undefined
 
@@ -134,11 +135,12 @@ function checkFunction(node: Readonly<Record<string, unknown>>): void {
 
 export function pulledRows(
   input: PlanInput,
-  reading: Reading,
+  wholeReading: Reading,
   { references }: StatementTables,
   occurrence: Occurrence,
 ): PulledRows {
   const { node, table } = occurrence
+  const reading = repeatedTables(input.statement).has(node) ? undefined : wholeReading
   const relation = reading === undefined ? undefined : relationOf(reading, node)
   const used = usedColumns(input.statement, occurrence)
   const isPlain = node.alias?.colnames === undefined

@@ -26,3 +26,13 @@ SELECT (SELECT count(*) FROM orders WHERE now() > '2001-01-01') = (SELECT count(
 SELECT (SELECT sum(ratio::real) FROM samples WHERE k = 5), (SELECT avg(weight) FROM samples WHERE k = 5);
 SELECT (SELECT sum(small::real) FROM samples), (SELECT avg(small::real) FROM samples);
 SELECT s.code, s.n, length(s.fixed) FROM (SELECT code, fixed, count(*) AS n FROM samples GROUP BY code, fixed) s WHERE s.n >= (SELECT min(k) FROM samples) ORDER BY s.code COLLATE "C", s.n, s.fixed LIMIT 20;
+-- # a column of an outer query comes before a relation of the inner one
+SELECT id FROM samples big WHERE k = 3 AND big IS NOT NULL ORDER BY id LIMIT 3;
+SELECT s.id FROM samples s WHERE EXISTS (SELECT 1 FROM parts label WHERE label.k = s.k AND label > 'b') ORDER BY 1;
+SELECT s.id FROM samples s WHERE s.k IN (SELECT small.small FROM samples small WHERE small.id < s.id AND label > 'b') ORDER BY 1;
+SELECT s.id FROM samples s WHERE s.k IN (SELECT note.k FROM parts note JOIN samples x ON x.id = note.k WHERE flag IS NOT NULL AND price > 3) ORDER BY 1;
+SELECT p.part FROM parts p WHERE p.k < ANY (SELECT note.small FROM samples note WHERE note.id = p.k * 2 AND note > 'a') ORDER BY p.k, 1;
+-- # a subquery that is grouped or sorted by, read from the same table
+SELECT (SELECT max(r.n) FROM readings r WHERE r.n < s.k AND r.n = 3), count(*) FROM samples s JOIN readings t ON t.n = s.id GROUP BY (SELECT max(r.n) FROM readings r WHERE r.n < s.k AND r.n = 3) ORDER BY 1, 2;
+SELECT (SELECT count(*) FROM parts p (a) WHERE p.a = s.small AND p.a = 4) AS n, count(*) FROM samples s FULL JOIN readings r ON r.n = s.id GROUP BY (SELECT count(*) FROM parts p (a) WHERE p.a = s.small AND p.a = 4) ORDER BY 1;
+SELECT DISTINCT (SELECT count(*) FROM parts p WHERE p.k > s.small AND p.k = 4) FROM samples s JOIN readings r ON r.n = s.id ORDER BY (SELECT count(*) FROM parts p WHERE p.k > s.small AND p.k = 4);
