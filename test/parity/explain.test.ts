@@ -10,6 +10,8 @@ const SETUP = `
   CREATE TABLE users (tenant int, id int, name text);
   CREATE TABLE kinds (kind text PRIMARY KEY, label text);
   CREATE TABLE plain (x int PRIMARY KEY);
+  CREATE TABLE keyed (tenant int, email text);
+  INSERT INTO keyed SELECT g, 'mail' || g FROM generate_series(1, 20) g;
   INSERT INTO events SELECT g % 20, g, 'kind ' || g % 3, g / 3.0, g / 7.0 FROM generate_series(1, 400) g;
   INSERT INTO users SELECT g % 20, g, 'user <' || g FROM generate_series(1, 100) g;
   INSERT INTO kinds VALUES ('kind 0', 'a'), ('kind 1', 'b');
@@ -51,6 +53,20 @@ const STATEMENTS: readonly (readonly [sql: string, parameters?: readonly Paramet
   ['INSERT INTO plain SELECT id + 100 FROM events WHERE id < 20'],
   ["UPDATE kinds SET label = label || '!' WHERE kind = 'kind 1'"],
   ["INSERT INTO kinds VALUES ('kind 2', $1)", ['c']],
+  [
+    'INSERT INTO events (tenant, id, kind) SELECT g, g, $1 FROM generate_series(1, 9) g ON CONFLICT (tenant, id) DO UPDATE SET kind = excluded.kind || events.kind',
+    ['x'],
+  ],
+  [
+    "INSERT INTO events (tenant, id, kind) SELECT tenant, min(id), 'y' FROM events GROUP BY tenant ON CONFLICT (tenant, id) DO NOTHING",
+  ],
+  [
+    "INSERT INTO kinds SELECT kind, max(id)::text FROM events GROUP BY kind ON CONFLICT (kind) DO UPDATE SET label = 'twice'",
+  ],
+  ["INSERT INTO keyed VALUES (3, 'new'), (4, 'newer')"],
+  ["UPDATE keyed SET email = email || '!' WHERE tenant < 7"],
+  ['DELETE FROM keyed WHERE tenant = 9'],
+  ["INSERT INTO keyed SELECT 9, 'mail9'"],
   ['UPDATE users SET tenant = tenant + 100 WHERE id < 9'],
   ['UPDATE users SET name = (SELECT max(kind) FROM events) || $1 WHERE id = 12', ['x']],
   ['UPDATE kinds SET label = u.name FROM users u WHERE u.id = 8'],
@@ -63,7 +79,7 @@ const STATEMENTS: readonly (readonly [sql: string, parameters?: readonly Paramet
   ['DECLARE "for" SCROLL CURSOR WITH HOLD FOR SELECT * FROM events WHERE tenant = 3'],
 ]
 
-const TABLES = ['events', 'users', 'kinds', 'plain']
+const TABLES = ['events', 'users', 'kinds', 'plain', 'keyed']
 
 type Plan = Readonly<Record<string, unknown>>
 
@@ -73,8 +89,12 @@ t.test('EXPLAIN of every kind of plan', async (t) => {
   await pair.proxy.run(SETUP)
   await pair.proxy.run(
     `SELECT create_distributed_table('events', 'tenant'); SELECT create_distributed_table('users', 'tenant');
-     SELECT create_reference_table('kinds')`,
+     SELECT create_reference_table('kinds'); SELECT create_distributed_table('keyed', 'tenant');
+     SET pgloom.global_unique_indexes = on`,
   )
+  for (const side of [pair.stock, pair.proxy]) {
+    await side.run('CREATE UNIQUE INDEX keyed_email ON keyed (email)')
+  }
 
   /** The parsed answer to EXPLAIN (options, FORMAT JSON). */
   const explained = async (

@@ -2,10 +2,10 @@ import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { coordinatorOf } from '../../catalog/catalog-lookup.ts'
 import type { ExplainPlan, PulledPlan } from '../../planner/plan.ts'
 import type { BroadcastChoice } from '../../planner/pull/broadcast-plans.ts'
-import { refusalError } from '../../planner/refusals.ts'
 import type { InsertThroughScratchPlan, Repartition } from '../../planner/write/write-plans.ts'
 import { keysOf } from '../execution-keys.ts'
 import { query } from '../node-client.ts'
+import { withInferredTypes } from '../parameter-types.ts'
 import type { Execution, StatementContext } from '../ports.ts'
 import { dropPulled, pulledNames, pullInto } from '../pull/pulled.ts'
 import type { PulledTable } from '../pull/pulled-table.ts'
@@ -13,9 +13,10 @@ import { PositionMap } from '../relay/position-map.ts'
 import { quoteIdentifier } from '../relay/quoted-schema.ts'
 import { replacedText } from '../relay/relay-on.ts'
 import { scatterRequest } from '../scatter/scatter-request.ts'
+import { withClient } from '../with-client.ts'
 import { repartitionRequest, usableRepartition } from '../write/repartition/repartition.ts'
-import { retarget, throughScratch } from '../write/scratch-insert.ts'
-import type { ScratchTable } from '../write/scratch-table.ts'
+import { retarget, throughScratch, upsertRows } from '../write/scratch-insert.ts'
+import { createScratchTable, dropScratchTable, type ScratchTable } from '../write/scratch-table.ts'
 import {
   actualRows,
   type DistributedScan,
@@ -25,6 +26,7 @@ import {
 } from './explain-plan.ts'
 import { explainOn, withHead } from './explain-server.ts'
 import { explainTasks } from './explain-tasks.ts'
+import { NoticesOnly } from './notices-only.ts'
 
 /** The statement's plan over the pulled tables, below one subplan for each of them. */
 export async function explainPulledOver(
@@ -141,7 +143,7 @@ export async function explainThroughScratch(
   execution: Execution,
   context: StatementContext,
 ): Promise<DistributedScan> {
-  if (insert.upsert !== undefined) throw refusalError({ kind: 'refusal', id: 'explain' })
+  if (insert.upsert !== undefined) return explainUpsert(plan, insert, execution, context)
   // what is measured are servers' own plans: with ANALYZE rows take the way on which there is one of the INSERT, too
   const repartition = plan.analyzes ? undefined : await usableRepartition(insert, context)
   if (repartition !== undefined) return explainRepartition(plan, repartition, execution, context)
@@ -150,15 +152,9 @@ export async function explainThroughScratch(
   const beganMs = performance.now()
   let rows = 0
   await throughScratch(insert.table, context, async (coordinator, scratch) => {
-    const run = { execution, context, isEmpty: !plan.analyzes }
-    const { source } = insert
-    const pulled = source === undefined ? [] : await pullInto(source, coordinator, run)
-    if (source !== undefined) {
-      subplans = await explainSubplans(plan, source, pulled, execution, context)
-    }
-    const own = await explainInsert(plan, insert, pulled, scratch, coordinator, run)
-    child = withUserNames(own, source ?? { pulls: [] }, pulled)
-    if (pulled.length > 0) await dropPulled(pulled, coordinator)
+    const filled = await explainFilling(plan, insert, scratch, coordinator, { execution, context })
+    subplans = filled.subplans
+    child = filled.child
     if (plan.analyzes) rows = await countRows(coordinator, scratch)
     return `INSERT 0 ${rows}`
   })
@@ -169,6 +165,58 @@ export async function explainThroughScratch(
     child,
     actual: plan.analyzes ? { milliseconds: performance.now() - beganMs, rows: 0 } : undefined,
   }
+}
+
+/** What the coordinator makes of it in a scratch table; the shards' own ON CONFLICT has no part in the plan. */
+function explainUpsert(
+  plan: ExplainPlan,
+  insert: InsertThroughScratchPlan,
+  execution: Execution,
+  context: StatementContext,
+): Promise<DistributedScan> {
+  const { table, upsert } = insert
+  const beganMs = performance.now()
+  return context.atomically(async () => {
+    const { nodeId } = coordinatorOf(context.catalog)
+    const coordinator = await context.connection(nodeId, 'write')
+    const parameters = await withInferredTypes(coordinator, execution.text, execution.parameters)
+    const typed = { ...execution, parameters, resultFormats: [], sendsRowDescription: false }
+    const scratch = await createScratchTable(coordinator, table)
+    const world = { execution: typed, context: withClient(context, new NoticesOnly(context)) }
+    const filled = await explainFilling(plan, insert, scratch, coordinator, world)
+    if (plan.analyzes && upsert !== undefined) {
+      await upsertRows({ upsert, scratch, coordinator, ...world }, table)
+    }
+    await dropScratchTable(coordinator, scratch)
+    const milliseconds = performance.now() - beganMs
+    return {
+      provider: 'Citus INSERT ... SELECT',
+      method: 'pull to coordinator',
+      ...filled,
+      actual: plan.analyzes ? { milliseconds, rows: 0 } : undefined,
+    }
+  })
+}
+
+type ExplainedWorld = { readonly execution: Execution; readonly context: StatementContext }
+
+async function explainFilling(
+  plan: ExplainPlan,
+  insert: InsertThroughScratchPlan,
+  scratch: ScratchTable,
+  coordinator: BackendConnection,
+  { execution, context }: ExplainedWorld,
+): Promise<{ readonly subplans: readonly Subplan[]; readonly child: ServerPlan }> {
+  const { source, runsCode } = insert
+  if (runsCode) context.taint(coordinator)
+  const run = { execution, context, isEmpty: !plan.analyzes }
+  const pulled = source === undefined ? [] : await pullInto(source, coordinator, run)
+  const subplans =
+    source === undefined ? [] : await explainSubplans(plan, source, pulled, execution, context)
+  const own = await explainInsert(plan, insert, pulled, scratch, coordinator, run)
+  const child = withUserNames(own, source ?? { pulls: [] }, pulled)
+  if (pulled.length > 0) await dropPulled(pulled, coordinator)
+  return { subplans, child }
 }
 
 /** Each shard's part of the SELECT. */
@@ -190,15 +238,19 @@ async function explainRepartition(
 
 async function explainInsert(
   plan: ExplainPlan,
-  { source, target, targetSuffix, table }: InsertThroughScratchPlan,
+  { source, target, targetSuffix, table, upsert }: InsertThroughScratchPlan,
   pulled: readonly PulledTable[],
   scratch: ScratchTable,
   coordinator: BackendConnection,
   { execution, context }: { readonly execution: Execution; readonly context: StatementContext },
 ): Promise<ServerPlan> {
   const names = source === undefined ? [] : pulledNames(source, pulled)
+  const { length: end } = execution.text
+  const start = upsert?.start ?? end
+  const cut = upsert === undefined ? [] : [{ start, end, text: '' }]
+  const others = [...names.filter((name) => name.start < start), ...cut]
   const positions = new PositionMap()
-  const retargeted = retarget(execution, target, scratch, targetSuffix, positions, names)
+  const retargeted = retarget(execution, target, scratch, targetSuffix, positions, others)
   const text = withHead(plan, retargeted, positions)
   const mending = { positions, aliases: [scratch.alias] }
   const own = await explainOn(coordinator, plan, text, execution.parameters, context, mending)

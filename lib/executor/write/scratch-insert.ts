@@ -21,7 +21,7 @@ import {
   lostRows,
   type ScratchTable,
 } from './scratch-table.ts'
-import { upsertIntoCopies, upsertIntoShards } from './upsert.ts'
+import { type UpsertRun, upsertIntoCopies, upsertIntoShards } from './upsert.ts'
 
 /** INSERT whose keys only Postgres can tell: it runs into a scratch table, whose rows then go to the shards. */
 export function runInsertThroughScratch(
@@ -47,13 +47,14 @@ export function runInsertThroughScratch(
     const scratch = await createScratchTable(coordinator, table)
     await evaluate(plan, scratch, coordinator, typed, context)
     const run = { upsert, scratch, coordinator, execution: typed, context }
-    const tag =
-      table.kind === 'distributed'
-        ? await upsertIntoShards(run, table)
-        : await upsertIntoCopies(run, table)
+    const tag = await upsertRows(run, table)
     await dropScratchTable(coordinator, scratch)
     return tag
   })
+}
+
+export function upsertRows(run: UpsertRun, table: ClusterTable): Promise<CommandTag> {
+  return table.kind === 'distributed' ? upsertIntoShards(run, table) : upsertIntoCopies(run, table)
 }
 
 /** The client's statement into the scratch table, up to ON CONFLICT. */

@@ -51,7 +51,7 @@ export function keepUnique(input: PlanInput, plan: Plan): Plan {
   if (indexes.length === 0) return plan
   if (plan.kind === 'explain') {
     checkConflicts(input, indexes)
-    return plan.analyzes ? refuse('explain') : plan
+    return plan.analyzes ? { kind: 'unique-write', plan, indexes } : plan
   }
   return { kind: 'unique-write', plan: orMet(input, plan, indexes), indexes }
 }
