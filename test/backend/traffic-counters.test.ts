@@ -13,7 +13,7 @@ t.test('the table has one object for each user of a database, for good', async (
   t.match(table.rows()[0], { database: 'app', user: 'anna', counters: { statements: 3 } })
 })
 
-t.test('sums are over every field', async (t) => {
+t.test("sums are over every field of PgBouncer's", async (t) => {
   const table = new TrafficTable()
   for (const user of ['anna', 'bert']) {
     const counters = table.of('app', user)
@@ -21,9 +21,19 @@ t.test('sums are over every field', async (t) => {
   }
   const sum = sumCounters(table.rows().map(({ counters }) => counters))
   t.same(
-    Object.entries(sum),
-    COUNTER_NAMES.map((name, index) => [name, 2 * (index + 1)]),
+    COUNTER_NAMES.map((name) => sum[name]),
+    COUNTER_NAMES.map((_, index) => 2 * (index + 1)),
   )
+})
+
+t.test('the clock counts statements of one shard and of several', async (t) => {
+  const counters = new TrafficTable().of('app', 'anna')
+  const clock = new StatementClock(counters, undefined)
+  clock.done('router', 2)
+  for (const tier of ['reference', 'scatter', 'combine', 'pull', 'local', 'command'] as const) {
+    clock.done(tier)
+  }
+  t.match(counters, { statements: 8, singleShardStatements: 3, multiShardStatements: 3 })
 })
 
 t.test('the clock counts statements, and transactions by their end', async (t) => {
