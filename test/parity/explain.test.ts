@@ -333,6 +333,24 @@ t.test('EXPLAIN of every kind of plan', async (t) => {
     t.equal(few.error?.sqlState, '42601')
   })
 
+  await t.test(
+    'what has an effect has it once, though the shards are read for plan and rows',
+    async (t) => {
+      for (const side of [pair.stock, pair.proxy]) {
+        await side.run('CREATE SEQUENCE drawn')
+        for (const sql of [
+          "SELECT id, nextval('drawn') FROM kinds, users ORDER BY id",
+          "SELECT count(nextval('drawn')) FROM users WHERE tenant < 9",
+          "SELECT count(*) FROM users u JOIN plain p ON u.id = p.x AND nextval('drawn') > 0",
+        ]) {
+          await side.run(`EXPLAIN ANALYZE ${sql}`)
+        }
+      }
+      const drawn = "SELECT nextval('drawn')"
+      t.equal(await pair.proxy.value(drawn), await pair.stock.value(drawn))
+    },
+  )
+
   await t.test('a read-only transaction stays one', async (t) => {
     for (const sql of [
       'EXPLAIN INSERT INTO plain SELECT id + 500 FROM events',
