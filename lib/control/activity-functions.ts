@@ -3,6 +3,7 @@ import { SqlState } from '../base/sqlstate.ts'
 import { query } from '../executor/node-client.ts'
 import type { FunctionResult } from '../executor/ports.ts'
 import { clientGid } from '../executor/transaction/client-prepare.ts'
+import { SPREAD_REST, spreadPrefix } from '../executor/transaction/spread-prepare.ts'
 import { readClusterId } from '../executor/transaction/two-phase-commit.ts'
 import {
   ACTIVITY_COLUMNS,
@@ -40,12 +41,14 @@ SELECT $1::int8 * ${GPID_FACTOR} + l.pid, $1, ${LOCK_COLUMNS.slice(2)
   .join(', ')}
 FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid) WHERE a.datname = pg_catalog.current_database()`
 
-/** $1: what stands before a client's own name. Of our own commits nothing is shown: they end by themselves. */
+/** $1: what stands before a client's own name; on the coordinator only where others have a part. Of our own commits nothing is shown: they end by themselves. */
 const PREPARED = `
-SELECT p.transaction, pg_catalog.substr(p.gid, pg_catalog.length($1) + 1), p.prepared, p.owner, p.database
+SELECT p.transaction, CASE WHEN NOT pg_catalog.starts_with(p.gid, $1) THEN p.gid
+    WHEN $1 ~ '^pgloom::' THEN pg_catalog.substr(p.gid, pg_catalog.length($1) + ${SPREAD_REST + 1})
+    ELSE pg_catalog.substr(p.gid, pg_catalog.length($1) + 1) END, p.prepared, p.owner, p.database
 FROM pg_catalog.pg_prepared_xacts p
-WHERE CASE WHEN $1 = '' THEN p.gid !~ '^pgloom_[0-9a-f]{12}_[0-9a-f]{32}_[0-9]+$' AND p.gid !~ '^pgloom:'
-  ELSE pg_catalog.starts_with(p.gid, $1) AND p.database = pg_catalog.current_database() END`
+WHERE CASE WHEN pg_catalog.starts_with(p.gid, $1) THEN p.database = pg_catalog.current_database()
+  ELSE $1 ~ '^pgloom::' AND p.gid !~ '^pgloom_[0-9a-f]{12}_[0-9a-f]{32}_[0-9]+$' AND p.gid !~ '^pgloom:' END`
 
 /** Shown as text; rows need their types only where they are the whole answer. */
 const TEXT = { typeOid: 25, typeSize: -1 }
@@ -80,7 +83,7 @@ export async function preparedTransactions(run: CommandRun): Promise<FunctionRes
   const { nodeId: coordinatorId } = run.coordinator.node
   const clusterId = await readClusterId(run.coordinator)
   return onAllNodes(run, PREPARED, PREPARED_COLUMNS, (nodeId) =>
-    clientGid('', clusterId, nodeId === coordinatorId),
+    nodeId === coordinatorId ? spreadPrefix(clusterId) : clientGid('', clusterId, false),
   )
 }
 

@@ -6,6 +6,8 @@ import type { Log } from '../base/log.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { CatalogSource, ClusterNode } from '../catalog/catalog.ts'
 import { query } from '../executor/node-client.ts'
+import { verbOf } from '../executor/transaction/finish-spread.ts'
+import { isHeld, spreadPrefix, spreadTransaction } from '../executor/transaction/spread-prepare.ts'
 import {
   DECISION_DEADLINE_MS,
   decide,
@@ -80,8 +82,13 @@ export class TransactionRecovery {
       const clusterId = await readClusterId(decider)
       const found = await Promise.all(nodes.map((node) => this.#findPrepared(node, clusterId)))
       const ours = found.flatMap((prepared) => prepared ?? [])
+      const spread = await findSpread(decider, coordinator, clusterId)
       const decided = await readDecided(decider, ours)
-      const finished = await this.#finishAll(decider, ours, decided)
+      // the client's part on the coordinator before all others: see finish-spread.ts
+      const settled = await readDecided(decider, spread, DECIDED_GRACE_MS)
+      const kept = await this.#finishSpread(decider, spread, settled)
+      const rest = ours.filter(({ transactionId }) => !kept.has(transactionId))
+      const finished = await this.#finishAll(decider, rest, decided)
       if (found.every((prepared) => prepared?.length === 0)) await deleteOldDecisions(decider)
       return finished
     })
@@ -125,6 +132,33 @@ export class TransactionRecovery {
     }
   }
 
+  /** Those whose other parts are to be left alone: clients keep them, or their coordinator's part could not be finished. */
+  async #finishSpread(
+    decider: BackendConnection,
+    spread: readonly Prepared[],
+    decided: ReadonlySet<string>,
+  ): Promise<ReadonlySet<string>> {
+    const kept = new Set<string>()
+    for (const one of spread) {
+      const isDecided = decided.has(one.transactionId)
+      if (!isDecided || !(await this.#finishHere(decider, one))) kept.add(one.transactionId)
+    }
+    return kept
+  }
+
+  async #finishHere(decider: BackendConnection, prepared: Prepared): Promise<boolean> {
+    const { node, gid, owner, transactionId } = prepared
+    try {
+      const decision = await decide(decider, transactionId, 'abort')
+      await this.#runAsOwner(node, owner, `${verbOf(decision)} '${gid.replaceAll("'", "''")}'`)
+      return true
+    } catch (error) {
+      if (error instanceof ServerError && error.sqlState === SqlState.undefinedObject) return true
+      this.#options.log.warn('cannot finish a prepared transaction', { gid, error })
+      return false
+    }
+  }
+
   async #finishAll(
     decider: BackendConnection,
     prepared: readonly Prepared[],
@@ -135,15 +169,23 @@ export class TransactionRecovery {
     for (const one of prepared) {
       if (this.#isStopped) break
       const ageMs = decided.has(one.transactionId) ? Math.min(graceMs, DECIDED_GRACE_MS) : graceMs
-      if (await this.#finish(decider, one, ageMs)) finished++
+      const isDecided = decided.has(one.transactionId)
+      if (await this.#finish(decider, one, ageMs, isDecided)) finished++
     }
     return finished
   }
 
-  async #finish(decider: BackendConnection, prepared: Prepared, ageMs: number): Promise<boolean> {
+  async #finish(
+    decider: BackendConnection,
+    prepared: Prepared,
+    ageMs: number,
+    isDecided: boolean,
+  ): Promise<boolean> {
     const { node, gid, transactionId, owner } = prepared
     try {
       if (!(await this.#isOld(prepared, ageMs))) return false
+      // a client's, prepared since we looked, or being prepared; who finishes it decides first
+      if (!isDecided && (await isHeld(decider, transactionId))) return false
       const decision = await decide(decider, transactionId, 'abort')
       const verb = decision === 'commit' ? 'COMMIT' : 'ROLLBACK'
       await this.#runAsOwner(node, owner, `${verb} PREPARED '${gid}'`)
@@ -208,16 +250,36 @@ export class TransactionRecovery {
   }
 }
 
+/** What clients have prepared on several nodes: the coordinator's parts. */
+async function findSpread(
+  decider: BackendConnection,
+  node: ClusterNode,
+  clusterId: string,
+): Promise<readonly Prepared[]> {
+  const { rows } = await query(
+    decider,
+    `SELECT gid, owner FROM pg_catalog.pg_prepared_xacts
+     WHERE database = pg_catalog.current_database() AND pg_catalog.starts_with(gid, $1)`,
+    [spreadPrefix(clusterId)],
+  )
+  return rows.flatMap(([gid = '', owner = '']) => {
+    const transactionId = spreadTransaction(gid, clusterId)
+    return transactionId === undefined ? [] : [{ node, gid, owner, transactionId }]
+  })
+}
+
 async function readDecided(
   decider: BackendConnection,
   prepared: readonly Prepared[],
+  ageMs = 0,
 ): Promise<ReadonlySet<string>> {
   if (prepared.length === 0) return new Set()
   const ids = prepared.map(({ transactionId }) => transactionId)
   const { rows } = await query(
     decider,
-    'SELECT transactionid FROM pgloom.pg_dist_transaction WHERE transactionid = ANY ($1::text[])',
-    [`{${ids.join(',')}}`],
+    `SELECT transactionid FROM pgloom.pg_dist_transaction WHERE transactionid = ANY ($1::text[])
+       AND decided_at <= pg_catalog.clock_timestamp() - $2::int8 * interval '1 millisecond'`,
+    [`{${ids.join(',')}}`, String(ageMs)],
   )
   return new Set(rows.map(([id = '']) => id))
 }

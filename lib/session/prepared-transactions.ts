@@ -4,15 +4,30 @@ import { SqlState } from '../base/sqlstate.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import { query } from '../executor/node-client.ts'
 import { clientGid } from '../executor/transaction/client-prepare.ts'
+import { finishSpread } from '../executor/transaction/finish-spread.ts'
+import {
+  IS_SPREAD,
+  spreadPrefix,
+  spreadTransaction,
+} from '../executor/transaction/spread-prepare.ts'
 import { readClusterId } from '../executor/transaction/two-phase-commit.ts'
 import type { SessionParts } from './session-parts.ts'
 
 export type FinishPrepared = { readonly commits: boolean; readonly gid: string }
 
-const FIND = `SELECT true FROM pg_catalog.pg_prepared_xacts
-  WHERE gid = $1 AND database = pg_catalog.current_database()`
+const FIND = `SELECT gid FROM pg_catalog.pg_prepared_xacts
+  WHERE (gid = $3 OR ${IS_SPREAD}) AND database = pg_catalog.current_database()`
 
-type Found = { readonly connection: BackendConnection; readonly gid: string }
+/** As COMMIT PREPARED would say, but before anything is decided. */
+const MAY_FINISH = `SELECT p.owner = current_user OR r.rolsuper FROM pg_catalog.pg_prepared_xacts p, pg_catalog.pg_roles r
+  WHERE p.gid = $1 AND r.rolname = current_user`
+
+type Found = {
+  readonly connection: BackendConnection
+  readonly gid: string
+  /** Of the parts on other nodes. */
+  readonly transactionId: string | undefined
+}
 
 /**
  * COMMIT PREPARED and ROLLBACK PREPARED of what any client has prepared through any proxy: the servers themselves know which of them
@@ -29,8 +44,11 @@ export async function finishPrepared(
       `${tag} cannot run inside a transaction block`,
     )
   }
-  const { connection, gid: own } = await find(gid, parts)
-  await finish(connection, `${tag} '${own.replaceAll("'", "''")}'`, gid)
+  const found = await find(gid, parts)
+  const { connection, gid: own, transactionId } = found
+  if (transactionId !== undefined) {
+    await finishAll({ ...found, transactionId }, { commits, gid }, parts)
+  } else await finish(connection, `${tag} '${own.replaceAll("'", "''")}'`, gid)
   // it may have created tables
   if (connection.node.nodeId === coordinatorOf(parts.catalogs.current()).nodeId) {
     parts.catalogs.noteChange()
@@ -46,16 +64,19 @@ async function find(gid: string, parts: SessionParts): Promise<Found> {
     await transaction.connection(coordinatorId, 'read', signal()),
   )
   const answers = await Promise.allSettled(
-    nodes.map(async ({ nodeId }): Promise<Found | undefined> => {
+    nodes.map(async ({ nodeId }): Promise<readonly Found[]> => {
       const connection = await transaction.connection(nodeId, 'read', signal())
-      const own = clientGid(gid, clusterId, nodeId === coordinatorId)
-      const { rows } = await query(connection, FIND, [own])
-      return rows.length > 0 ? { connection, gid: own } : undefined
+      const isCoordinator = nodeId === coordinatorId
+      const own = clientGid(gid, clusterId, isCoordinator)
+      const prefix = spreadPrefix(clusterId)
+      const { rows } = await query(connection, FIND, [gid, prefix, own])
+      return rows.map(([name = '']) => {
+        const transactionId = isCoordinator ? spreadTransaction(name, clusterId) : undefined
+        return { connection, gid: name, transactionId }
+      })
     }),
   )
-  const found = answers.flatMap((answer) =>
-    answer.status === 'fulfilled' && answer.value !== undefined ? [answer.value] : [],
-  )
+  const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
   const [only, another] = found
   if (only !== undefined && another === undefined) return only
   if (another !== undefined) throw ambiguous(gid)
@@ -63,6 +84,29 @@ async function find(gid: string, parts: SessionParts): Promise<Found> {
   const failed = answers.find((answer) => answer.status === 'rejected')
   if (failed !== undefined) throw failed.reason
   throw unknown(gid)
+}
+
+async function finishAll(
+  { connection, gid: name, transactionId }: Found & { readonly transactionId: string },
+  { commits, gid }: FinishPrepared,
+  { transaction, catalogs, signal, log }: SessionParts,
+): Promise<void> {
+  const { rows } = await query(connection, MAY_FINISH, [name])
+  if (rows.length === 0) throw unknown(gid)
+  if (rows[0]?.[0] !== 't') throw notAllowed()
+  const { nodes } = catalogs.current()
+  const others = nodes.filter(({ nodeId }) => nodeId !== connection.node.nodeId)
+  const isOurs = await finishSpread({
+    coordinator: connection,
+    gid: name,
+    transactionId,
+    decision: commits ? 'commit' : 'abort',
+    nodeIds: others.map(({ nodeId }) => nodeId),
+    connection: (nodeId) => transaction.connection(nodeId, 'read', signal()),
+    log,
+  })
+  // somebody is finishing it in the other way
+  if (!isOurs) throw unknown(gid)
 }
 
 async function finish(connection: BackendConnection, text: string, gid: string): Promise<void> {
@@ -82,6 +126,15 @@ function unknown(gid: string): RouterError {
   return new RouterError(
     SqlState.undefinedObject,
     `prepared transaction with identifier "${gid}" does not exist`,
+  )
+}
+
+/** Postgres' words. */
+function notAllowed(): RouterError {
+  return new RouterError(
+    SqlState.insufficientPrivilege,
+    'permission denied to finish prepared transaction',
+    { hint: 'Must be superuser or the user that prepared the transaction.' },
   )
 }
 

@@ -65,13 +65,34 @@ t.test('transactions that clients prepare', async (t) => {
     t.equal(await b.value('SELECT count(*) FROM local_rows'), '1')
   })
 
-  t.test('several nodes are refused, and nothing is changed', async (t) => {
-    await a.run(`BEGIN; ${add(first)}; ${add(second)}`)
-    t.equal(await state(a, "PREPARE TRANSACTION 'both'"), '0A000')
-    t.equal((await a.simple('SELECT 1')).status, 'I')
-    await a.run(`BEGIN; INSERT INTO local_rows VALUES (2); ${add(second)}`)
-    t.equal(await state(a, "PREPARE TRANSACTION 'both'"), '0A000')
-    t.same([await prepared(b), await sum()], [[], '1'])
+  t.test('on several nodes, finished through another proxy', async (t) => {
+    const both = [add(first), add(second)].join('; ')
+    const local = `INSERT INTO local_rows VALUES (2); ${add(second)}`
+    for (const [work, gid] of [
+      [both, 'both'],
+      [local, "it''s both"],
+    ] as const) {
+      const before = Number(await sum())
+      await a.run(`BEGIN; ${work}`)
+      const answer = await a.simple(`PREPARE TRANSACTION '${gid}'`)
+      t.same([answer.results[0]?.tag, answer.status], ['PREPARE TRANSACTION', 'I'])
+      t.same(await prepared(b), [`${gid.replace("''", "'")}/app/app`], 'is shown once')
+      t.equal(await b.value('SELECT recover_prepared_transactions()'), '0', 'recovery lets it be')
+      t.equal(Number(await sum()), before)
+      await b.run('BEGIN; INSERT INTO local_rows VALUES (77)')
+      t.equal(await state(b, `PREPARE TRANSACTION '${gid}'`), '42710')
+      await b.run(`ROLLBACK PREPARED '${gid}'`)
+      t.same([Number(await sum()), await prepared(b)], [before, []])
+      await a.run(`BEGIN; ${work}; PREPARE TRANSACTION '${gid}'`)
+      t.equal((await b.run(`COMMIT PREPARED '${gid}'`)).results[0]?.tag, 'COMMIT PREPARED')
+      t.equal(Number(await sum()), before + (work === both ? 2 : 1))
+      t.same(await prepared(a), [])
+      t.equal(await state(a, `COMMIT PREPARED '${gid}'`), '42704')
+    }
+    await a.run(`BEGIN; ${both}; CREATE TEMP TABLE held (k int)`)
+    t.equal(await state(a, "PREPARE TRANSACTION 'temporary'"), '0A000', 'as the server says')
+    t.same([await prepared(b), await sum()], [[], '4'])
+    await a.run('UPDATE spread SET v = 0; UPDATE spread SET v = 1 WHERE k = 1')
   })
 
   t.test('a name is used once in the cluster', async (t) => {

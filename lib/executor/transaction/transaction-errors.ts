@@ -16,14 +16,6 @@ export function lostWhileCommitting(cause: unknown): RouterError {
   )
 }
 
-export function preparedOnSeveralNodes(): RouterError {
-  return new RouterError(
-    SqlState.featureNotSupported,
-    'cannot PREPARE a transaction that has written on several nodes',
-    { hint: 'COMMIT it instead: it commits on all nodes or on none.' },
-  )
-}
-
 export function reservedGid(gid: string): RouterError {
   return new RouterError(
     SqlState.invalidParameterValue,
@@ -43,7 +35,9 @@ export function gidTooLong(gid: string): RouterError {
   return new RouterError(
     SqlState.invalidParameterValue,
     `transaction identifier "${gid}" is too long`,
-    { hint: 'Of a transaction that wrote on a worker it may have 179 bytes.' },
+    {
+      hint: 'Of a transaction that wrote on a worker it may have 179 bytes, on several nodes 145.',
+    },
   )
 }
 

@@ -1,0 +1,67 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { BackendConnection } from '../../backend/backend-connection.ts'
+import { ServerError } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
+import { SqlState } from '../../base/sqlstate.ts'
+import { query } from '../node-client.ts'
+import { type Decision, decide, gidOf } from './two-phase-commit.ts'
+
+const MAX_TRIES = 40
+const PAUSE_MS = 25
+
+export type FinishSpread = {
+  readonly coordinator: BackendConnection
+  /** On the coordinator. */
+  readonly gid: string
+  readonly transactionId: string
+  readonly decision: Decision
+  readonly nodeIds: readonly number[]
+  readonly connection: (nodeId: number) => Promise<BackendConnection>
+  readonly log: Log
+}
+
+/**
+ * The coordinator's part is finished once it is decided how, and before all others: a consistent read waits for as long as one of
+ * these is left, and so is sure to see it. Recovery does the same. false: somebody has decided otherwise.
+ */
+export async function finishSpread(finish: FinishSpread): Promise<boolean> {
+  const { coordinator, gid, transactionId, decision, nodeIds } = finish
+  if ((await decide(coordinator, transactionId, decision)) !== decision) return false
+  await finishPart(coordinator, verbOf(decision), gid)
+  await Promise.all(
+    nodeIds.map(async (nodeId) => {
+      try {
+        const connection = await finish.connection(nodeId)
+        const own = gidOf(transactionId, nodeId)
+        const { rows } = await query(
+          connection,
+          'SELECT 1 FROM pg_catalog.pg_prepared_xacts WHERE gid = $1',
+          [own],
+        )
+        if (rows.length > 0) await finishPart(connection, verbOf(decision), own)
+      } catch (error) {
+        finish.log.warn('a prepared part is left to recovery', { nodeId, transactionId, error })
+      }
+    }),
+  )
+  return true
+}
+
+export function verbOf(decision: Decision): string {
+  return decision === 'commit' ? 'COMMIT PREPARED' : 'ROLLBACK PREPARED'
+}
+
+/** Who comes later finds it done, as it was decided; who comes together with another waits for it. */
+async function finishPart(connection: BackendConnection, verb: string, gid: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await query(connection, `${verb} '${gid.replaceAll("'", "''")}'`)
+      return
+    } catch (error) {
+      const sqlState = error instanceof ServerError ? error.sqlState : undefined
+      if (sqlState === SqlState.undefinedObject) return
+      if (sqlState !== SqlState.objectNotInPrerequisiteState || tries === MAX_TRIES) throw error
+      await pause(PAUSE_MS)
+    }
+  }
+}
