@@ -115,7 +115,7 @@ t.test('SessionTransaction', async (t) => {
     await transaction.rollback()
   })
 
-  t.test("the client's own PREPARE TRANSACTION is for one node", async (t) => {
+  t.test("the client's own PREPARE TRANSACTION", async (t) => {
     const { transaction, run } = world.session()
     const prepare = (gid: string) => transaction.prepareTransaction(gid, SIGNAL)
     transaction.begin('BEGIN')
@@ -130,15 +130,18 @@ t.test('SessionTransaction', async (t) => {
     const [own = ''] = await world.prepared()
     t.match(own, /^pgloom:[0-9a-f]{12}:mine$/, 'elsewhere by a name of the cluster')
     await world.admins[1]?.query(`ROLLBACK PREPARED '${own}'`)
-    for (const [nodeIds, gid, sqlState] of [
-      [[2, 3], 'mine', '0A000'],
-      [[1], 'pgloom_1', '22023'],
-    ] as const) {
-      transaction.begin('BEGIN')
-      for (const nodeId of nodeIds) await run(nodeId, 'INSERT INTO t VALUES (9)')
-      await t.rejects(prepare(gid), withState(sqlState))
-      t.notOk(transaction.isInBlock)
+    transaction.begin('BEGIN')
+    for (const nodeId of [2, 3]) await run(nodeId, 'INSERT INTO t VALUES (9)')
+    t.ok(await prepare('mine'))
+    const names = await world.prepared()
+    t.match(names, [/^pgloom::[0-9a-f]{12}:[0-9a-f]{32}:mine$/, /^pgloom_.*_2$/, /^pgloom_.*_3$/])
+    for (const [index, name] of names.entries()) {
+      await world.admins[index]?.query(`ROLLBACK PREPARED '${name}'`)
     }
+    transaction.begin('BEGIN')
+    await run(1, 'INSERT INTO t VALUES (9)')
+    await t.rejects(prepare('pgloom_1'), withState('22023'))
+    t.notOk(transaction.isInBlock)
     t.same(await world.prepared(), [])
     t.same(await world.rows(), ['1', '', ''])
   })
