@@ -1,10 +1,11 @@
-import type { ScatterSelect, ShardText } from '../../planner/plan.ts'
+import type { DistinctExchange } from '../../planner/distinct-exchange-plan.ts'
+import type { ScatterSelect, ShardText, WorkerQuery } from '../../planner/plan.ts'
 import { broadcastName } from '../../planner/pull/broadcast-plans.ts'
 import type { NodeTable } from './broadcast-tables.ts'
 
 /** The plan with the names that the tables have this time. */
 export function withNames(scatter: ScatterSelect, tables: readonly NodeTable[]): ScatterSelect {
-  const { worker, combine } = scatter
+  const { worker, combine, distinctExchange } = scatter
   const gathered = combine?.gathered
   const exact = () => {
     const other = gathered?.()
@@ -15,6 +16,26 @@ export function withNames(scatter: ScatterSelect, tables: readonly NodeTable[]):
     ...scatter,
     worker: workerWithNames(worker, tables),
     combine: combine && { ...combine, gathered: gathered && exact },
+    ...(distinctExchange && {
+      distinctExchange: () => exchangeWithNames(distinctExchange(), tables),
+    }),
+  }
+}
+
+function exchangeWithNames(
+  exchange: DistinctExchange | undefined,
+  tables: readonly NodeTable[],
+): DistinctExchange | undefined {
+  if (exchange === undefined) return undefined
+  const { groups, workers } = exchange
+  const named = (one: WorkerQuery) => ({ ...one, worker: workerWithNames(one.worker, tables) })
+  return {
+    ...exchange,
+    groups: groups && named(groups),
+    workers: (parts) => {
+      const { values, distinct } = workers(parts)
+      return { values: named(values), distinct: distinct && named(distinct) }
+    },
   }
 }
 

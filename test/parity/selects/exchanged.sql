@@ -51,4 +51,17 @@ UPDATE samples SET label = 'changed ' || id WHERE id < 40;
 SELECT count(DISTINCT label) FROM samples;
 SELECT flag, count(DISTINCT label) FROM samples GROUP BY 1 ORDER BY 1;
 ROLLBACK;
+-- # over rows that were sent or split
+SET pgloom.broadcast_joins = always;
+SELECT count(DISTINCT t2.code) AS o1 FROM samples AS t1, samples t2 GROUP BY t2.flag ORDER BY 1;
+SELECT count(DISTINCT o.total), count(*) FROM orders o JOIN tenants t ON o.user_id = t.tenant_id;
+SET pgloom.broadcast_joins = never;
+SET pgloom.repartition_joins = always;
+SELECT t.plan, count(DISTINCT o.total), max(o.order_id) FROM orders o JOIN tenants t ON o.user_id = t.tenant_id GROUP BY 1 ORDER BY 1;
+SELECT sum(DISTINCT t1.id) AS s, count(t2.k) FROM samples t1 LEFT JOIN samples t2 ON t1.id = t2.small;
+BEGIN;
+SELECT sum(DISTINCT t1.id) AS s, count(t2.k) FROM samples t1 LEFT JOIN samples t2 ON t1.id = t2.small;
+ROLLBACK;
+RESET pgloom.repartition_joins;
+RESET pgloom.broadcast_joins;
 RESET pgloom.exchange_distinct_values;
