@@ -138,7 +138,7 @@ async function select(
   context: StatementContext,
 ): Promise<CommandTag> {
   const { routed } = plan
-  const keys = keysOf(execution.text, execution.parameters, execution.keepsStatement)
+  const keys = keysOf(execution.text, execution.parameters, execution.keepsStatement !== undefined)
   const shard = routedShard(routed, resolvePins(routed.pins, keys))
   if (shard !== undefined) return runRouted(routed, shard, execution, context)
   const scatter = multiPlan(plan)
@@ -173,7 +173,7 @@ function consistently(
 ): Promise<CommandTag> {
   const { consistently: atOneMoment } = context
   if (atOneMoment === undefined) return work(execution)
-  return atOneMoment(() => work({ ...execution, keepsStatement: false }))
+  return atOneMoment(() => work({ ...execution, keepsStatement: undefined }))
 }
 
 async function modify(

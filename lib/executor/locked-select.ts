@@ -40,7 +40,7 @@ export function runLockedSelect(
   keys: KeyReader,
 ): Promise<CommandTag> {
   if (context.moment !== undefined) throw notInOneStep()
-  const run = { plan, execution: { ...execution, keepsStatement: false }, context, keys }
+  const run = { plan, execution: { ...execution, keepsStatement: undefined }, context, keys }
   return context.atomically(async () => {
     const wanted = await wantedRows(run)
     const locked = wanted === undefined ? [] : await lockFirst(run, wanted)

@@ -37,6 +37,8 @@ export type Parameters = {
   readonly values: readonly (Buffer | undefined)[]
 }
 
+export type Keeping = 'named' | 'repeated'
+
 /** One run of one statement. */
 export type Execution = {
   /** The statement's own text (a single statement of a script), UTF-8. */
@@ -50,8 +52,11 @@ export type Execution = {
   readonly sendsRowDescription: boolean
   /** 0: all rows. Else PortalSuspended after so many; only where `PortalRun.resume` can go on. */
   readonly maxRows: number
-  /** The client has prepared it and will run it again: servers may keep it prepared. */
-  readonly keepsStatement?: boolean
+  /**
+   * It will run again, so servers may keep it prepared. 'named': the client has prepared it, and is told as by one Postgres when
+   * its columns have changed since; 'repeated': it sends the same text again and again, for one plan each.
+   */
+  readonly keepsStatement?: Keeping | undefined
 }
 
 /**

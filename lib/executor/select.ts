@@ -35,7 +35,7 @@ export async function runScatterSelect(
     )
   } catch (error) {
     if (rows.hasAnswered || !mayHeal(error, execution, context)) throw error
-    return runScatterSelect(plan, { ...execution, keepsStatement: false }, context, keys)
+    return runScatterSelect(plan, { ...execution, keepsStatement: undefined }, context, keys)
   }
   return plan.rowLimit === undefined ? rows.summedTag : `SELECT ${rows.rowCount}`
 }

@@ -28,7 +28,7 @@ export function mayHeal(
   { keepsStatement }: Execution,
   { isInTransaction }: StatementContext,
 ): boolean {
-  const isFirst = keepsStatement === true && !isInTransaction
+  const isFirst = keepsStatement !== undefined && !isInTransaction
   if (!isFirst || !(error instanceof RouterError)) return false
   return isStaleStatement(error) || ofForm.has(error)
 }

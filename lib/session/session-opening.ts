@@ -10,7 +10,6 @@ import { LaneLender } from '../executor/transaction/lane-lender.ts'
 import { SparePools } from '../executor/transaction/spare-pools.ts'
 import { SessionTransaction } from '../executor/transaction/transaction.ts'
 import { quoteLiteral } from '../planner/setting-values.ts'
-import { ShapeCache } from '../sql/shape-cache.ts'
 import { TransactionStatus } from '../wire/message-codes.ts'
 import { applicationNameAt, type ClientCustoms } from './client/client-customs.ts'
 import type { Login } from './client/client-handshake.ts'
@@ -26,7 +25,7 @@ import { SessionServers } from './session-servers.ts'
 import type { DatabaseServices, SessionServices } from './session-services.ts'
 import { SettingCommands } from './setting-commands.ts'
 import { StatementClock, usualTier } from './statement-clock.ts'
-import { type PlanCache, StatementPlanner } from './statement-planner.ts'
+import { PlanCache, StatementPlanner } from './statement-planner.ts'
 import type { StatementRelay } from './statement-relay.ts'
 import { TemporaryViews } from './temporary-views.ts'
 
@@ -60,7 +59,7 @@ const planCaches = new WeakMap<CatalogSource, PlanCache>()
 function planCacheOf(catalogs: CatalogSource): PlanCache {
   const known = planCaches.get(catalogs)
   if (known !== undefined) return known
-  const cache: PlanCache = new ShapeCache()
+  const cache = new PlanCache()
   planCaches.set(catalogs, cache)
   return cache
 }

@@ -11,9 +11,10 @@ import { planMaterialization } from '../planner/views/materialized-views.ts'
 import { expandViews } from '../planner/views/view-expansion.ts'
 import { LexResult } from '../sql/lexer.ts'
 import type { ParserHost } from '../sql/parser-host.ts'
-import type { ShapeCache } from '../sql/shape-cache.ts'
+import { ShapeCache } from '../sql/shape-cache.ts'
 import { PointRead } from './fast/point-read.ts'
 import { StatementConduct } from './fast/statement-conduct.ts'
+import { TextPlans } from './text-plans.ts'
 
 /** One statement and how it runs; belongs to one catalog version and search path. */
 export type PlannedStatement = {
@@ -59,21 +60,29 @@ export type CachedPlan = {
   readonly searchPath: readonly string[]
 }
 
-/** Plans by the shape of their text; shared by all sessions of one database. */
-export type PlanCache = ShapeCache<CachedPlan>
+/** Shared by all sessions of one database. */
+export class PlanCache {
+  /** By the shape of their text. */
+  readonly shapes = new ShapeCache<CachedPlan>()
+  readonly texts = new TextPlans()
+}
 
 export class StatementPlanner {
   readonly #parser: ParserHost
-  readonly #cache: PlanCache
+  readonly #cache: ShapeCache<CachedPlan>
+  readonly #texts: TextPlans
 
-  constructor(parser: ParserHost, cache: PlanCache) {
+  constructor(parser: ParserHost, { shapes, texts }: PlanCache) {
     this.#parser = parser
-    this.#cache = cache
+    this.#cache = shapes
+    this.#texts = texts
   }
 
   /** The statement in `text` without parsing it; undefined: parse it. */
   fromCache(text: Buffer, world: PlanningWorld): PlannedStatement | undefined {
     if (world.temporaryNames.size > 0 || !world.isShared) return undefined
+    const known = this.#texts.find(text, world)
+    if (known !== undefined) return known
     const literals = new LexResult(FEW_SPANS)
     const cached = this.lookup(text, 0, text.length, literals, world.catalog, world.searchPath)
     if (cached === undefined) return undefined
@@ -127,6 +136,15 @@ export class StatementPlanner {
   }
 
   plan(parsed: ParsedStatement, world: PlanningWorld, callerKey: string): PlannedStatement {
+    const isAlone = parsed.base === 0 && parsed.statement === undefined
+    const known = isAlone ? this.#texts.find(parsed.text, world) : undefined
+    if (known !== undefined) return known
+    const planned = this.#planAnew(parsed, world, callerKey)
+    this.#texts.keep(planned, world)
+    return planned
+  }
+
+  #planAnew(parsed: ParsedStatement, world: PlanningWorld, callerKey: string): PlannedStatement {
     // the tree of a script's statement must count its locations from its own start
     const statement = parsed.statement ?? this.#parse(parsed.text, callerKey)
     const materialized = this.#materialized(parsed, statement, world, callerKey)

@@ -361,6 +361,7 @@ export class StatementRunner {
       resultFormats: [],
       sendsRowDescription: true,
       maxRows: 0,
+      keepsStatement: planned.conduct.isRepeated ? ('repeated' as const) : undefined,
     }
     await this.prepareLocal(planned)
     const tag = await execute(planned.plan, execution, context())

@@ -43,7 +43,7 @@ function lookup(
 
 function withValue(value: string, types: readonly number[] = [INT8]) {
   const parameters = { types, formats: [], values: [Buffer.from(value)] }
-  return execution('', { parameters, sendsRowDescription: false, keepsStatement: true })
+  return execution('', { parameters, sendsRowDescription: false, keepsStatement: 'named' })
 }
 
 t.test('a statement for all shards, prepared by the client', async (t) => {
@@ -59,7 +59,11 @@ t.test('a statement for all shards, prepared by the client', async (t) => {
     world,
     'INSERT INTO §.events (tenant_id, id, kind) VALUES ($1, 5, $1::text) RETURNING id',
   )
-  await executor.run(insert, execution('', { ...withValue('9'), keepsStatement: false }), context)
+  await executor.run(
+    insert,
+    execution('', { ...withValue('9'), keepsStatement: undefined }),
+    context,
+  )
   client.take()
   const plan = lookup(world, 'SELECT kind, id FROM §.events WHERE id = $1')
   const shards = world.events.shards.length

@@ -71,7 +71,7 @@ export function runPulledOrBroadcast(plan: PulledPlan, run: PulledRun): Promise<
     broadcast: ({ scatter }, own) => {
       context.noteTier('combine')
       const keys = keysOf(execution.text, execution.parameters)
-      return runScatterSelect(scatter, { ...execution, keepsStatement: false }, own, keys)
+      return runScatterSelect(scatter, { ...execution, keepsStatement: undefined }, own, keys)
     },
   })
 }

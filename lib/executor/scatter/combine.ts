@@ -84,7 +84,7 @@ export async function combine(
   } catch (error) {
     await gathered.abandon()
     if (isGathered || !mayHeal(error, execution, context)) throw error
-    const again = { ...execution, keepsStatement: false }
+    const again = { ...execution, keepsStatement: undefined }
     return combine(plan, query, { ...combining, execution: again })
   }
 }
@@ -156,7 +156,7 @@ async function combineGathered(
   )
   const head = cursor?.head ?? combining.explaining?.head ?? ''
   const oids = typeOids(gathered)
-  const keeps = execution.keepsStatement === true && head === '' && !oids.some(isUserType)
+  const keeps = execution.keepsStatement !== undefined && head === '' && !oids.some(isUserType)
   const text = keeps
     ? keptText(query, source, gathered)
     : Buffer.from(`${head}${query.text(source, oids, names(gathered))}`)

@@ -128,7 +128,7 @@ export async function exchangeValues(
   const { execution, context, keys, failure } = run
   const { columns, node: query, worker, areLists, parts } = exchange
   const signal = AbortSignal.any([context.signal, failure.signal])
-  const once = { ...execution, keepsStatement: false }
+  const once = { ...execution, keepsStatement: undefined }
   const request = await scatterRequest({ ...plan, ...worker }, once, context, keys, {
     resultFormats: BINARY,
     maxRows: 0,

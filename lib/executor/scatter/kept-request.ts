@@ -10,7 +10,7 @@ import {
   writeSync,
 } from '../../wire/frontend-messages.ts'
 import { Frontend } from '../../wire/message-codes.ts'
-import type { Parameters } from '../ports.ts'
+import type { Keeping, Parameters } from '../ports.ts'
 import type { Mending } from '../relay/error-rewriting.ts'
 import { type AnswerReader, ServerAnswer } from '../server-answer.ts'
 import { textForShard } from '../shard-text.ts'
@@ -23,6 +23,7 @@ export type KeptRequest = {
   readonly worker: ShardText
   readonly table: DistributedTable
   readonly parameters: Parameters
+  readonly keeping: Keeping
   readonly resultFormats: readonly number[]
   readonly maxRows: number
   /** Ask for RowDescription even of what the connection has prepared already. */
@@ -113,10 +114,10 @@ export function sendKept(
 
 function unitsOf(
   { settings }: BackendConnection,
-  { worker, table, parameters, isUnited }: KeptRequest,
+  { worker, table, parameters, keeping, isUnited }: KeptRequest,
   shards: readonly Shard[],
 ): readonly Unit[] {
-  const statement = keptStatement(worker, table, parameters.types, settings.inForce)
+  const statement = keptStatement(worker, table, parameters.types, settings.inForce, keeping)
   if (isUnited === true && shards.length > 1) {
     const { key, text } = unitedStatement(statement, worker, shards)
     return [{ key, text: () => text }]

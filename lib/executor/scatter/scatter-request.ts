@@ -29,14 +29,15 @@ export async function scatterRequest(
   const extra = plan.usesTransactionTime ? [await context.transactionTime()] : []
   const parameters = pickParameters(execution.parameters, plan.parameters, extra)
   const { worker, table } = plan
+  const { keepsStatement: keeping } = execution
   return {
     shards: allowedShards(table, plan.pins, keys),
     textFor: (shard) => textForShard(worker, shard),
     parameters,
     kept:
-      execution.keepsStatement === true
-        ? { worker, table, parameters, describesAlways, ...options }
-        : undefined,
+      keeping === undefined
+        ? undefined
+        : { worker, table, parameters, keeping, describesAlways, ...options },
     ...options,
   }
 }

@@ -1,5 +1,6 @@
 import { RouterError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
+import type { Keeping } from '../../executor/ports.ts'
 import { Answer } from '../../executor/relay/answer-script.ts'
 import type { SessionStatementContext } from '../../executor/statement-context.ts'
 import { withFormats } from '../../executor/statement-description.ts'
@@ -21,6 +22,7 @@ import type { StatementRunner } from '../statement-runner.ts'
 import { HeldResult } from './held-result.ts'
 import type { Portal } from './portals.ts'
 import type { PreparedCommands } from './prepared-commands.ts'
+import type { PreparedStatement } from './prepared-statements.ts'
 
 /** Describe, Execute and Close of a portal that exists. */
 export class PortalRunner {
@@ -144,13 +146,19 @@ export class PortalRunner {
       resultFormats: bound.resultFormats,
       sendsRowDescription: false,
       maxRows: 0,
-      keepsStatement: prepared.name !== '',
+      keepsStatement: keeping(prepared),
     }
     if (prepared.planned !== undefined) await this.#runner.prepareLocal(prepared.planned)
     const tag = await this.#parts.execute(plan, execution, context)
     this.#runner.noteExecuted({ plan })
     return tag
   }
+}
+
+/** An unnamed one only if its parameters are known as well as those of a named one. */
+function keeping({ name, planned, description }: PreparedStatement): Keeping | undefined {
+  if (name !== '') return 'named'
+  return description !== undefined && planned?.conduct.isRepeated === true ? 'repeated' : undefined
 }
 
 function refuseSecondRun(portal: Portal): void {

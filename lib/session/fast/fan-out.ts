@@ -273,7 +273,7 @@ export class FanOut implements FanOutAnswers {
     const { connection } = answer
     if (connection === undefined) return
     const { out, prepared } = connection
-    const kept = keptStatement(worker, table, types, connection.settings.inForce)
+    const kept = keptStatement(worker, table, types, connection.settings.inForce, 'named')
     const { key, text } = unitedStatement(kept, worker, shards)
     answer.key = key
     let name = prepared.find(key)

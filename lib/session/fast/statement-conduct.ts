@@ -3,6 +3,9 @@ import type { InsertRowsPlan, Plan, RoutedStatement, SessionCommand } from '../.
 import type { PointRead } from './point-read.ts'
 import { SharedTexts } from './server-text.ts'
 
+/** As Postgres plans a statement five times before it thinks of a plan for all values. */
+const REPEATED_USES = 5
+
 /**
  * What the fast path needs to know of a plan, found out once: plans are of many shapes, and to ask one of any shape is slow.
  * Shared by all statements of one shape.
@@ -25,6 +28,7 @@ export class StatementConduct {
   readonly fansOut: boolean
   readonly times = new StatementTimes()
   readonly texts = new SharedTexts()
+  #uses = 0
   /** How it is sent for simple clients outside of blocks; undefined: as it is. */
   readonly pointRead: PointRead | undefined
 
@@ -38,6 +42,16 @@ export class StatementConduct {
     this.routed = routedOf(plan)
     this.isReadOnly = plan.kind === 'local' ? plan.isReadOnly : this.routed?.isReadOnly === true
     this.pointRead = this.isPlain && this.isSociable ? pointRead : undefined
+  }
+
+  /** The very same text has come again, and its plan was kept. */
+  usedAgain(): void {
+    this.#uses++
+  }
+
+  /** It has come so often that servers may keep it prepared. */
+  get isRepeated(): boolean {
+    return this.#uses >= REPEATED_USES
   }
 }
 
