@@ -24,6 +24,8 @@ export class BindGroup implements ValueSpans {
   bindEnd = 0
   valueCount = 0
   describes = false
+  /** Of their count. */
+  #resultFormatsStart = 0
   /** After Sync. */
   end = 0
   #formatCount = 0
@@ -72,6 +74,12 @@ export class BindGroup implements ValueSpans {
     return false
   }
 
+  /** As in Bind: none = all text, one = for all, else one each. */
+  resultFormats(chunk: Buffer): readonly number[] {
+    const at = this.#resultFormatsStart
+    return Array.from({ length: int16(chunk, at) }, (_, index) => int16(chunk, at + 2 + 2 * index))
+  }
+
   /** false: malformed. */
   #readValues(chunk: Buffer): boolean {
     const end = this.bindEnd
@@ -94,6 +102,7 @@ export class BindGroup implements ValueSpans {
     }
     this.#formatCount = formatCount
     this.valueCount = count
+    this.#resultFormatsStart = at
     const resultFormats = this.#count(chunk, at)
     this.#resultsStart = at + 2
     return at + 2 + 2 * resultFormats === end

@@ -13,7 +13,6 @@ import { isStaleStatement } from '../../executor/stale-statement.ts'
 import { withFormats } from '../../executor/statement-description.ts'
 import type { ScatterSelect } from '../../planner/plan.ts'
 import { writeBindComplete, writeCommandComplete } from '../../wire/backend-messages.ts'
-import { readBind } from '../../wire/frontend-messages.ts'
 import { Frontend } from '../../wire/message-codes.ts'
 import { writeRowDescription } from '../../wire/row-description.ts'
 import type { PreparedStatement } from '../extended/prepared-statements.ts'
@@ -74,7 +73,7 @@ export class FanOut implements FanOutAnswers {
     return this.#hasAnswered
   }
 
-  /** The Bind at `start` and what belongs to it. false: for the ordinary way; nothing was done. */
+  /** The group at hand, which begins at `start`. false: for the ordinary way; nothing was done. */
   takes(
     chunk: Buffer,
     start: number,
@@ -94,9 +93,7 @@ export class FanOut implements FanOutAnswers {
     this.#worker = scatter.worker
     this.#describes = group.describes
     // the client's buffer is another's when the answer comes
-    if (group.describes) {
-      this.#resultFormats = readBind(chunk.subarray(start, group.bindEnd)).resultFormats
-    }
+    if (group.describes) this.#resultFormats = group.resultFormats(chunk)
     this.#begin(group.end - start, atMs)
     const types = statement.description?.parameterTypes ?? []
     for (const [index, { shards }] of nodes.entries()) {
