@@ -105,7 +105,10 @@ t.test('Multigres, hidden state: code that no statement names', async (t) => {
       await app.run('ROLLBACK')
       const upsert =
         'INSERT INTO events VALUES (1) ON CONFLICT (k) DO UPDATE SET v = lower(events.v)'
-      t.equal((await app.simple(upsert)).error?.sqlState, '0A000')
+      t.equal((await app.simple(upsert)).error?.sqlState, '42P10')
+      await app.run(`BEGIN; CREATE UNIQUE INDEX ON events (k); ${upsert}`)
+      t.equal(await app.value('SELECT v FROM events WHERE k = 1'), 'mine')
+      await app.run('ROLLBACK')
       await app.run('RESET search_path')
       t.equal(await app.value('SELECT sum(abs(v)) FROM events WHERE k <= 20'), '1540')
       t.equal(await app.value('SELECT pg_catalog.lower(v) FROM events WHERE k = 1'), 'va1')
