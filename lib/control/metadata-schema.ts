@@ -2,6 +2,7 @@ import type { ClientBase } from 'pg'
 import { CATALOG_LENS_SQL } from './catalog-lens-sql.ts'
 import { GLOBAL_INDEX_METADATA_SQL } from './global-index-metadata.ts'
 import { GUARD_PLANS_SQL, NODE_SQL } from './guard-sql.ts'
+import { GUARDED_DECISIONS_SQL } from './guarded-decisions-sql.ts'
 import { MATERIALIZED_VIEWS_SQL } from './materialized-views-sql.ts'
 import { METADATA_READERS_SQL } from './metadata-readers.ts'
 import { METADATA_TABLES_SQL } from './metadata-tables.ts'
@@ -32,6 +33,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA pgloom TO PUBLIC;`,
   GLOBAL_PID_SQL,
   CATALOG_LENS_SQL,
   GLOBAL_INDEX_METADATA_SQL,
+  GUARDED_DECISIONS_SQL,
 ]
 
 /** Of our advisory locks: spells "pgloom" in ASCII, so it stays below 2^53. */

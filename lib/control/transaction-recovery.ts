@@ -15,6 +15,7 @@ import {
   parseGid,
   readClusterId,
 } from '../executor/transaction/two-phase-commit.ts'
+import { quoteLiteral } from '../planner/setting-values.ts'
 
 export type TransactionRecoveryOptions = {
   readonly pools: Pools
@@ -82,8 +83,9 @@ export class TransactionRecovery {
       const clusterId = await readClusterId(decider)
       const found = await Promise.all(nodes.map((node) => this.#findPrepared(node, clusterId)))
       const ours = found.flatMap((prepared) => prepared ?? [])
-      const spread = await findSpread(decider, coordinator, clusterId)
       const decided = await readDecided(decider, ours)
+      // later: what is decided was prepared before that, so it is seen here, or finished
+      const spread = await findSpread(decider, coordinator, clusterId)
       // the client's part on the coordinator before all others: see finish-spread.ts
       const settled = await readDecided(decider, spread, DECIDED_GRACE_MS)
       const kept = await this.#finishSpread(decider, spread, settled)
@@ -150,7 +152,7 @@ export class TransactionRecovery {
     const { node, gid, owner, transactionId } = prepared
     try {
       const decision = await decide(decider, transactionId, 'abort')
-      await this.#runAsOwner(node, owner, `${verbOf(decision)} '${gid.replaceAll("'", "''")}'`)
+      await this.#runAsOwner(node, owner, `${verbOf(decision)} ${quoteLiteral(gid)}`)
       return true
     } catch (error) {
       if (error instanceof ServerError && error.sqlState === SqlState.undefinedObject) return true

@@ -1,5 +1,6 @@
 import type { ClusterTable } from '../catalog/catalog.ts'
 import { comparedType } from '../catalog/key-value.ts'
+import { TypeOid } from '../catalog/type-oid.ts'
 import type { Block, Relation } from './query-model.ts'
 import { refuse } from './refusals.ts'
 import { isRecord, type SelectStmt, type Tree, walkTree } from './tree.ts'
@@ -21,7 +22,13 @@ export type KeyedTable = {
 }
 
 /** Values of these types don't come back from their texts as the same values under every setting. */
-const INEXACT_TYPES: ReadonlySet<number> = new Set([700, 701])
+const INEXACT_TYPES: ReadonlySet<number> = new Set([
+  TypeOid.float4,
+  TypeOid.float8,
+  TypeOid.timestamptz,
+  TypeOid.timetz,
+  TypeOid.interval,
+])
 
 /** All tables of FROM: together their keys are those of a row of the join. Outer joins have rows without some of them. */
 export function keyedTables(

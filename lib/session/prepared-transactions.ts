@@ -11,6 +11,7 @@ import {
   spreadTransaction,
 } from '../executor/transaction/spread-prepare.ts'
 import { readClusterId } from '../executor/transaction/two-phase-commit.ts'
+import { quoteLiteral } from '../planner/setting-values.ts'
 import type { SessionParts } from './session-parts.ts'
 
 export type FinishPrepared = { readonly commits: boolean; readonly gid: string }
@@ -48,7 +49,7 @@ export async function finishPrepared(
   const { connection, gid: own, transactionId } = found
   if (transactionId !== undefined) {
     await finishAll({ ...found, transactionId }, { commits, gid }, parts)
-  } else await finish(connection, `${tag} '${own.replaceAll("'", "''")}'`, gid)
+  } else await finish(connection, `${tag} ${quoteLiteral(own)}`, gid)
   // it may have created tables
   if (connection.node.nodeId === coordinatorOf(parts.catalogs.current()).nodeId) {
     parts.catalogs.noteChange()

@@ -208,7 +208,8 @@ export class StatementPlanner {
       statement,
       catalog: world.catalog,
       searchPath: world.searchPath,
-      temporaryNames: world.temporaryNames,
+      // plans may be shared, and ask again later: the session's own set changes
+      temporaryNames: new Set(world.temporaryNames),
       restrictsViews: world.restrictsViews,
       literals: isLexed ? literals : undefined,
       parser: this.#parser,

@@ -352,6 +352,11 @@ export class StatementRunner {
     if (error !== undefined) throw error
   }
 
+  /** In a block what a server has kept, and doesn't fit any more, would fail the block. */
+  #isRepeated({ conduct }: PlannedStatement): boolean {
+    return conduct.isRepeated && !this.#parts.transaction.isInBlock
+  }
+
   async #runInExecutor(planned: PlannedStatement): Promise<void> {
     const { context, execute, output } = this.#parts
     const execution = {
@@ -361,7 +366,7 @@ export class StatementRunner {
       resultFormats: [],
       sendsRowDescription: true,
       maxRows: 0,
-      keepsStatement: planned.conduct.isRepeated ? ('repeated' as const) : undefined,
+      keepsStatement: this.#isRepeated(planned) ? ('repeated' as const) : undefined,
     }
     await this.prepareLocal(planned)
     const tag = await execute(planned.plan, execution, context())

@@ -1,4 +1,5 @@
 import { LruMap } from '../base/lru-map.ts'
+import { mayNameMoment } from '../sql/moment-literal.ts'
 import type { PlannedStatement, PlanningWorld } from './statement-planner.ts'
 
 const MAX_PLANS = 256
@@ -13,13 +14,15 @@ const KEPT: ReadonlySet<string> = new Set(['select', 'modify', 'insert-rows', 'u
  */
 export class TextPlans {
   readonly #plans = new LruMap<string, PlannedStatement>(MAX_PLANS)
+  /** Servers must parse them each time. */
+  readonly #ofMoment = new WeakSet<PlannedStatement>()
 
   find(text: Buffer, world: PlanningWorld): PlannedStatement | undefined {
     if (text.length > MAX_TEXT_BYTES || !isCommon(world)) return undefined
     const known = this.#plans.get(text.toString('latin1'))
     const isCurrent = known?.catalog === world.catalog && known.searchPath === world.searchPath
     if (!isCurrent) return undefined
-    known.conduct.usedAgain()
+    if (known.plan.kind === 'select' && !this.#ofMoment.has(known)) known.conduct.usedAgain()
     return known
   }
 
@@ -29,6 +32,7 @@ export class TextPlans {
     if (base > 0 || views.length > 0 || !KEPT.has(plan.kind) || !planned.isOwn) return
     if (text.length > MAX_TEXT_BYTES || !isCommon(world)) return
     this.#plans.set(text.toString('latin1'), planned)
+    if (mayNameMoment(text)) this.#ofMoment.add(planned)
   }
 }
 

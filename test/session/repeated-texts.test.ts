@@ -75,6 +75,22 @@ t.test('a text over all shards that comes again and again', async (t) => {
     t.same((await repeat(client, { text })).rows, ['21'])
   })
 
+  t.test('does not stop the clock where it names the moment', async (t) => {
+    await client.query('CREATE TABLE timed (k int PRIMARY KEY, at timestamptz)')
+    await client.query(`SELECT create_distributed_table('timed', 'k')`)
+    const other = await open()
+    const text = `SELECT k FROM timed WHERE at <= 'now'`
+    for (let run = 1; run <= REPEATS; run++) {
+      await client.query('INSERT INTO timed VALUES ($1, clock_timestamp())', [run])
+      t.equal((await ask(client, { text })).rows.length, run)
+      t.equal((await ask(client, { text, name: 'moment' })).rows.length, run)
+      t.equal((await ask(other, { text, name: `moment ${run}` })).rows.length, run)
+      const one = { text: `${text} AND k = $1`, values: [run] }
+      t.equal((await ask(client, { ...one, name: 'one' })).rows.length, 1)
+      t.equal((await ask(other, { ...one, name: `one ${run}` })).rows.length, 1)
+    }
+  })
+
   t.test('is planned anew after a change of the table, the path or a temporary name', async (t) => {
     const query = { text: 'SELECT * FROM spread WHERE v = 7' }
     const other = await open()

@@ -4,6 +4,9 @@ import { query } from '../node-client.ts'
 import type { ClientPort, QueryTier, StatementContext } from '../ports.ts'
 import type { SessionCursors } from '../transaction/session-cursors.ts'
 
+/** Who waits here may wait for his own block, which no server can see. */
+const BEGIN = `BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE; SET LOCAL lock_timeout = '1s'`
+
 /**
  * A statement's world in which it reads by a transaction of its own beside the client's, one connection a node: temporary tables may be
  * made there. Nothing else is.
@@ -79,7 +82,7 @@ export class BesideContext implements StatementContext {
 
   async #open(nodeId: number): Promise<BackendConnection> {
     const connection = await this.#client.sideConnection(nodeId)
-    await query(connection, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE')
+    await query(connection, BEGIN)
     return connection
   }
 }

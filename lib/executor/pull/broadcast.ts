@@ -1,4 +1,6 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
+import { RouterError } from '../../base/errors.ts'
+import { SqlState } from '../../base/sqlstate.ts'
 import type { DistributedTable } from '../../catalog/catalog.ts'
 import { coordinatorOf } from '../../catalog/catalog-lookup.ts'
 import type { PulledPart, PulledPlan, PulledRows, ScatterSelect } from '../../planner/plan.ts'
@@ -129,6 +131,7 @@ async function besideOrPulled<T>(
     return overPulled(plan, run, use.pulled)
   }
   const beside = new BesideContext(context)
+  let isAnswering = false
   try {
     await freeze(plan, { ...run, context: beside })
     const keys = keysOf(execution.text, execution.parameters)
@@ -137,11 +140,19 @@ async function besideOrPulled<T>(
     const filled = new Map<string, PulledTable>()
     const sending = new Sending({ chosen, connection, joins, filling, isEmpty, filled })
     const broadcast = await sending.run()
+    isAnswering = broadcast !== undefined
     if (broadcast !== undefined) return await use.broadcast(broadcast, beside)
+  } catch (error) {
+    if (isAnswering || !hasWaitedForLock(error)) throw error
   } finally {
     await beside.end()
   }
   return overPulled(plan, run, use.pulled)
+}
+
+/** Perhaps behind somebody who waits for the block itself: in it there is no wait. */
+function hasWaitedForLock(error: unknown): boolean {
+  return error instanceof RouterError && error.sqlState === SqlState.lockNotAvailable
 }
 
 type SendingOptions = {

@@ -75,7 +75,12 @@ export function typeOnCoordinator(
 
 /** One whose OID differs from node to node, or that may hold some. */
 export function isUserType(typeOid: number): boolean {
-  return typeOid >= FIRST_USER_OID || typeOid === RECORD || typeOid === RECORD_ARRAY
+  return typeOid >= FIRST_USER_OID || isRowType(typeOid)
+}
+
+/** Anonymous rows: what their columns are stands in the values. */
+export function isRowType(typeOid: number): boolean {
+  return typeOid === RECORD || typeOid === RECORD_ARRAY
 }
 
 /** true: a binary value of this type of the coordinator's, from another node, may be misread. */

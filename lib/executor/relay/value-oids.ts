@@ -14,6 +14,8 @@ import {
 const HEADER_BYTES = 5
 /** ROW(ROW(…)) is as deep as somebody makes it. */
 const MAX_DEPTH = 500
+/** MAXDIM of Postgres. */
+const MAX_DIMENSIONS = 6
 const ANY_ROW: ValueForm = { form: 'composite', of: 0 }
 const ANY_ROWS: ValueForm = { form: 'array', of: RECORD }
 
@@ -64,6 +66,7 @@ export class ValueOids {
 
   /** Int16(n) and values, as in a DataRow, a Bind or a tuple of COPY. */
   mapRow(bytes: Buffer, start: number, end: number): void {
+    if (start + 2 > end) throw malformed()
     const count = bytes.readInt16BE(start)
     let at = start + 2
     for (let index = 0; index < count; index++) {
@@ -125,6 +128,7 @@ export class ValueOids {
   #array(bytes: Buffer, start: number, end: number, depth: number): void {
     if (start + 12 > end) throw malformed()
     const dimensions = bytes.readInt32BE(start)
+    if (dimensions < 0 || dimensions > MAX_DIMENSIONS) throw malformed()
     const element = this.#type(bytes, start + 8)
     if (element !== undefined) {
       this.#values(bytes, start + 12 + 8 * dimensions, end, element, depth)

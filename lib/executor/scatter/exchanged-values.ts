@@ -143,6 +143,7 @@ export async function exchangeValues(
   })
   try {
     await scatter(request, context, sending, sides.readerFor, signal)
+    await sides.described()
     if (sides.isUnfit || isInexact(query, sides.fields)) return undefined
     const connections = await sides.finish()
     const typeOids = sides.fields.map(({ typeOid }) => typeOid)

@@ -1,6 +1,7 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { type BackendLost, RouterError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
+import type { Catalog } from '../../catalog/catalog.ts'
 import {
   writeBind,
   writeDescribe,
@@ -10,9 +11,11 @@ import {
   writeSync,
 } from '../../wire/frontend-messages.ts'
 import { Backend } from '../../wire/message-codes.ts'
+import { readRowDescription } from '../../wire/row-description.ts'
 import { parametersFor } from '../parameter-types.ts'
 import type { OneMoment, Parameters, StatementContext } from '../ports.ts'
 import type { Mending } from '../relay/error-rewriting.ts'
+import { isRowType, isUserType, typeOnCoordinator } from '../relay/row-description-mapping.ts'
 import { type AnswerReader, promiseWithResolver, ServerAnswer } from '../server-answer.ts'
 import { allDone, connect, type NodePart } from './node-parts.ts'
 import type { ReaderFactory, ScatterRequest } from './scatter.ts'
@@ -58,7 +61,7 @@ export async function scatterAtOneMoment(
     }
   })
   for (const { connection } of reads) flow.add(connection)
-  await parse(reads, request, flow, signal)
+  await parse(reads, request, context.catalog, flow, signal)
   const bound: Bound[] = []
   const bindAll = () => bind(reads, bound, request, signal)
   try {
@@ -108,11 +111,13 @@ export function notInOneStep(): RouterError {
 /** The columns are described as of one shard's: those of a union are of no table. */
 async function parse(
   reads: readonly Read[],
-  { textFor }: ScatterRequest,
+  { textFor, resultFormats }: ScatterRequest,
+  catalog: Catalog,
   flow: ScatterFlow,
   signal: AbortSignal,
 ): Promise<void> {
   let isDescribed = false
+  let isForeign = false
   const answers = reads.map(({ connection, shards, reader, text, parameters }) => {
     const { out } = connection
     const { types } = parameters
@@ -121,6 +126,9 @@ async function parse(
         ...reader,
         message: (type, chunk, start, end) => {
           isDescribed ||= type === Backend.rowDescription
+          if (type === Backend.rowDescription && resultFormats.includes(1)) {
+            isForeign ||= holdsOids(chunk.subarray(start, end), connection.node.nodeId, catalog)
+          }
           reader.message?.(type, chunk, start, end)
         },
       },
@@ -143,6 +151,18 @@ async function parse(
     const isOfUnion = isDescribed && !signal.aborted && isOfText(error)
     throw isOfUnion ? notUnited(error) : error
   }
+  // the rows of a portal are read without a look at what their values hold
+  if (isForeign) throw notInOneStep()
+}
+
+/** Binary values of some column may hold OIDs of the node's own. */
+function holdsOids(frame: Buffer, nodeId: number, catalog: Catalog): boolean {
+  const { userTypes } = catalog
+  if (userTypes === undefined) return false
+  return readRowDescription(frame).some(({ typeOid }) => {
+    const own = isUserType(typeOid) ? typeOnCoordinator(catalog, nodeId, typeOid) : typeOid
+    return own === undefined || userTypes.carriers.has(own) || isRowType(own)
+  })
 }
 
 /** Until each node has taken its snapshot. What has been begun is put into `into`. */

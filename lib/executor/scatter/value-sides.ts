@@ -60,6 +60,11 @@ export class ValueSides {
     return this.#fields?.slice(1) ?? []
   }
 
+  /** All rows have come: what their types allow may not be known yet. */
+  async described(): Promise<void> {
+    await this.#opening
+  }
+
   /** Their types don't go this way. */
   get isUnfit(): boolean {
     return this.#isUnfit
@@ -106,6 +111,9 @@ export class ValueSides {
   #describe(frame: Buffer): void {
     if (this.#fields !== undefined) return
     this.#fields = readRowDescription(frame)
+    // OIDs of one node say nothing to another
+    this.#isUnfit = this.#fields.some(({ typeOid }) => typeOid >= FIRST_USER_OID)
+    if (this.#isUnfit) return
     this.#flow.pause()
     this.#opening = this.#open(this.#fields)
     // a failure stops the shards through `failure`; finish() sees it too
@@ -119,9 +127,9 @@ export class ValueSides {
     for (const [index, nodeId] of nodeIds.entries()) {
       const connection = await this.#context.sideConnection(nodeId)
       const types = await columnTypes(connection, fields)
-      this.#isUnfit = fields.some(({ typeOid }, column) => {
+      this.#isUnfit = fields.some((_, column) => {
         const isPlain = areLists || roles[column - 1] !== 'partial'
-        return typeOid >= FIRST_USER_OID || (!isPlain && types[column]?.fitsArray !== true)
+        return !isPlain && types[column]?.fitsArray !== true
       })
       if (this.#isUnfit) break
       const columns = types.map(({ name }, column) => `c${column} ${name}`)

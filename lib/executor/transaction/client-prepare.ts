@@ -2,6 +2,7 @@ import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { RouterError, ServerError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
 import type { Catalog } from '../../catalog/catalog.ts'
+import { quoteLiteral } from '../../planner/setting-values.ts'
 import { query } from '../node-client.ts'
 import type { ConnectionLender } from './connection-lender.ts'
 import { commitFailure, onEach } from './participant-commit.ts'
@@ -140,7 +141,7 @@ async function isInUse(
 
 async function prepareOn(writer: BackendConnection, own: string, gid: string): Promise<boolean> {
   try {
-    const { tag } = await query(writer, `PREPARE TRANSACTION '${own.replaceAll("'", "''")}'`)
+    const { tag } = await query(writer, `PREPARE TRANSACTION ${quoteLiteral(own)}`)
     return tag === 'PREPARE TRANSACTION'
   } catch (error) {
     if (error instanceof ServerError && error.sqlState === SqlState.duplicateObject) {

@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { BackendConnection } from '../../backend/backend-connection.ts'
-import { ServerError } from '../../base/errors.ts'
+import { RouterError, ServerError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { SqlState } from '../../base/sqlstate.ts'
+import { quoteLiteral } from '../../planner/setting-values.ts'
 import { query } from '../node-client.ts'
 import { type Decision, decide, gidOf } from './two-phase-commit.ts'
 
@@ -27,7 +28,11 @@ export type FinishSpread = {
 export async function finishSpread(finish: FinishSpread): Promise<boolean> {
   const { coordinator, gid, transactionId, decision, nodeIds } = finish
   if ((await decide(coordinator, transactionId, decision)) !== decision) return false
-  await finishPart(coordinator, verbOf(decision), gid)
+  try {
+    await finishPart(coordinator, verbOf(decision), gid)
+  } catch (error) {
+    throw leftToRecovery(decision, error)
+  }
   await Promise.all(
     nodeIds.map(async (nodeId) => {
       try {
@@ -47,6 +52,18 @@ export async function finishSpread(finish: FinishSpread): Promise<boolean> {
   return true
 }
 
+/** It can't be taken back any more, whatever has stopped us. */
+function leftToRecovery(decision: Decision, cause: unknown): RouterError {
+  return new RouterError(
+    SqlState.transactionResolutionUnknown,
+    `the prepared transaction is not finished yet, but it is decided that it will be ${decision === 'commit' ? 'committed' : 'rolled back'}`,
+    {
+      detail: cause instanceof Error ? cause.message : String(cause),
+      hint: 'Nothing needs to be done: recovery finishes it within seconds.',
+    },
+  )
+}
+
 export function verbOf(decision: Decision): string {
   return decision === 'commit' ? 'COMMIT PREPARED' : 'ROLLBACK PREPARED'
 }
@@ -55,7 +72,7 @@ export function verbOf(decision: Decision): string {
 async function finishPart(connection: BackendConnection, verb: string, gid: string): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
-      await query(connection, `${verb} '${gid.replaceAll("'", "''")}'`)
+      await query(connection, `${verb} ${quoteLiteral(gid)}`)
       return
     } catch (error) {
       const sqlState = error instanceof ServerError ? error.sqlState : undefined

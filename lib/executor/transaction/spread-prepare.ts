@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { RouterError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
+import { quoteLiteral } from '../../planner/setting-values.ts'
 import { query } from '../node-client.ts'
 import { commitFailure } from './participant-commit.ts'
 import { failedTransaction } from './transaction-errors.ts'
@@ -119,7 +120,7 @@ function reasonOf(results: readonly PromiseSettledResult<unknown>[]): unknown {
 
 async function prepareCoordinator(coordinator: BackendConnection, name: string): Promise<void> {
   try {
-    const { tag } = await query(coordinator, `PREPARE TRANSACTION '${name.replaceAll("'", "''")}'`)
+    const { tag } = await query(coordinator, `PREPARE TRANSACTION ${quoteLiteral(name)}`)
     if (tag !== 'PREPARE TRANSACTION') throw failedTransaction()
   } catch (error) {
     throw error instanceof RouterError ? commitFailure(coordinator, error) : error

@@ -264,7 +264,7 @@ export class ExtendedQuery {
       parameterTypes: statement.types,
       bound: bind,
       portalName: name,
-      keepsStatement: statement.name !== '',
+      keepsStatement: statement.name !== '' && !statement.namesMoment,
       answersParse,
       answersBind: true,
       describes,

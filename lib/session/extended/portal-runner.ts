@@ -146,7 +146,7 @@ export class PortalRunner {
       resultFormats: bound.resultFormats,
       sendsRowDescription: false,
       maxRows: 0,
-      keepsStatement: keeping(prepared),
+      keepsStatement: keeping(prepared, this.#parts.transaction.isInBlock),
     }
     if (prepared.planned !== undefined) await this.#runner.prepareLocal(prepared.planned)
     const tag = await this.#parts.execute(plan, execution, context)
@@ -156,9 +156,11 @@ export class PortalRunner {
 }
 
 /** An unnamed one only if its parameters are known as well as those of a named one. */
-function keeping({ name, planned, description }: PreparedStatement): Keeping | undefined {
-  if (name !== '') return 'named'
-  return description !== undefined && planned?.conduct.isRepeated === true ? 'repeated' : undefined
+function keeping(prepared: PreparedStatement, isInBlock: boolean): Keeping | undefined {
+  const { planned, description } = prepared
+  if (prepared.name !== '') return prepared.namesMoment ? undefined : 'named'
+  const isRepeated = planned?.conduct.isRepeated === true && description !== undefined
+  return isRepeated && !isInBlock ? 'repeated' : undefined
 }
 
 function refuseSecondRun(portal: Portal): void {

@@ -14,6 +14,7 @@ import {
 } from '../../executor/statement-description.ts'
 import type { FunctionPlan, Plan, SessionCommand } from '../../planner/plan.ts'
 import { refusalError } from '../../planner/refusals.ts'
+import { mayNameMoment } from '../../sql/moment-literal.ts'
 import { writeCommandComplete } from '../../wire/backend-messages.ts'
 import { writeQuery } from '../../wire/frontend-messages.ts'
 import { functionFields } from '../function-description.ts'
@@ -192,7 +193,7 @@ export class PreparedCommands {
       parameterTypes: parameters.types,
       bound: { ...NO_VALUES, values: parameters.values },
       portalName: '',
-      keepsStatement: true,
+      keepsStatement: !mayNameMoment(planned.text),
       answersParse: false,
       answersBind: false,
       describes,

@@ -1,6 +1,7 @@
 import { RouterError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
 import type { StatementDescription } from '../../executor/statement-description.ts'
+import { mayNameMoment } from '../../sql/moment-literal.ts'
 import type { ServerTexts } from '../fast/server-text.ts'
 import type { PlannedStatement } from '../statement-planner.ts'
 
@@ -15,6 +16,7 @@ export class PreparedStatement {
   description: StatementDescription | undefined = undefined
   /** The client has seen the description, so that it relies on the result's columns. */
   isDescribed = false
+  #namesMoment: boolean | undefined = undefined
   /** As the plan at hand has it. */
   #serverTexts: ServerTexts | undefined = undefined
 
@@ -38,6 +40,12 @@ export class PreparedStatement {
   set planned(planned: PlannedStatement | undefined) {
     this.#planned = planned
     this.#serverTexts = undefined
+  }
+
+  /** Servers must parse it for each run: see moment-literal.ts. Not quite as one Postgres, where the moment is that of Parse. */
+  get namesMoment(): boolean {
+    this.#namesMoment ??= mayNameMoment(this.text)
+    return this.#namesMoment
   }
 
   /** What servers get of it. Only of a text that isn't blank. */

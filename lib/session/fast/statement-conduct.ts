@@ -44,7 +44,7 @@ export class StatementConduct {
     this.pointRead = this.isPlain && this.isSociable ? pointRead : undefined
   }
 
-  /** The very same text has come again, and its plan was kept. */
+  /** The very same text, of a SELECT that servers may keep prepared, has come again, and its plan was kept. */
   usedAgain(): void {
     this.#uses++
   }

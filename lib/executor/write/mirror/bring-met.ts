@@ -24,14 +24,14 @@ type Rows = { readonly name: string; readonly oid: number }
 export async function bringMet(
   coordinator: BackendConnection,
   mirror: Rows,
-  { table, conflicts }: MirroredTable,
+  { table, conflicts, updated }: MirroredTable,
   meeting: Meeting,
 ): Promise<void> {
   const { proposed, filling, indexes } = meeting
   if (!proposed.has(table)) return
   const known = await proposed.load(coordinator, table)
   // a row that is only met may change as soon as it was there
-  const lock = conflicts?.updates === true ? ' FOR NO KEY UPDATE' : ''
+  const lock = conflicts?.updates === true ? ` FOR ${strength(table, updated)}` : ''
   if (table.kind === 'reference') {
     const where = ` WHERE ${mayMeet(indexes, known)}`
     await bringCopy(coordinator, mirror.name, table, `${where}${lock}`, filling)
@@ -39,6 +39,12 @@ export async function bringMet(
     await bringFromShards(coordinator, mirror, table, { ...meeting, known, lock })
   }
   await query(coordinator, `DROP TABLE ${known}`)
+}
+
+/** As UPDATE locks: rows that refer to one that moves are kept out, or its shard would not know of them. */
+function strength(table: MirroredTable['table'], updated: readonly string[]): string {
+  const isMoved = table.kind === 'distributed' && updated.includes(table.distributionColumn.name)
+  return isMoved ? 'UPDATE' : 'NO KEY UPDATE'
 }
 
 async function bringFromShards(
