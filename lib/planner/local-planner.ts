@@ -8,6 +8,7 @@ import {
   SIZED_RELATIONS,
 } from './cluster-objects.ts'
 import { localCursor } from './cursor-planner.ts'
+import { customSettings, mayLast } from './do-blocks.ts'
 import { likeReplacements } from './like-clauses.ts'
 import type { LocalPlan, PinReason, Replacement } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
@@ -67,7 +68,7 @@ export function planLocal(input: PlanInput, kind: string, tables: StatementTable
     pin: pinReason(kind, statement),
     readsSequences: sequenceReads(statement),
     sessionViews: sessionViews(statement),
-    setsSettings: setSettings(statement).filter((name) => name !== undefined),
+    setsSettings: kind === 'DoStmt' ? customSettings(statement) : namedSettings(statement),
     cursor: localCursor(statement),
     isReadOnly: readsOnly,
     runsCode: runsCode(input, kind, tables, readsOnly),
@@ -217,6 +218,10 @@ function pinReason(kind: string, statement: Tree): PinReason | undefined {
   return createsTemporary(statement) ? 'temporary table' : reason
 }
 
+function namedSettings(statement: Tree): readonly string[] {
+  return setSettings(statement).filter((name) => name !== undefined)
+}
+
 /** Names of the settings that set_config() is called with; undefined: one that only Postgres knows. */
 function setSettings(statement: Tree): readonly (string | undefined)[] {
   const names: (string | undefined)[] = []
@@ -242,14 +247,6 @@ function chosenSetting({ SelectStmt }: Tree): string | undefined {
 /** Such as CREATE FUNCTION pg_temp.f(). */
 function namesTemporarySchema(statement: Tree): boolean {
   return JSON.stringify(statement).includes('"pg_temp"')
-}
-
-/** What a DO block may leave behind in its session; rather too much than too little. */
-const LASTING =
-  /\b(?:set(?!\s+local\b)|set_config|reset|discard|listen|temp|temporary|pg_(?:try_)?advisory_lock)/i
-
-function mayLast(block: Tree): boolean {
-  return LASTING.test(JSON.stringify(block).replaceAll(/\\[nrt]/g, ' '))
 }
 
 function createsTemporary(value: unknown): boolean {

@@ -102,12 +102,26 @@ t.test('a setting made in a transaction reaches the nodes that it uses', async (
   t.teardown(() => client.close())
   await client.run(`CREATE TABLE events (k int); SELECT create_distributed_table('events', 'k');
     INSERT INTO events SELECT generate_series(1, 8)`)
+  const shown = () => client.value("SELECT DISTINCT current_setting('work_mem') FROM events")
+  // no function of this database sets anything yet
+  await client.run("DO $$BEGIN PERFORM set_config('work_mem', '11MB', false); END$$")
+  t.equal(await shown(), '11MB')
+  await client.run("DO $$BEGIN EXECUTE 'SET work_' || 'mem = ''12MB'''; END$$")
+  t.equal(await shown(), '12MB')
+  await client.run('CREATE SCHEMA aside; CREATE TABLE aside.events (k int)')
+  await client.run('DO $$BEGIN SET search_path = aside; END$$')
+  t.equal(await client.value('SELECT count(*) FROM events'), '0', 'names mean what they mean there')
+  await client.run('RESET search_path')
+  t.equal(await client.value('SELECT count(*) FROM events'), '8')
   await client.run(SETUP)
   const seen = async () =>
     client.value(`SELECT string_agg(DISTINCT coalesce(current_setting('app.tenant', true), ''), ',')
       FROM events`)
   const routed = () =>
     client.value("SELECT current_setting('app.tenant', true) FROM events WHERE k = 1")
+  await client.run("DO $$BEGIN PERFORM set_config('app.tenant', 'do', false); END$$")
+  t.equal(await routed(), 'do')
+  t.equal(await seen(), 'do')
   await client.run('BEGIN')
   await client.extended("SELECT set_config('app.tenant', $1, true)", ['a'], 'text')
   t.equal(await routed(), 'a')

@@ -18,6 +18,8 @@ export type HeldQuestion = {
   readonly settings: ReadonlySet<string>
   /** Code of the user's has run: it may have set whatever the functions of this database set. */
   readonly hasRunCode: boolean
+  /** What was run as text may have set anything. */
+  readonly mayHaveSet: boolean
 }
 
 /** Objects of the temporary schema depend on it; once made, the schema itself stays as long as the server session. */
@@ -54,9 +56,10 @@ const SETTINGS_SQL = String.raw`WITH code AS MATERIALIZED (
     SELECT name, pg_catalog.current_setting(name, true) AS value FROM custom
     WHERE pg_catalog.strpos(name, '.') > 0
     UNION SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings
-    WHERE (pg_catalog.cardinality($1::text[]) > 0 OR EXISTS (SELECT FROM code))
-      AND source = 'session' AND name NOT LIKE 'transaction\_%' AND (name = ANY ($1::text[]) OR EXISTS (SELECT FROM code))
-    UNION SELECT 'role', pg_catalog.current_setting('role') FROM code
+    WHERE (pg_catalog.cardinality($1::text[]) > 0 OR $3::bool OR EXISTS (SELECT FROM code))
+      AND source = 'session' AND name NOT LIKE 'transaction\_%'
+      AND (name = ANY ($1::text[]) OR $3::bool OR EXISTS (SELECT FROM code))
+    UNION SELECT 'role', pg_catalog.current_setting('role') WHERE $3::bool OR EXISTS (SELECT FROM code)
   ) SELECT ${HELD_COLUMNS},
   (SELECT pg_catalog.count(*) FROM code
     WHERE prosrc ~* 'set_config\s*\(\s*[^''\s]|''\s*(set|reset)\s+(session\s+|local\s+)?(%|'')'),
@@ -81,12 +84,12 @@ const SETTINGS_COLUMN = REASONS.length
  */
 export async function heldState(
   connection: BackendConnection,
-  { settings, hasRunCode }: HeldQuestion,
+  question: HeldQuestion,
 ): Promise<HeldState> {
   const timer = setTimeout(() => {
     connection.close(new BackendLost('the server does not answer', true))
   }, connection.questionTimeoutMs)
-  const row = await ask(connection, settings, hasRunCode).finally(() => clearTimeout(timer))
+  const row = await ask(connection, question).finally(() => clearTimeout(timer))
   return {
     reasons: REASONS.flatMap((reason, index) => {
       return reason === undefined || (row[index] ?? '0') === '0' ? [] : [reason]
@@ -98,14 +101,13 @@ export async function heldState(
 
 async function ask(
   connection: BackendConnection,
-  settings: ReadonlySet<string>,
-  hasRunCode: boolean,
+  { settings, hasRunCode, mayHaveSet }: HeldQuestion,
 ) {
-  const isPlain = settings.size === 0 && !hasRunCode
+  const isPlain = settings.size === 0 && !hasRunCode && !mayHaveSet
   const names = `{${[...settings].map(arrayElement).join()}}`
   const { rows } = isPlain
     ? await query(connection, `SELECT ${HELD_COLUMNS}`)
-    : await query(connection, SETTINGS_SQL, [names, String(hasRunCode)])
+    : await query(connection, SETTINGS_SQL, [names, String(hasRunCode), String(mayHaveSet)])
   return rows[0] ?? []
 }
 

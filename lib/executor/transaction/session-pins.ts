@@ -155,7 +155,11 @@ export class SessionPins {
   async #ask(kept: Kept, isInTransaction: boolean): Promise<void> {
     const { connection } = kept
     try {
-      const question = { settings: new Set(kept.settings), hasRunCode: kept.hasRunCode }
+      const { hasRunCode } = kept
+      const mayHaveSet = this.#pins.some(
+        ({ nodeId, reason }) => nodeId === connection.node.nodeId && reason === 'session setting',
+      )
+      const question = { settings: new Set(kept.settings), hasRunCode, mayHaveSet }
       if (!isInTransaction) {
         kept.settings.clear()
         kept.hasRunCode = false
