@@ -111,14 +111,25 @@ t.test('a setting made in a transaction reaches the nodes that it uses', async (
   await client.run('CREATE SCHEMA aside; CREATE TABLE aside.events (k int)')
   await client.run('DO $$BEGIN SET search_path = aside; END$$')
   t.equal(await client.value('SELECT count(*) FROM events'), '0', 'names mean what they mean there')
-  await client.run('RESET search_path')
+  await client.run('DO $$BEGIN RESET search_path; END$$')
   t.equal(await client.value('SELECT count(*) FROM events'), '8')
+  await client.run("SELECT set_config('WORK_MEM', '13MB', false)")
+  t.equal(await shown(), '13MB')
   await client.run(SETUP)
   const seen = async () =>
     client.value(`SELECT string_agg(DISTINCT coalesce(current_setting('app.tenant', true), ''), ',')
       FROM events`)
   const routed = () =>
     client.value("SELECT current_setting('app.tenant', true) FROM events WHERE k = 1")
+  await client.run(
+    "CREATE FUNCTION be_z() RETURNS text BEGIN ATOMIC SELECT set_config('app.zone', 'z', false); END",
+  )
+  await client.run('SELECT be_z()')
+  t.equal(
+    await client.value("SELECT DISTINCT current_setting('app.zone', true) FROM events"),
+    'z',
+    'bodies of standard SQL are read too',
+  )
   await client.run("DO $$BEGIN PERFORM set_config('app.tenant', 'do', false); END$$")
   t.equal(await routed(), 'do')
   t.equal(await seen(), 'do')

@@ -20,6 +20,8 @@ export type HeldQuestion = {
   readonly hasRunCode: boolean
   /** What was run as text may have set anything. */
   readonly mayHaveSet: boolean
+  /** Settings that the connection held before, in lower case: what has run may have reset them. */
+  readonly heldSettings: Iterable<string>
 }
 
 /** Objects of the temporary schema depend on it; once made, the schema itself stays as long as the server session. */
@@ -42,23 +44,29 @@ const HELD_COLUMNS = `
  * what can't be read there are counted: the session then keeps its connection.
  */
 const SETTINGS_SQL = String.raw`WITH code AS MATERIALIZED (
-    SELECT prosrc FROM pg_catalog.pg_proc p
-    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname NOT LIKE 'pgloom%'
-    WHERE $2::bool AND p.oid >= 16384
-      AND prosrc ~* '\mset_config\s*\(|(^|[;''"]|\m(begin|then|else|loop))\s*(set|reset)\s'
+    SELECT prosrc FROM (
+      SELECT CASE WHEN prosqlbody IS NULL THEN prosrc ELSE pg_catalog.pg_get_function_sqlbody(p.oid) END
+      FROM pg_catalog.pg_proc p
+      JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname NOT LIKE 'pgloom%'
+      WHERE $2::bool AND p.oid >= 16384
+    ) AS bodies (prosrc)
+    WHERE prosrc ~* '\mset_config\s*\(|(^|[;''"]|\m(begin|then|else|loop))\s*(set|reset)\s'
   ), custom AS (
     SELECT pg_catalog.unnest($1::text[]) AS name
     UNION SELECT m[1]
       FROM code, pg_catalog.regexp_matches(prosrc, 'set_config\s*\(\s*''([^'']+)''', 'gi') m
     UNION SELECT pg_catalog.lower(m[1]) FROM code,
       pg_catalog.regexp_matches(prosrc, '\mset\s+(?:session\s+|local\s+)?([a-z_]\w*\.[\w.]+)', 'gi') m
+    UNION SELECT pg_catalog.unnest($4::text[]) WHERE $3::bool OR EXISTS (SELECT FROM code)
   ), found AS (
     SELECT name, pg_catalog.current_setting(name, true) AS value FROM custom
     WHERE pg_catalog.strpos(name, '.') > 0
     UNION SELECT name, pg_catalog.current_setting(name) FROM pg_catalog.pg_settings
     WHERE (pg_catalog.cardinality($1::text[]) > 0 OR $3::bool OR EXISTS (SELECT FROM code))
-      AND source = 'session' AND name NOT LIKE 'transaction\_%'
-      AND (name = ANY ($1::text[]) OR $3::bool OR EXISTS (SELECT FROM code))
+      AND name NOT LIKE 'transaction\_%'
+      AND CASE WHEN $3::bool OR EXISTS (SELECT FROM code)
+        THEN source = 'session' OR pg_catalog.lower(name) = ANY ($4::text[])
+        ELSE source = 'session' AND pg_catalog.lower(name) = ANY ($1::text[]) END
     UNION SELECT 'role', pg_catalog.current_setting('role') WHERE $3::bool OR EXISTS (SELECT FROM code)
   ) SELECT ${HELD_COLUMNS},
   (SELECT pg_catalog.count(*) FROM code
@@ -101,16 +109,24 @@ export async function heldState(
 
 async function ask(
   connection: BackendConnection,
-  { settings, hasRunCode, mayHaveSet }: HeldQuestion,
+  { settings, hasRunCode, mayHaveSet, heldSettings }: HeldQuestion,
 ) {
   const isPlain = settings.size === 0 && !hasRunCode && !mayHaveSet
-  const names = `{${[...settings].map(arrayElement).join()}}`
   const { rows } = isPlain
     ? await query(connection, `SELECT ${HELD_COLUMNS}`)
-    : await query(connection, SETTINGS_SQL, [names, String(hasRunCode), String(mayHaveSet)])
+    : await query(connection, SETTINGS_SQL, [
+        arrayText(settings),
+        String(hasRunCode),
+        String(mayHaveSet),
+        arrayText(heldSettings),
+      ])
   return rows[0] ?? []
 }
 
+function arrayText(names: Iterable<string>): string {
+  return `{${[...names].map(arrayElement).join()}}`
+}
+
 function arrayElement(name: string): string {
-  return `"${name.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
+  return `"${name.toLowerCase().replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
 }

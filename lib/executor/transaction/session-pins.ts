@@ -159,7 +159,8 @@ export class SessionPins {
       const mayHaveSet = this.#pins.some(
         ({ nodeId, reason }) => nodeId === connection.node.nodeId && reason === 'session setting',
       )
-      const question = { settings: new Set(kept.settings), hasRunCode, mayHaveSet }
+      const heldSettings = connection.settings.inForce.keys()
+      const question = { settings: new Set(kept.settings), hasRunCode, mayHaveSet, heldSettings }
       if (!isInTransaction) {
         kept.settings.clear()
         kept.hasRunCode = false
