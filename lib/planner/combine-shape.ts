@@ -18,7 +18,7 @@ import {
   wholeRowRelation,
 } from './query-model.ts'
 import { refuse } from './refusals.ts'
-import { ownExpressions, SYSTEM_COLUMNS } from './statement-checks.ts'
+import { ownExpressions } from './statement-checks.ts'
 import { mapTree, type SelectStmt, type SortBy, type Tree, treeKey } from './tree.ts'
 
 /** A scatter SELECT as its planners see it. now() and its kin are parameters by now. */
@@ -195,13 +195,8 @@ export function checkScatterSelect(
   const inRest = checkVolatility(rest, false)
   const inTargets = checkVolatility(targetList, isConcatenation)
   for (const inner of allBlocks(block)) {
-    for (const value of ownExpressions(inner)) {
-      visitLevel(value, (node) => {
-        checkNode(node, isConcatenation && targetList?.includes(value as Tree) === true)
-        return true
-      })
-      if (inner !== block) checkOuterAggregates(inner, value)
-    }
+    if (inner === block) continue
+    for (const value of ownExpressions(inner)) checkOuterAggregates(inner, value)
   }
   if (!isConcatenation) checkOrdinals(select, block.outputs?.length)
   if (hasSubLink([select.limitCount, select.limitOffset])) refuse('expression', 'subquery in LIMIT')
@@ -220,14 +215,6 @@ function checkOrdinals(select: SelectStmt, width: number | undefined): void {
     const isOrdinal =
       ordinal !== undefined && (isKept || (ordinal >= 1 && ordinal <= (width ?? Infinity)))
     if (!isOrdinal) refuse('expression', 'constant that is no ordinal', constant.location)
-  }
-}
-
-/** Shown they are the row's own; whatever else is done with them, those of different shards don't compare. */
-function checkNode({ ColumnRef }: Tree, isShown: boolean): void {
-  const name = ColumnRef?.fields?.at(-1)?.String?.sval ?? ''
-  if (name === 'tableoid' || (!isShown && SYSTEM_COLUMNS.has(name))) {
-    refuse('system-column', name, ColumnRef?.location)
   }
 }
 

@@ -12,7 +12,7 @@ import { workerFromText, workerFromTree } from './shard-text.ts'
 import type { MergeStmt, Tree } from './tree.ts'
 import { checkMergeActions, mergeInsertedKeys, mergeInsertKeys } from './write/insert-keys.ts'
 import { orMirrored } from './write/mirror-planner.ts'
-import { checkSystemColumns } from './write/modify-planner.ts'
+import { checkNoSystemColumns } from './write/modify-planner.ts'
 import type { ScatterModify } from './write/write-plans.ts'
 
 /** MERGE whose source, target and new rows are all in one shard; in every shard; or over a mirror. */
@@ -50,7 +50,7 @@ function planScatterMerge(
 ): ScatterModify {
   const { root, input, flow } = analysis
   const usesTime = checkRowVolatility(input.statement)
-  checkSystemColumns(input.statement)
+  checkNoSystemColumns(input.statement)
   const pushdown = provePushable(analysis, root)
   const [seed] = pushdown.seeds
   if (seed === undefined) return refuse('merge')

@@ -1,6 +1,7 @@
 import type { DistributedTable } from '../catalog/catalog.ts'
 import type { Analysis } from './analysis.ts'
 import { hasAggregate } from './expressions.ts'
+import { groupKeys, windowsOf } from './group-keys.ts'
 import { keptRelations, relationOf } from './kept-relations.ts'
 import type { FromPart } from './model-builder.ts'
 import { usingColumns } from './model-builder.ts'
@@ -17,7 +18,6 @@ import {
 import { refuse } from './refusals.ts'
 import { distributedRelations } from './router.ts'
 import { conjuncts, type JoinExpr, type SelectStmt, type Tree } from './tree.ts'
-import { groupKeys, windowsOf } from './value-flow.ts'
 
 /**
  * Proof that a block may run in every shard: the rows of its FROM and WHERE over all shards are those of the whole. One

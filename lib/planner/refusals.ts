@@ -91,7 +91,7 @@ export const REFUSALS = {
   'system-column': {
     sqlState: NOT_SUPPORTED,
     message: 'system columns of distributed tables cannot be used here',
-    hint: 'Use columns of your own.',
+    hint: 'Each shard has rows of its own under the same ctid: filter on one value of the distribution column, compare it with the ctid of a row of the same shard only, or use a key of your own.',
     example: 'DELETE FROM events WHERE ctid = $$(0,1)$$',
   },
   'quoted-unicode': {

@@ -4,6 +4,7 @@ import { checkScatterSelect, namedOutput, type SelectShape, sortKeys } from './c
 import { distinctExchangeOf } from './distinct-exchange.ts'
 import { isAggregateCall, replaceTime, visitLevel } from './expressions.ts'
 import { gatherRows } from './gather.ts'
+import { groupKeys } from './group-keys.ts'
 import { orRefusal } from './or-refusal.ts'
 import { orderRows } from './ordered-rows.ts'
 import type { CombineQuery, LockedSelect, Pin, PulledPlan, ScatterSelect } from './plan.ts'
@@ -11,11 +12,10 @@ import { type CoreShape, coreShape, type Pushdown, provePushable } from './pushd
 import type { Block } from './query-model.ts'
 import { distributionKey, wholeRowRelation } from './query-model.ts'
 import { refuse } from './refusals.ts'
-
 import { checkLocks, isCutLock, planLockedSelect } from './row-locks.ts'
 import { workerFromText, workerFromTree } from './shard-text.ts'
+import { checkSystemColumns } from './system-columns.ts'
 import type { SelectStmt, Tree } from './tree.ts'
-import { groupKeys } from './value-flow.ts'
 
 /** What else may be done where a plan is refused. */
 export type Otherwise = <T>(plan: () => T) => T | PulledPlan
@@ -44,10 +44,10 @@ export function planScatterSelect(analysis: Analysis, otherwise: Otherwise): Sca
   const core = coreShape(analysis, root, select, pushdown)
   const isWhole = core.groupsByKey && core.distinctByKey && core.windowsByKey
   checkLocks(root, isWhole && !core.isAggregated && !core.hasWindows)
-  const isCut = select.sortClause ?? select.limitCount ?? select.limitOffset
-  const isConcatenation = isWhole && isCut === undefined
+  const isConcatenation = isWhole && !isCut(select)
   const isPlain = isConcatenation && !core.isAggregated && select.distinctClause === undefined
   const usesTime = checkScatterSelect(root, select, isPlain)
+  checkSystemColumns(root, select, isWhole && select.distinctClause === undefined)
   const timed = usesTime ? analyse(analysis.input, replaceTime({ SelectStmt: select })) : analysis
   if (isConcatenation) {
     // the statement's own text, if it is that
@@ -60,6 +60,10 @@ export function planScatterSelect(analysis: Analysis, otherwise: Otherwise): Sca
   return usesTime
     ? planTimed(timed, otherwise)
     : planCombined(analysis, root, select, pushdown, core, otherwise)
+}
+
+function isCut({ sortClause, limitCount, limitOffset }: SelectStmt): boolean {
+  return (sortClause ?? limitCount ?? limitOffset) !== undefined
 }
 
 /** The same once more over the tree without now(), whose columns are other objects. */

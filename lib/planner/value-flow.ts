@@ -1,8 +1,10 @@
 import type { Column } from '../catalog/catalog.ts'
+import { groupKeys, windowsOf } from './group-keys.ts'
 import { isKeptColumn, relationOf } from './kept-relations.ts'
 import { areComparable, keySource } from './key-source.ts'
 import type { ModelBuilder } from './model-builder.ts'
 import { usingColumns } from './model-builder.ts'
+import { type NamedRow, namedRow, rowKey } from './named-rows.ts'
 import type { KeySource } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
 import {
@@ -11,7 +13,6 @@ import {
   type Child,
   type ColumnKey,
   columnKey,
-  type Output,
   outputOrInput,
   type Relation,
   resolveColumn,
@@ -141,7 +142,19 @@ export class ValueFlow {
       for (const arm of block.arms) this.#linkArm(arm, index, outer)
       return
     }
-    const inner = this.keyOf(block, block.outputs?.[index]?.expression)
+    const expression = block.outputs?.[index]?.expression
+    this.#linkInner(block, this.keyOf(block, expression), outer, isShared)
+    // a row's ctid stands for its distribution column, too
+    const row = namedRow(block, expression)
+    this.#linkInner(block, row?.key, rowKey(outer), isShared)
+  }
+
+  #linkInner(
+    block: Block,
+    inner: ColumnKey | undefined,
+    outer: ColumnKey,
+    isShared: boolean,
+  ): void {
     if (inner === undefined) return
     this.addEdge(inner, outer)
     const type = this.#types.get(inner)
@@ -240,6 +253,15 @@ export class ValueFlow {
     if (targets.has(relationOf(right))) this.addEdge(left, right)
   }
 
+  /** One row has one distribution value. */
+  #addSameRows(
+    left: NamedRow | undefined,
+    right: NamedRow | undefined,
+    targets: ReadonlySet<number>,
+  ): void {
+    if (left?.table.oid === right?.table.oid) this.#addEquality(left?.key, right?.key, targets)
+  }
+
   #addCondition(block: Block, condition: Tree, targets: ReadonlySet<number>): void {
     const expression = condition.A_Expr
     if (condition.BoolExpr?.boolop === 'OR_EXPR') {
@@ -268,6 +290,7 @@ export class ValueFlow {
     targets: ReadonlySet<number>,
   ): void {
     this.#addEquality(this.keyOf(block, left), this.keyOf(block, right), targets)
+    this.#addSameRows(namedRow(block, left), namedRow(block, right), targets)
     this.#addMerged(block, left, right, targets)
     this.#addMerged(block, right, left, targets)
     if (left === undefined || right === undefined) return
@@ -332,6 +355,7 @@ export class ValueFlow {
     const isFilter = mustHold(block, child)
     child.compared.forEach((tree, index) => {
       const shown = child.block.outputs?.[index]?.expression
+      this.#linkRows(namedRow(block, tree), namedRow(child.block, shown), child, isFilter)
       if (!isFilter && !(isKeptColumn(block, tree) && isKeptColumn(child.block, shown))) return
       const outer = this.keyOf(block, tree)
       const outerType = this.columnType(outer)
@@ -342,6 +366,18 @@ export class ValueFlow {
       if (!this.#isTransparent(child.block, inner)) return
       this.addEdge(outer, inner)
     })
+  }
+
+  #linkRows(
+    outer: NamedRow | undefined,
+    inner: NamedRow | undefined,
+    { block }: Child,
+    isFilter: boolean,
+  ): void {
+    if (outer?.key === undefined || inner?.key === undefined) return
+    if (outer.table.oid !== inner.table.oid) return
+    if (!isFilter && !(outer.isKept && inner.isKept)) return
+    if (this.#isTransparent(block, inner.key)) this.addEdge(outer.key, inner.key)
   }
 }
 
@@ -385,56 +421,4 @@ function canFilterInside(block: Block): boolean {
     select.lockingClause === undefined &&
     !block.isRecursive
   )
-}
-
-/** GROUP BY's expressions with ordinals and output names put in; undefined: grouping sets. */
-export function groupKeys(
-  select: { readonly groupClause?: readonly Tree[] },
-  outputs: readonly Output[] | undefined,
-): readonly Tree[] | undefined {
-  const keys: Tree[] = []
-  for (const item of select.groupClause ?? []) {
-    if (item.GroupingSet !== undefined) return undefined
-    const ordinal = item.A_Const?.ival?.ival
-    const output = ordinal === undefined ? undefined : outputs?.[ordinal - 1]
-    keys.push(output?.expression ?? item)
-  }
-  return keys
-}
-
-/** PARTITION BY of every window call in the select list and ORDER BY; undefined where there is none. */
-export function windowsOf(select: {
-  readonly targetList?: readonly Tree[]
-  readonly sortClause?: readonly Tree[]
-  readonly windowClause?: readonly Tree[]
-}): readonly (readonly Tree[] | undefined)[] {
-  const named = new Map(
-    (select.windowClause ?? []).map(({ WindowDef }) => [WindowDef?.name ?? '', WindowDef]),
-  )
-  const found: (readonly Tree[] | undefined)[] = []
-  const visit = (value: unknown): void => {
-    if (Array.isArray(value)) {
-      for (const item of value) visit(item)
-      return
-    }
-    if (typeof value !== 'object' || value === null) return
-    const { over, SubLink } = value as { over?: Tree['WindowDef']; SubLink?: object }
-    if (SubLink !== undefined) return
-    if (over !== undefined) {
-      const base = named.get(over.name ?? over.refname ?? '')
-      found.push(over.partitionClause ?? partitionOf(base, named))
-    }
-    Object.values(value).forEach(visit)
-  }
-  visit(select.targetList)
-  visit(select.sortClause)
-  return found
-}
-
-function partitionOf(
-  window: Tree['WindowDef'],
-  named: ReadonlyMap<string, Tree['WindowDef']>,
-): readonly Tree[] | undefined {
-  if (window === undefined || window.partitionClause !== undefined) return window?.partitionClause
-  return partitionOf(named.get(window.refname ?? ''), named)
 }

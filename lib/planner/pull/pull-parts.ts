@@ -1,6 +1,7 @@
 import { type Analysis, analyse } from '../analysis.ts'
 import { BlockRanges } from '../block-ranges.ts'
 import { visitLevel } from '../expressions.ts'
+import { groupKeys } from '../group-keys.ts'
 import { EXTRA_COLUMN } from '../ordered-rows.ts'
 import type { Pin, PulledPart, ScatterSelect, TextRange } from '../plan.ts'
 import type { PlanInput } from '../plan-input.ts'
@@ -17,7 +18,6 @@ import { Refusal } from '../refusals.ts'
 import { planScatterSelect } from '../scatter-planner.ts'
 import { isStar, ownExpressions } from '../statement-checks.ts'
 import { builtinName, type Tree, walkTree } from '../tree.ts'
-import { groupKeys } from '../value-flow.ts'
 
 /** Functions of Postgres' own that give records, which no table holds. */
 const GIVES_RECORDS = /_each|_to_record|_populate|explode|_stat|^pg_/

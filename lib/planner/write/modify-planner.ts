@@ -8,6 +8,7 @@ import { refuse } from '../refusals.ts'
 import { distributedRelations } from '../router.ts'
 import { workerFromText, workerFromTree } from '../shard-text.ts'
 import { lastName, SYSTEM_COLUMNS } from '../statement-checks.ts'
+import { checkSystemColumns } from '../system-columns.ts'
 import { type InsertStmt, type Tree, walkTree } from '../tree.ts'
 import type { ScatterModify } from './write-plans.ts'
 
@@ -18,7 +19,7 @@ export function planScatterModify(analysis: Analysis): ScatterModify {
   const target = root.relations[0]
   if (target?.table?.kind !== 'distributed') return refuse('not-joined-on-key')
   const usesTime = checkRowVolatility(input.statement)
-  checkSystemColumns(input.statement)
+  checkSystemColumns(root, input.statement, true)
   const { seeds } = provePushable(analysis, root)
   if (seeds[0]?.relation !== target) return refuse('not-joined-on-key')
   const values = flow.constants().get(distributionKey(target, target.table) ?? '')
@@ -32,8 +33,8 @@ export function planScatterModify(analysis: Analysis): ScatterModify {
   }
 }
 
-/** A ctid names another row in every shard. */
-export function checkSystemColumns(statement: Tree): void {
+/** Rows that move have others. */
+export function checkNoSystemColumns(statement: Tree): void {
   walkTree(statement, (kind, node) => {
     if (kind !== 'ColumnRef') return undefined
     const name = lastName(node) ?? ''
@@ -54,7 +55,7 @@ export function planPushedInsert(
   const select = source?.select
   if (source?.kind !== 'select' || select === undefined) return refuse('insert-select')
   const usesTime = checkVolatility(input.statement, false)
-  checkSystemColumns(input.statement)
+  checkNoSystemColumns(input.statement)
   const pushdown = provePushable(analysis, source)
   const core = coreShape(analysis, source, select, pushdown)
   const isWhole = core.groupsByKey && core.distinctByKey && core.windowsByKey
