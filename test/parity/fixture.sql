@@ -80,14 +80,17 @@ CREATE TABLE towns (k int, id int, gone int, v int, g int GENERATED ALWAYS AS (v
 CREATE TABLE streets (k int, id int, note text, FOREIGN KEY (k, id) REFERENCES towns ON UPDATE CASCADE ON DELETE CASCADE);
 CREATE TABLE depots (k int, id int, note text, PRIMARY KEY (k, id), FOREIGN KEY (k) REFERENCES regions ON DELETE CASCADE);
 CREATE TABLE vans (k int, id int, p int, note text, PRIMARY KEY (k, id), FOREIGN KEY (k, p) REFERENCES depots ON DELETE SET NULL (p) ON UPDATE CASCADE);
+CREATE TABLE plots (k int, id bigint, code varchar(3), note text, FOREIGN KEY (k, id) REFERENCES towns ON UPDATE CASCADE ON DELETE CASCADE);
 ALTER TABLE towns DROP COLUMN gone;
 SELECT create_distributed_table('regions', 'k', shard_count => 6, colocate_with => 'none');
 SELECT create_distributed_table('towns', 'k', colocate_with => 'regions');
 SELECT create_distributed_table('streets', 'k', colocate_with => 'regions');
 SELECT create_distributed_table('depots', 'k', colocate_with => 'regions');
 SELECT create_distributed_table('vans', 'k', colocate_with => 'regions');
+SELECT create_distributed_table('plots', 'k', colocate_with => 'regions');
 INSERT INTO regions SELECT g, g FROM generate_series(1,30) g;
 INSERT INTO towns (k, id, v) SELECT g, g*10+i, i FROM generate_series(1,20) g, generate_series(1,2) i;
 INSERT INTO streets SELECT k, id, 'n' || id FROM towns, generate_series(1,2) WHERE k < 10;
+INSERT INTO plots SELECT k, id, 'p' || k, 'plot ' || id FROM towns WHERE k IN (1, 2, 3, 13);
 INSERT INTO depots SELECT g, g, 'depots' FROM generate_series(15,18) g;
 INSERT INTO vans SELECT g, g, g, 'vans' FROM generate_series(15,16) g;

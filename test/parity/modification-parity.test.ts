@@ -14,7 +14,7 @@ const BATCH = 8
 const TABLES = [
   ...['tenants', 'users', 'orders', 'events', 'events_daily', 'samples', 'parts', 'readings'],
   ...['other.tenants', '"Order Items"', '"user"'],
-  ...['regions', 'towns', 'streets', 'depots', 'vans'],
+  ...['regions', 'towns', 'streets', 'depots', 'vans', 'plots'],
   ...['"Odd Names"', 'kinds', 'countries', 'local_numbers', 'empty_table', 'campaigns', 'ads'],
 ]
 

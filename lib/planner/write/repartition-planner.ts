@@ -1,3 +1,4 @@
+import { bareTypeName } from '../../catalog/bare-type.ts'
 import type { Column, DistributedTable } from '../../catalog/catalog.ts'
 import { analyse } from '../analysis.ts'
 import type { ScatterSelect, ShardText } from '../plan.ts'
@@ -102,9 +103,8 @@ const MODIFYING: ReadonlyMap<string, string> = new Map([
 /** The column's type without its modifier, which is applied as Postgres does in an INSERT (of arrays COPY does it). */
 function plainType(input: PlanInput, { typeOid, typeName, typeModifier }: Column): PlainType {
   if (typeOid >= FIRST_USER_OID) return refuse('insert-select')
-  const bare = typeName.replaceAll(/\([^)]*\)/g, '').replace(/^interval .*/, 'interval')
-  const unlimited = bare.replace(/^character(?=$|\[)/, 'bpchar').replace(/^bit(?=$|\[)/, '"bit"')
-  const [statement] = input.parser.parse(Buffer.from(`SELECT NULL::${unlimited}`)).stmts
+  const bare = bareTypeName(typeName)
+  const [statement] = input.parser.parse(Buffer.from(`SELECT NULL::${bare}`)).stmts
   const target = (statement?.stmt as Tree | undefined)?.SelectStmt?.targetList?.[0]?.ResTarget
   const parsed = target?.val?.TypeCast?.typeName
   const name = strings(parsed?.names).at(-1)

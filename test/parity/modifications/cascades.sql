@@ -1,5 +1,6 @@
 -- # Rows that move take along those that follow them by ON UPDATE CASCADE, and stay where others refer to them else.
 UPDATE regions SET k = k + 100 WHERE k IN (1, 2, 3, 25);
+UPDATE towns SET id = id + 100000 WHERE k = 103;
 UPDATE regions SET k = 200 WHERE k = 4 RETURNING *;
 -- error: 23503
 UPDATE regions SET k = 201 WHERE k = 17;

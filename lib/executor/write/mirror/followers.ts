@@ -1,11 +1,13 @@
 import type { BackendConnection } from '../../../backend/backend-connection.ts'
 import { RouterError } from '../../../base/errors.ts'
 import { SqlState } from '../../../base/sqlstate.ts'
-import type { ClusterTable, DistributedTable, Shard } from '../../../catalog/catalog.ts'
+import { bareTypeName } from '../../../catalog/bare-type.ts'
+import type { ClusterTable, Column, DistributedTable, Shard } from '../../../catalog/catalog.ts'
 import { copyAcross } from '../../copy/copy-across.ts'
 import { query } from '../../node-client.ts'
 import type { StatementContext } from '../../ports.ts'
 import { quoteIdentifier } from '../../relay/quoted-schema.ts'
+import { FIRST_USER_OID } from '../../relay/row-description-mapping.ts'
 import { tagCount } from '../../server-answer.ts'
 import { copiedColumns, shardName } from '../distribute-rows.ts'
 import { SCRATCH_SCHEMA, scratchName, scratchQualified } from '../scratch-table.ts'
@@ -117,9 +119,10 @@ async function referringRows(
   if (childShard === undefined) throw new Error(`no shard ${shard.index}`)
   const given = child.columns
     .filter(({ isGenerated }) => !isGenerated)
-    .map(({ name }) => {
-      const index = columns.indexOf(name)
-      return `${index < 0 ? 'c' : 'n'}.${quoteIdentifier(index < 0 ? name : (referred[index] ?? name))}`
+    .map((column) => {
+      const parentColumn = referred[columns.indexOf(column.name)]
+      if (parentColumn === undefined) return `c.${quoteIdentifier(column.name)}`
+      return `n.${quoteIdentifier(parentColumn)}::${assignable(column)}`
     })
   const refers = columns.map(
     (name, index) => `c.${quoteIdentifier(name)} = p.${quoteIdentifier(referred[index] ?? '')}`,
@@ -128,6 +131,11 @@ async function referringRows(
     FROM ${shardName(child, childShard)} AS c JOIN ${shardName(table, shard)} AS p ON ${refers.join(' AND ')}
     JOIN ${moved} AS n ON p.ctid = n.pgloom_ctid
     WHERE n.${SHARD_COLUMN} = ${shard.index} AND n.pgloom_change = 'm' FOR UPDATE OF c`
+}
+
+/** What comes into the table of followers is cut and rounded there, as by an assignment. */
+function assignable({ typeOid, typeName }: Column): string {
+  return typeOid < FIRST_USER_OID ? bareTypeName(typeName) : typeName
 }
 
 async function bring(
