@@ -1,6 +1,11 @@
 import t from 'tap'
+import type { BackendConnection } from '../../lib/backend/backend-connection.ts'
 import { Executor } from '../../lib/executor/executor.ts'
 import { query } from '../../lib/executor/node-client.ts'
+import { runOnNodes } from '../../lib/executor/scatter/node-parts.ts'
+import { ScatterFlow } from '../../lib/executor/scatter/scatter-flow.ts'
+import { ServerAnswer } from '../../lib/executor/server-answer.ts'
+import { sendQuery } from '../../lib/executor/simple-request.ts'
 import { distributeRows } from '../../lib/executor/write/distribute-rows.ts'
 import type {
   CombineQuery,
@@ -421,6 +426,43 @@ for (const workers of [2, 0]) {
         'SELECT 1009',
       )
       client.take()
+    })
+
+    t.test('a node that can not be asked ends what the others were asked', async (t) => {
+      if (workers === 0) return
+      const own = new Map<number, BackendConnection>()
+      const connection = async (nodeId: number) => {
+        const found = own.get(nodeId) ?? (await world.connect(nodeId))
+        own.set(nodeId, found)
+        return found
+      }
+      const ask = (sql: string, open: (second: BackendConnection) => void) => {
+        let count = 0
+        return runOnNodes(
+          events.shards,
+          'read',
+          { ...context, connection },
+          new ScatterFlow(),
+          (c) => {
+            count += 1
+            if (count === 1) return sendQuery(c, sql)
+            open(c)
+            throw new Error('no request')
+          },
+        )
+      }
+      await t.rejects(
+        ask('SELECT pg_sleep(600)', () => undefined),
+        { message: 'no request' },
+      )
+      const [first, second] = [...own.values()]
+      t.same([first?.state, first?.openRequests], ['ready', 0], 'it can be used again')
+      t.equal(second?.state, 'ready')
+      await t.rejects(
+        ask('SELECT 1', (c) => c.open(new ServerAnswer())),
+        { message: 'no request' },
+      )
+      t.same([first?.state, second?.state], ['ready', 'closed'], 'half a request is never sent')
     })
 
     t.test('existing rows are distributed as a stream', async (t) => {

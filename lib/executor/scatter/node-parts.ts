@@ -24,7 +24,19 @@ export async function runOnNodes(
   const parts = await connect(shards, access, context)
   signal.throwIfAborted()
   for (const { connection } of parts) flow.add(connection)
-  const answers = parts.map((part) => send(part.connection, part.shards))
+  const answers: ServerAnswer[] = []
+  for (const { connection, shards: own } of parts) {
+    const { openRequests } = connection
+    try {
+      answers.push(send(connection, own))
+    } catch (error) {
+      // half a request
+      if (connection.openRequests > openRequests) connection.close()
+      await Promise.allSettled(abandonAll(parts, answers, flow))
+      await Promise.all(answers.map(({ done }) => done))
+      throw error
+    }
+  }
   await allDone(parts, answers, flow, signal)
 }
 
@@ -53,13 +65,7 @@ export async function allDone(
   const stop = (error: RouterError): void => {
     if (firstError !== undefined) return
     firstError = error
-    for (const [index, answer] of answers.entries()) {
-      if (answer.isDone) continue
-      answer.abandon()
-      const connection = parts[index]?.connection
-      if (connection !== undefined) cancels.push(connection.cancel(answer))
-    }
-    flow.resume()
+    cancels.push(...abandonAll(parts, answers, flow))
   }
   const onAbort = (): void => stop(signal.reason)
   signal.addEventListener('abort', onAbort, { once: true })
@@ -75,4 +81,21 @@ export async function allDone(
     signal.removeEventListener('abort', onAbort)
   }
   if (firstError !== undefined) throw firstError
+}
+
+/** What is still to come of the answers is dropped, and soon ends. */
+function abandonAll(
+  parts: readonly NodePart[],
+  answers: readonly ServerAnswer[],
+  flow: ScatterFlow,
+): Promise<void>[] {
+  const cancels: Promise<void>[] = []
+  for (const [index, answer] of answers.entries()) {
+    if (answer.isDone) continue
+    answer.abandon()
+    const connection = parts[index]?.connection
+    if (connection !== undefined) cancels.push(connection.cancel(answer))
+  }
+  flow.resume()
+  return cancels
 }
