@@ -29,6 +29,16 @@ function withSetting(settings: Settings, name: string, value: string | undefined
 /** Who may set the others depends on these: they are given up first and taken last. */
 const IDENTITIES: ReadonlySet<string> = new Set(['session_authorization', 'role'])
 
+/** What must not be cut short or refused by what a client, or somebody for it, has set; who the client is stays. */
+export function steadySettings(settings: Settings): Settings {
+  const identities = [...settings].filter(([name]) => IDENTITIES.has(name))
+  const steady = [
+    ['statement_timeout', '0'],
+    ['default_transaction_read_only', 'off'],
+  ] as const
+  return intern(new Map([...steady, ...identities]))
+}
+
 export type SettingsSnapshot = { readonly session: Settings; readonly effective: Settings }
 
 type Level = SettingsSnapshot & { readonly name: string }

@@ -34,6 +34,8 @@ GRANT SELECT ON ALL TABLES IN SCHEMA pgloom TO PUBLIC;`,
   CATALOG_LENS_SQL,
   GLOBAL_INDEX_METADATA_SQL,
   GUARDED_DECISIONS_SQL,
+  // again: decisions are durable
+  GUARDED_DECISIONS_SQL,
 ]
 
 /** Of our advisory locks: spells "pgloom" in ASCII, so it stays below 2^53. */

@@ -64,19 +64,16 @@ async function find(gid: string, parts: SessionParts): Promise<Found> {
   const clusterId = await readClusterId(
     await transaction.connection(coordinatorId, 'read', signal()),
   )
-  const answers = await Promise.allSettled(
-    nodes.map(async ({ nodeId }): Promise<readonly Found[]> => {
-      const connection = await transaction.connection(nodeId, 'read', signal())
-      const isCoordinator = nodeId === coordinatorId
-      const own = clientGid(gid, clusterId, isCoordinator)
-      const prefix = spreadPrefix(clusterId)
-      const { rows } = await query(connection, FIND, [gid, prefix, own])
-      return rows.map(([name = '']) => {
-        const transactionId = isCoordinator ? spreadTransaction(name, clusterId) : undefined
-        return { connection, gid: name, transactionId }
-      })
-    }),
-  )
+  const asked: Promise<readonly Found[]>[] = []
+  // in the order of the nodes, as all who wait for pools
+  for (const nodeId of nodes.map((node) => node.nodeId).sort((a, b) => a - b)) {
+    const connection = transaction.connection(nodeId, 'read', signal())
+    const answer = connection.then((one) => findOn(one, gid, clusterId, nodeId === coordinatorId))
+    answer.catch(() => undefined)
+    asked.push(answer)
+    await connection.catch(() => undefined)
+  }
+  const answers = await Promise.allSettled(asked)
   const found = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []))
   const [only, another] = found
   if (only !== undefined && another === undefined) return only
@@ -85,6 +82,20 @@ async function find(gid: string, parts: SessionParts): Promise<Found> {
   const failed = answers.find((answer) => answer.status === 'rejected')
   if (failed !== undefined) throw failed.reason
   throw unknown(gid)
+}
+
+async function findOn(
+  connection: BackendConnection,
+  gid: string,
+  clusterId: string,
+  isCoordinator: boolean,
+): Promise<readonly Found[]> {
+  const own = clientGid(gid, clusterId, isCoordinator)
+  const { rows } = await query(connection, FIND, [gid, spreadPrefix(clusterId), own])
+  return rows.map(([name = '']) => {
+    const transactionId = isCoordinator ? spreadTransaction(name, clusterId) : undefined
+    return { connection, gid: name, transactionId }
+  })
 }
 
 async function finishAll(
@@ -97,14 +108,17 @@ async function finishAll(
   if (rows[0]?.[0] !== 't') throw notAllowed()
   const { nodes } = catalogs.current()
   const others = nodes.filter(({ nodeId }) => nodeId !== connection.node.nodeId)
-  const isOurs = await finishSpread({
-    coordinator: connection,
-    gid: name,
-    transactionId,
-    decision: commits ? 'commit' : 'abort',
-    nodeIds: others.map(({ nodeId }) => nodeId),
-    connection: (nodeId) => transaction.connection(nodeId, 'read', signal()),
-    log,
+  const isOurs = await transaction.decide(async () => {
+    signal().throwIfAborted()
+    return await finishSpread({
+      coordinator: connection,
+      gid: name,
+      transactionId,
+      decision: commits ? 'commit' : 'abort',
+      nodeIds: others.map(({ nodeId }) => nodeId),
+      connection: (nodeId) => transaction.connection(nodeId, 'read', signal()),
+      log,
+    })
   })
   // somebody is finishing it in the other way
   if (!isOurs) throw unknown(gid)

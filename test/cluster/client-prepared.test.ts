@@ -89,6 +89,15 @@ t.test('transactions that clients prepare', async (t) => {
       t.same(await prepared(a), [])
       t.equal(await state(a, `COMMIT PREPARED '${gid}'`), '42704')
     }
+    for (const verb of ['COMMIT', 'ROLLBACK']) {
+      const before = Number(await sum())
+      await a.run(`BEGIN; ${both}; PREPARE TRANSACTION 'unread'`)
+      await b.run('SET default_transaction_read_only = on')
+      t.equal(await state(b, `${verb} PREPARED 'unread'`), undefined, `READ ONLY: ${verb}`)
+      await b.run('RESET default_transaction_read_only')
+      t.equal(Number(await sum()), verb === 'COMMIT' ? before + 2 : before)
+    }
+    await a.run(`UPDATE spread SET v = v - 1 WHERE k IN (${first}, ${second})`)
     await a.run(`BEGIN; ${both}; CREATE TEMP TABLE held (k int)`)
     t.equal(await state(a, "PREPARE TRANSACTION 'temporary'"), '0A000', 'as the server says')
     t.same([await prepared(b), await sum()], [[], '4'])

@@ -35,6 +35,14 @@ t.test('installMetadata', async (t) => {
     t.equal(await decide('commit'), 'abort')
   })
 
+  t.test('what is decided outlives a crash, whatever the client would risk', async (t) => {
+    await client.query('BEGIN; SET LOCAL synchronous_commit = off')
+    await client.query(`SELECT pgloom.decide('durable', 'commit')`)
+    const { rows } = await client.query(`SELECT current_setting('synchronous_commit') AS it`)
+    await client.query('ROLLBACK')
+    t.same(rows, [{ it: 'on' }])
+  })
+
   t.test('places shards round robin and colocates tables of one shape', async (t) => {
     await client.query(`CREATE TABLE events (tenant_id int, x int); CREATE TABLE users (tenant_id int);
       SELECT pgloom.register_distributed_table('events', 'tenant_id', NULL, 4, false);

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { query } from '../../lib/executor/node-client.ts'
 import { SIGNAL, transactionWorld } from '../support/transaction-world.ts'
 import { until } from '../support/until.ts'
 
@@ -144,6 +145,49 @@ t.test('SessionTransaction', async (t) => {
     t.notOk(transaction.isInBlock)
     t.same(await world.prepared(), [])
     t.same(await world.rows(), ['1', '', ''])
+  })
+
+  t.test('PREPARE TRANSACTION needs one connection of each pool', async (t) => {
+    const pools = world.poolsOf({ maxConnections: 2 })
+    const [idle, own] = [world.session(pools), world.session(pools)]
+    idle.transaction.begin('BEGIN')
+    for (const nodeId of [1, 2, 3]) await idle.run(nodeId, 'SELECT 1', 'read')
+    for (const nodeIds of [[1, 2], [2, 3], [3], [1]]) {
+      own.transaction.begin('BEGIN')
+      for (const nodeId of nodeIds) await own.run(nodeId, 'INSERT INTO t VALUES (1)')
+      t.ok(await own.transaction.prepareTransaction('narrow', SIGNAL))
+      const holders = nodeIds.length > 1 ? [1, ...nodeIds] : nodeIds
+      const gates = `SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND objid = 1885826928`
+      t.same((await world.coordinator.query(gates)).rows, [{ count: 0 }], 'others may prepare')
+      for (const [index, admin] of world.admins.entries()) {
+        const { rows } = await admin.query(
+          'SELECT gid FROM pg_prepared_xacts WHERE database = current_database()',
+        )
+        t.equal(rows.length > 0, holders.includes(index + 1))
+        for (const { gid } of rows) await admin.query(`ROLLBACK PREPARED '${gid}'`)
+      }
+    }
+    await idle.transaction.rollback()
+  })
+
+  t.test('what is decided is not cut short', async (t) => {
+    const { transaction, settings, run } = world.session()
+    settings.set('statement_timeout', "'1h'")
+    settings.set('default_transaction_read_only', 'on')
+    settings.set('role', "'app'")
+    const connection = await transaction.connection(1, 'read', SIGNAL)
+    t.equal(transaction.cancellable.length, 1)
+    await transaction.decide(async () => {
+      t.same(transaction.cancellable, [])
+      const { rows } = await query(
+        connection,
+        `SELECT current_setting('statement_timeout'), current_setting('transaction_read_only'), current_setting('role')`,
+      )
+      t.same(rows, [['0', 'off', 'app']], 'but who he is stays')
+    })
+    t.equal(transaction.cancellable.length, 1)
+    transaction.endStatement(false)
+    t.equal(await run(1, 'SHOW statement_timeout', 'read'), '1h')
   })
 
   t.test('close() rolls back, and cleans the connection that held state', async (t) => {

@@ -55,6 +55,16 @@ t.test('atomic commit', async (t) => {
     })
   }
 
+  t.test('it is decided where transactions are READ ONLY unless they say otherwise', async (t) => {
+    await coordinator.query('ALTER ROLE app SET default_transaction_read_only = on')
+    t.teardown(() => coordinator.query('ALTER ROLE app RESET default_transaction_read_only'))
+    const own = session(world.poolsOf({}))
+    own.transaction.begin('BEGIN READ WRITE')
+    for (const nodeId of [2, 3]) await own.run(nodeId, 'INSERT INTO t VALUES (1)')
+    t.ok(await own.transaction.commit())
+    t.same(await rows(), ['', '1', '1'])
+  })
+
   t.test('one node that cannot prepare undoes all', async (t) => {
     for (const nodeIds of [
       [2, 3],

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { DEFAULT_POOLS_OPTIONS, Pools } from '../../lib/backend/pools.ts'
+import { DEFAULT_POOLS_OPTIONS, Pools, type PoolsOptions } from '../../lib/backend/pools.ts'
 import { SessionSettings } from '../../lib/backend/session-state.ts'
 import { TrafficCounters } from '../../lib/backend/traffic-counters.ts'
 import { Log } from '../../lib/base/log.ts'
@@ -54,13 +54,17 @@ export async function transactionWorld(t: Teardown) {
     refresh: () => Promise.resolve(catalog),
     readThrough: () => Promise.resolve(catalog),
   }
-  const pools = new Pools(DEFAULT_POOLS_OPTIONS)
-  t.teardown(() => pools.closeAll())
+  const poolsOf = (options: Partial<PoolsOptions>) => {
+    const made = new Pools({ ...DEFAULT_POOLS_OPTIONS, ...options })
+    t.teardown(() => made.closeAll())
+    return made
+  }
+  const pools = poolsOf({})
 
-  function session() {
+  function session(from = pools) {
     const settings = new SessionSettings()
     const transaction = new SessionTransaction({
-      pools,
+      pools: from,
       catalog: source,
       database: 'app',
       user: 'app',
@@ -100,5 +104,5 @@ export async function transactionWorld(t: Teardown) {
     return found.flatMap((result) => result.rows.map(({ gid }) => String(gid)))
   }
 
-  return { nodes, admins, coordinator, pools, source, session, rows, prepared }
+  return { nodes, admins, coordinator, pools, poolsOf, source, session, rows, prepared }
 }

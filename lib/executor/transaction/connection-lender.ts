@@ -3,7 +3,12 @@ import { Borrower } from '../../backend/borrower.ts'
 import type { Pool } from '../../backend/pool.ts'
 import type { PoolMode } from '../../backend/pool-options.ts'
 import type { Pools } from '../../backend/pools.ts'
-import { NO_SETTINGS, type SessionSettings, type Settings } from '../../backend/session-state.ts'
+import {
+  NO_SETTINGS,
+  type SessionSettings,
+  type Settings,
+  steadySettings,
+} from '../../backend/session-state.ts'
 import type { TrafficCounters } from '../../backend/traffic-counters.ts'
 import type { ConnectionAwaiter } from '../../backend/wait-queue.ts'
 import { nowMs } from '../../base/clock.ts'
@@ -175,6 +180,11 @@ export class ConnectionLender {
 
   makePlain(connection: BackendConnection): Promise<void> {
     return synchronise(connection, NO_SETTINGS)
+  }
+
+  /** For what is the client's, but decided. */
+  makeSteady(connection: BackendConnection): Promise<void> {
+    return synchronise(connection, steadySettings(this.#options.settings.session))
   }
 
   get mode(): PoolMode {

@@ -76,6 +76,16 @@ export class BlockCommit {
     return this.#isDeciding ? (this.#preparing?.writers ?? []) : all
   }
 
+  /** No cancel reaches what `work` does. */
+  async shield<T>(work: () => Promise<T>): Promise<T> {
+    this.#isDeciding = true
+    try {
+      return await work()
+    } finally {
+      this.#isDeciding = false
+    }
+  }
+
   /** The name under which nodes are preparing their parts. */
   get preparingAs(): string | undefined {
     return this.#preparing?.transactionId
@@ -106,12 +116,7 @@ export class BlockCommit {
     if (only === undefined) return true
     if (writers.length === 1) return await commitOne(only)
     const reader = participants.find(this.#lender.coordinator.nodeId)
-    this.#isDeciding = true
-    try {
-      await this.#commitSpread(writers, reader, () => participants.rollback())
-    } finally {
-      this.#isDeciding = false
-    }
+    await this.shield(() => this.#commitSpread(writers, reader, () => participants.rollback()))
     return true
   }
 

@@ -353,12 +353,27 @@ export class SessionTransaction {
     if (this.#hasFailed) return this.commit()
     const prepare = {
       participants: this.#participants,
-      lender: this.#lender,
       catalog: this.#options.catalog.current(),
-      coordinator: () => this.connection(this.#lender.coordinator.nodeId, 'write', signal),
+      join: (nodeId: number, access: Access) => this.connection(nodeId, access, signal),
       check: () => this.#followers.prepareCommit(),
     }
     return this.#ends(() => prepareForClient(gid, prepare))
+  }
+
+  /** `work` decides, by connections at hand and outside of any block, what then ends of itself: nothing cuts it short. */
+  async decide<T>(work: () => Promise<T>): Promise<T> {
+    const ending = this.#blockCommit.shield(async () => {
+      for (const connection of this.connections) {
+        if (connection.state !== 'ready') continue
+        await connection.cancelsSettled()
+        await this.#lender.makeSteady(connection)
+      }
+      return await work()
+    })
+    this.#ending = ending
+    return await ending.finally(() => {
+      this.#ending = undefined
+    })
   }
 
   /** Runs `work` so that all its writes commit together or not at all; see ports.ts. */

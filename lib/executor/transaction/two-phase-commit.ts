@@ -3,6 +3,7 @@ import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { RouterError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { SqlState } from '../../base/sqlstate.ts'
+import { quoteLiteral } from '../../planner/setting-values.ts'
 import { TransactionStatus } from '../../wire/message-codes.ts'
 import { query } from '../node-client.ts'
 
@@ -226,16 +227,15 @@ async function readBack(
   return 'abort'
 }
 
-/** What is in force after asking for `decision`, for good. */
+/** What is in force after asking for `decision`, for good. Outside of any transaction. */
 export async function decide(
   coordinator: BackendConnection,
   transactionId: string,
   decision: Decision,
 ): Promise<Decision> {
-  const { rows } = await query(coordinator, 'SELECT pgloom.decide($1, $2)', [
-    transactionId,
-    decision,
-  ])
+  // one message, one transaction: a role's or a database's default may be READ ONLY
+  const call = `pgloom.decide(${quoteLiteral(transactionId)}, '${decision}')`
+  const { rows } = await query(coordinator, `SET TRANSACTION READ WRITE; SELECT ${call}`)
   const inForce = rows[0]?.[0]
   if (inForce === 'commit' || inForce === 'abort') return inForce
   throw new RouterError(SqlState.internalError, 'the coordinator gave no decision')
