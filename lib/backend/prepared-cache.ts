@@ -43,6 +43,11 @@ export class PreparedCache {
     return this.#names.size
   }
 
+  /** Statements may be kept that no client has prepared. */
+  get takesPointReads(): boolean {
+    return this.#room > 0
+  }
+
   /** For a point read: what clients have prepared themselves is not dropped for one. */
   get hasRoom(): boolean {
     return this.#names.size < this.#room

@@ -3,7 +3,7 @@ import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Catalog, ClusterView } from '../catalog/catalog.ts'
 import { characterCount } from '../executor/relay/position-map.ts'
-import type { Plan, ViewUse } from '../planner/plan.ts'
+import type { Plan, SelectPlan, ViewUse } from '../planner/plan.ts'
 import { planStatement } from '../planner/planner.ts'
 import { Refusal } from '../planner/refusals.ts'
 import type { Tree } from '../planner/tree.ts'
@@ -13,6 +13,7 @@ import { LexResult } from '../sql/lexer.ts'
 import type { ParserHost } from '../sql/parser-host.ts'
 import { ShapeCache } from '../sql/shape-cache.ts'
 import { PointRead } from './fast/point-read.ts'
+import { ScatterRead } from './fast/scatter-read.ts'
 import { StatementConduct } from './fast/statement-conduct.ts'
 import { TextPlans } from './text-plans.ts'
 
@@ -109,6 +110,29 @@ export class StatementPlanner {
     const { text, plan, conduct, literals, catalog, searchPath } = planned
     if (world.temporaryNames.size > 0 || !world.isShared || !isShapeStable(plan)) return
     this.#cache.store(text, 0, text.length, literals, { plan, conduct, catalog, searchPath })
+  }
+
+  /** What all texts of the shape have in common: they may be prepared with their literals as parameters. */
+  #keepScatterRead(
+    { plan, text, literals }: PlannedStatement,
+    statement: Tree,
+    world: PlanningWorld,
+  ): void {
+    if (plan.kind !== 'select' || isShapeStable(plan) || plan.routed.pins[0] === undefined) return
+    if (world.temporaryNames.size > 0 || !world.isShared) return
+    const { catalog, searchPath } = world
+    const known = this.#cache.lookup(text, 0, text.length, literals)
+    if (known?.catalog === catalog && known.searchPath === searchPath) return
+    const read = ScatterRead.of(statement, text, literals)
+    if (read === undefined) return
+    const common = onNoShardAlone(plan)
+    const conduct = new StatementConduct(common, undefined, read)
+    this.#cache.store(text, 0, text.length, literals, {
+      plan: common,
+      conduct,
+      catalog,
+      searchPath,
+    })
   }
 
   /** All statements of a text, in order; each is planned only when its turn comes, in the world of then. */
@@ -231,7 +255,10 @@ export class StatementPlanner {
       views,
     }
     // rights and definitions of views must be looked at each time
-    if (isLexed && views.length === 0) this.#keep(planned, world)
+    if (isLexed && views.length === 0) {
+      this.#keep(planned, world)
+      this.#keepScatterRead(planned, statement, world)
+    }
     return planned
   }
 }
@@ -243,6 +270,13 @@ function orRefused<T>(plan: () => T): T | Refusal {
     if (error instanceof Refusal) return error
     throw error
   }
+}
+
+/** Where a text goes depends on its values. */
+function onNoShardAlone(plan: SelectPlan): SelectPlan {
+  const { routed } = plan
+  const pins = routed.pins.map(({ table }) => ({ table, values: undefined }))
+  return { ...plan, routed: { ...routed, pins } }
 }
 
 const EMPTY = Buffer.alloc(0)

@@ -19,6 +19,7 @@ import type { LexResult } from '../sql/lexer.ts'
 import { writeCommandComplete } from '../wire/backend-messages.ts'
 import type { FrameWriter } from '../wire/frame-writer.ts'
 import { Frontend, TransactionStatus } from '../wire/message-codes.ts'
+import { ScatterReads } from './scatter-reads.ts'
 import { currentRole, searchPathOf } from './search-path.ts'
 import type { SessionCommands } from './session-commands.ts'
 import type { SessionParts } from './session-parts.ts'
@@ -53,6 +54,7 @@ export class StatementRunner {
   readonly #parts: SessionParts
   readonly #commands: SessionCommands
   readonly #keys = new StatementKeys()
+  readonly #scatterReads: ScatterReads
   /** Those that #lastSearchPath was made from. */
   #searchPathSettings: Settings | undefined
   #lastSearchPath: readonly string[] = []
@@ -60,6 +62,7 @@ export class StatementRunner {
   constructor(parts: SessionParts, commands: SessionCommands) {
     this.#parts = parts
     this.#commands = commands
+    this.#scatterReads = new ScatterReads(parts, this)
   }
 
   plan(parsed: ParsedStatement): PlannedStatement {
@@ -130,7 +133,9 @@ export class StatementRunner {
     const target = this.target(planned, NO_PARAMETERS)
     if (target !== undefined) await this.#relayQuery(planned, target)
     else if (planned.isOwn || this.#isOneShards(planned)) await this.#runInExecutor(planned)
-    else await this.runSimple(this.ownPlan(planned))
+    else if (!(await this.#scatterReads.run(planned))) {
+      await this.runSimple(this.ownPlan(planned))
+    }
   }
 
   /** A write that must keep global unique indexes besides; its shape's plan holds for this text too. */

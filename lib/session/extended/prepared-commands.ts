@@ -170,6 +170,7 @@ export class PreparedCommands {
       return
     }
     if (target === undefined) {
+      const isKept = planned.plan.kind !== 'explain' && !mayNameMoment(planned.text)
       const { execute, context, output } = this.#parts
       const execution = {
         text: planned.text,
@@ -177,6 +178,7 @@ export class PreparedCommands {
         resultFormats: [],
         sendsRowDescription: describes,
         maxRows: 0,
+        keepsStatement: isKept ? ('named' as const) : undefined,
       }
       await this.#runner.prepareLocal(planned)
       const tag = await execute(planned.plan, execution, context())

@@ -20,6 +20,8 @@ import type { SessionParts } from '../session-parts.ts'
 import type { PlannedStatement } from '../statement-planner.ts'
 import { type BindGroup, EXECUTE_ALL, SYNC } from './bind-group.ts'
 import { FanOutAnswer, type FanOutAnswers } from './fan-out-answer.ts'
+import { tellsLess } from './literal-parameters.ts'
+import type { ScatterRead } from './scatter-read.ts'
 
 /** A run that takes longer has no business here: ParallelScatter does better. */
 const QUICK_MS = 10
@@ -57,6 +59,8 @@ export class FanOut implements FanOutAnswers {
   #planned: PlannedStatement | undefined
   #worker: ScatterSelect['worker'] | undefined
   #describes = false
+  /** Of a Query; undefined: of the extended protocol. */
+  #read: ScatterRead | undefined
   #resultFormats: readonly number[] = []
 
   constructor(parts: SessionParts, onDone: FanOutDone) {
@@ -73,13 +77,16 @@ export class FanOut implements FanOutAnswers {
     return this.#hasAnswered
   }
 
-  /** The group at hand, which begins at `start`. false: for the ordinary way; nothing was done. */
+  /**
+   * The group at hand, which begins at `start`. `read`: it stands for a Query. false: for the ordinary way; nothing was done.
+   */
   takes(
     chunk: Buffer,
     start: number,
     statement: PreparedStatement,
     planned: PlannedStatement,
     group: BindGroup,
+    read?: ScatterRead,
   ): boolean {
     if (this.#parts.transaction.consistency.isWanted) return false
     const scatter = this.#scatterOf(planned)
@@ -89,6 +96,7 @@ export class FanOut implements FanOutAnswers {
     const atMs = nowMs()
     if (!this.#connect(nodes, planned, atMs)) return false
     this.#statement = statement
+    this.#read = read
     this.#planned = planned
     this.#worker = scatter.worker
     this.#describes = group.describes
@@ -156,13 +164,20 @@ export class FanOut implements FanOutAnswers {
     const error = this.#error
     this.#noteTimes(atMs)
     if (error === undefined) this.#complete(atMs)
-    const isToRetry = error !== undefined && !this.#hasAnswered && isStaleStatement(error)
+    const isToRetry = error !== undefined && !this.#hasAnswered && this.#mayRetry(error)
     if (isToRetry) this.#parts.transaction.endStatement(false)
     this.#onDone(isToRetry ? undefined : this.#shown(error), isToRetry)
   }
 
+  #mayRetry(error: RouterError): boolean {
+    if (this.#read === undefined) return isStaleStatement(error)
+    this.#read.passOnce()
+    return tellsLess(error, false)
+  }
+
   #complete(atMs: number): void {
     this.#writeHead()
+    this.#read?.took(this.#longestMs)
     writeCommandComplete(this.#parts.output.frames, `SELECT ${this.#rowCount}`)
     if (this.#describes && this.#statement !== undefined) this.#statement.isDescribed = true
     this.#parts.clock.done('scatter', 1, atMs)
@@ -186,7 +201,7 @@ export class FanOut implements FanOutAnswers {
     if (this.#hasAnswered) return
     this.#hasAnswered = true
     const { frames } = this.#parts.output
-    writeBindComplete(frames)
+    if (this.#read === undefined) writeBindComplete(frames)
     const fields = this.#statement?.description?.fields
     if (this.#describes && fields !== undefined) {
       writeRowDescription(frames, withFormats(fields, this.#resultFormats))
@@ -245,7 +260,7 @@ export class FanOut implements FanOutAnswers {
   #begin(bytes: number, atMs: number): void {
     const { clock, counters, output, servers } = this.#parts
     clock.start(atMs)
-    counters.binds++
+    if (this.#read === undefined) counters.binds++
     counters.serverAssignments += this.#lanes.length
     servers.lanes = this.#lanes
     this.#pending = this.#answers.length

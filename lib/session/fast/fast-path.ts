@@ -25,6 +25,7 @@ import { KeptMessages } from './kept-messages.ts'
 import { ParkedMessage, type ParkedMessageOwner } from './parked-message.ts'
 import { messageEnd, ParseMessage } from './parse-message.ts'
 import { QueryRequest, writeText } from './query-request.ts'
+import type { ScatterRead } from './scatter-read.ts'
 import { StatementAim } from './statement-aim.ts'
 import type { StatementConduct } from './statement-conduct.ts'
 
@@ -235,15 +236,34 @@ export class FastPath implements ParkedMessageOwner {
     planned: PlannedStatement,
   ): boolean {
     if (!planned.conduct.fansOut) return false
+    if (!this.#toAll.takes(chunk, start, statement, planned, group)) return false
+    this.#keep(chunk, start, group.end)
+    this.#catalog = planned.catalog
+    return true
+  }
+
+  /** A Query to several nodes, as its shape is prepared. */
+  #scatters(chunk: Buffer, start: number, end: number, read: ScatterRead): boolean {
+    const { statement } = read
+    const planned = statement?.planned
+    if (statement === undefined || planned === undefined) return false
+    if (!this.#processor.isCurrent(planned) || usesUserTypes(planned.catalog, statement))
+      return false
+    const run = read.run(chunk, literals, group)
+    if (run === undefined) return false
+    if (!this.#toAll.takes(run, 0, statement, planned, group, read)) return false
+    this.#keep(chunk, start, end)
+    this.#catalog = planned.catalog
+    return true
+  }
+
+  get #toAll(): FanOut {
     this.#fanOut ??= new FanOut(this.#parts, (error, again) => {
       if (again) this.#owner.fastEnded(undefined, this.#kept?.messages)
       else if (missesShard(error)) this.#recover(error, 0, this.#fanOut?.hasAnswered === true)
       else this.#answer(error)
     })
-    if (!this.#fanOut.takes(chunk, start, statement, planned, group)) return false
-    this.#keep(chunk, start, group.end)
-    this.#catalog = planned.catalog
-    return true
+    return this.#fanOut
   }
 
   #query(chunk: Buffer, start: number, end: number): boolean {
@@ -257,6 +277,9 @@ export class FastPath implements ParkedMessageOwner {
       return this.#takesCommand(conduct.command, message)
     }
     if (!conduct.isPlain) return false
+    if (conduct.scatterRead !== undefined) {
+      return this.#scatters(chunk, start, end, conduct.scatterRead)
+    }
     keys.reset(chunk, literals, NO_PARAMETERS)
     if (!this.#resolve(conduct)) return false
     if (!this.#begin(conduct, end - start)) {

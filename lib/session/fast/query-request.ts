@@ -7,7 +7,8 @@ import type { FrameWriter } from '../../wire/frame-writer.ts'
 import { Frontend } from '../../wire/message-codes.ts'
 import type { SessionParts } from '../session-parts.ts'
 import { expectQueryLead, queryLead } from './block-lead.ts'
-import { type PointRead, tellsLess } from './point-read.ts'
+import { tellsLess } from './literal-parameters.ts'
+import type { PointRead } from './point-read.ts'
 import type { StatementAim } from './statement-aim.ts'
 import type { StatementConduct } from './statement-conduct.ts'
 
@@ -53,7 +54,7 @@ export class QueryRequest {
     const { sink } = this.#parts.relay
     const connection = sink.connection as BackendConnection | undefined
     connection?.prepared.drop(this.#key)
-    return tellsLess(error, sink)
+    return tellsLess(error, sink.hasAnswered)
   }
 
   get isPointRead(): boolean {

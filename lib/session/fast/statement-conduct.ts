@@ -1,6 +1,7 @@
 import { StatementTimes } from '../../backend/service-time.ts'
 import type { InsertRowsPlan, Plan, RoutedStatement, SessionCommand } from '../../planner/plan.ts'
 import type { PointRead } from './point-read.ts'
+import type { ScatterRead } from './scatter-read.ts'
 import { SharedTexts } from './server-text.ts'
 
 /** As Postgres plans a statement five times before it thinks of a plan for all values. */
@@ -31,8 +32,10 @@ export class StatementConduct {
   #uses = 0
   /** How it is sent for simple clients outside of blocks; undefined: as it is. */
   readonly pointRead: PointRead | undefined
+  /** The same where it goes to several shards. */
+  readonly scatterRead: ScatterRead | undefined
 
-  constructor(plan: Plan, pointRead?: PointRead) {
+  constructor(plan: Plan, pointRead?: PointRead, scatterRead?: ScatterRead) {
     this.isPlain = isPlain(plan)
     this.isSociable = isSociable(plan)
     this.command = plan.kind === 'session' ? plan.command : undefined
@@ -42,6 +45,7 @@ export class StatementConduct {
     this.routed = routedOf(plan)
     this.isReadOnly = plan.kind === 'local' ? plan.isReadOnly : this.routed?.isReadOnly === true
     this.pointRead = this.isPlain && this.isSociable ? pointRead : undefined
+    this.scatterRead = this.isPlain && this.isSociable ? scatterRead : undefined
   }
 
   /** The very same text, of a SELECT that servers may keep prepared, has come again, and its plan was kept. */

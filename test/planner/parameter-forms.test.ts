@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isPointRead } from '../../lib/planner/point-read.ts'
+import { isPointRead, isScatterRead } from '../../lib/planner/parameter-forms.ts'
 import type { Tree } from '../../lib/planner/tree.ts'
 import { ParserHost } from '../../lib/sql/parser-host.ts'
 
@@ -49,12 +49,39 @@ const NO: readonly (readonly [sql: string, literals: number])[] = [
   ['DELETE FROM t WHERE id = 1', 1],
 ]
 
-t.test('point reads', async (t) => {
+const SCATTERED: typeof YES = [
+  ...YES,
+  ["SELECT count(*), sum(n) FROM t WHERE n > 1.5 AND name LIKE 'a%'", 2],
+  ["SELECT id FROM t WHERE id IN (1, 2) AND at BETWEEN '2026-01-01' AND '2026-01-02'::date", 4],
+  ['SELECT DISTINCT kind FROM t WHERE n NOT BETWEEN 1 AND 2 LIMIT 3 OFFSET 4', 4],
+  [
+    'SELECT kind, count(DISTINCT n) FROM t WHERE n < 5 GROUP BY kind HAVING max(n) > 7 ORDER BY kind',
+    2,
+  ],
+]
+
+const NOT_SCATTERED: typeof NO = [
+  ['SELECT kind, count(*) FROM t WHERE n = 5 GROUP BY 1', 2],
+  ['SELECT sum(n + 1) FROM t WHERE n = 5', 2],
+  ['SELECT kind, sum(n) OVER () FROM t WHERE n = 5', 1],
+  ['SELECT count(*) FILTER (WHERE n > 1) FROM t WHERE n = 5', 2],
+  ["SELECT string_agg(name, ',') FROM t WHERE n = 5", 2],
+  ['SELECT random() FROM t WHERE n = 5', 1],
+  ["SELECT id FROM t WHERE n = 't'::regclass", 1],
+  ["SELECT id FROM t WHERE n = '1'::numeric(3, 1)", 3],
+  ["SELECT id FROM t WHERE n = '{1}'::int4[]", 1],
+  ["SELECT id FROM t WHERE name SIMILAR TO 'a'", 1],
+  ['SELECT id FROM t WHERE n = ANY (ARRAY[1, 2])', 2],
+  ['SELECT id FROM t WHERE n = 1 GROUP BY GROUPING SETS ((id))', 1],
+  ['SELECT DISTINCT ON (id) id FROM t WHERE n = 1 FOR SHARE', 1],
+]
+
+t.test('what literals may be parameters of', async (t) => {
   const parser = await ParserHost.create()
-  const isOne = (sql: string, literals: number) => {
-    const [first] = parser.parse(Buffer.from(sql), 'test').stmts
-    return isPointRead((first?.stmt ?? {}) as Tree, literals)
-  }
-  for (const [sql, literals] of YES) t.ok(isOne(sql, literals), sql)
-  for (const [sql, literals] of NO) t.notOk(isOne(sql, literals), sql)
+  const parsed = (sql: string) =>
+    (parser.parse(Buffer.from(sql), 'test').stmts[0]?.stmt ?? {}) as Tree
+  for (const [sql, literals] of YES) t.ok(isPointRead(parsed(sql), literals), sql)
+  for (const [sql, literals] of NO) t.notOk(isPointRead(parsed(sql), literals), sql)
+  for (const [sql, literals] of SCATTERED) t.ok(isScatterRead(parsed(sql), literals), sql)
+  for (const [sql, literals] of NOT_SCATTERED) t.notOk(isScatterRead(parsed(sql), literals), sql)
 })
