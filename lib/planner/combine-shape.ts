@@ -2,7 +2,7 @@ import type { Analysis } from './analysis.ts'
 import {
   checkVolatility,
   hasSubLink,
-  isAggregateCall,
+  isAggregate,
   renumberParameters,
   visitLevel,
 } from './expressions.ts'
@@ -220,11 +220,12 @@ function checkOrdinals(select: SelectStmt, width: number | undefined): void {
 
 /** An aggregate whose columns are all an outer query's belongs to that one. */
 function checkOuterAggregates(block: Block, value: unknown): void {
-  visitLevel(value, ({ FuncCall }) => {
-    if (FuncCall === undefined || !isAggregateCall(FuncCall)) return true
+  visitLevel(value, (node) => {
+    if (!isAggregate(node)) return true
     let isOwn = true
     let hasColumns = false
-    visitLevel(FuncCall.args, ({ ColumnRef }) => {
+    const { FuncCall, JsonArrayAgg, JsonObjectAgg } = node
+    visitLevel(FuncCall?.args ?? JsonArrayAgg?.arg ?? JsonObjectAgg?.arg, ({ ColumnRef }) => {
       if (ColumnRef === undefined) return true
       if (!hasColumns) isOwn = false
       hasColumns = true

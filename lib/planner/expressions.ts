@@ -13,6 +13,13 @@ export function isAggregateCall(call: FuncCall): boolean {
   return name !== undefined && classifyFunction(name) === 'aggregate'
 }
 
+/** An aggregate at this query level: a call, JSON_ARRAYAGG() or JSON_OBJECTAGG(). */
+export function isAggregate({ FuncCall, JsonArrayAgg, JsonObjectAgg }: Tree): boolean {
+  if (FuncCall !== undefined) return isAggregateCall(FuncCall)
+  const json = JsonArrayAgg ?? JsonObjectAgg
+  return json !== undefined && json['constructor']?.over === undefined
+}
+
 /** Visits the nodes of expressions at this query level: sublinks' inner queries are left out. */
 export function visitLevel(value: unknown, visit: (tree: Tree) => boolean | undefined): void {
   if (Array.isArray(value)) {
@@ -28,8 +35,8 @@ export function visitLevel(value: unknown, visit: (tree: Tree) => boolean | unde
 
 export function hasAggregate(values: unknown): boolean {
   let found = false
-  visitLevel(values, ({ FuncCall }) => {
-    if (FuncCall !== undefined && isAggregateCall(FuncCall)) found = true
+  visitLevel(values, (node) => {
+    if (isAggregate(node)) found = true
     return !found
   })
   return found

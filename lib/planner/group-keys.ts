@@ -20,6 +20,7 @@ export function groupKeys(
 export function windowsOf(select: {
   readonly targetList?: readonly Tree[]
   readonly sortClause?: readonly Tree[]
+  readonly distinctClause?: readonly Tree[]
   readonly windowClause?: readonly Tree[]
 }): readonly (readonly Tree[] | undefined)[] {
   const named = new Map(
@@ -42,6 +43,7 @@ export function windowsOf(select: {
   }
   visit(select.targetList)
   visit(select.sortClause)
+  visit(select.distinctClause)
   return found
 }
 

@@ -2,7 +2,7 @@ import { isSplittable, type SplitQuery, splitAggregates } from './aggregate-spli
 import { type Analysis, analyse } from './analysis.ts'
 import { checkScatterSelect, namedOutput, type SelectShape, sortKeys } from './combine-shape.ts'
 import { distinctExchangeOf } from './distinct-exchange.ts'
-import { isAggregateCall, replaceTime, visitLevel } from './expressions.ts'
+import { isAggregate, replaceTime, visitLevel } from './expressions.ts'
 import { gatherRows } from './gather.ts'
 import { groupKeys } from './group-keys.ts'
 import { orRefusal } from './or-refusal.ts'
@@ -168,8 +168,8 @@ function isAllSplittable({ select, outputs }: SelectShape): boolean {
     [expressions, select.havingClause, select.sortClause, select.distinctClause],
     (node) => {
       if (node['GroupingFunc'] !== undefined) isSplit = false
-      if (node.FuncCall === undefined || !isAggregateCall(node.FuncCall)) return true
-      if (!isSplittable(node.FuncCall)) isSplit = false
+      if (!isAggregate(node)) return true
+      if (node.FuncCall === undefined || !isSplittable(node.FuncCall)) isSplit = false
       return false
     },
   )

@@ -24,6 +24,8 @@ export type Tree = {
   readonly ParamRef?: { readonly number?: number; readonly location?: number }
   readonly TypeCast?: TypeCast
   readonly FuncCall?: FuncCall
+  readonly JsonArrayAgg?: JsonAggregate
+  readonly JsonObjectAgg?: JsonAggregate
   readonly SubLink?: SubLink
   readonly CaseExpr?: { readonly defresult?: Tree }
   readonly CollateClause?: CollateClause
@@ -225,6 +227,12 @@ export type FuncCall = {
   readonly func_variadic?: boolean
   readonly funcformat?: string
   readonly location?: number
+}
+
+/** In quotes: every object has a constructor otherwise. */
+export type JsonAggregate = {
+  readonly ['constructor']?: { readonly over?: WindowDef }
+  readonly arg?: object
 }
 
 export type WindowDef = {

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { ParseTree } from './ast.ts'
+import { readTrees } from './json-array-queries.ts'
 import {
   bytesAt,
   copyIn,
@@ -75,9 +76,9 @@ export class ParserHost {
       json = parseToJson(library, text)
       const isDeep = text.length >= HARMLESS_BYTES && nestingDepth(json) > this.#limits.maxDepth
       if (isDeep) throw tooComplex()
-      const tree = JSON.parse(json.toString()) as { stmts?: ParseTree['stmts'] }
+      const tree = readTrees(json.toString())
       if (library.HEAPU8.length > this.#limits.maxMemoryBytes) this.#replace()
-      return { stmts: tree.stmts ?? [] }
+      return tree
     } catch (error) {
       if (error instanceof RouterError) throw error
       this.#replace()
