@@ -112,9 +112,8 @@ export class ClientSession
     this.#copy = new CopyRouting(socket, copyInbox, this.#relay)
     this.#encryption = new ClientEncryption(socket, services.clientTls, this.#log)
     this.#handshake = new ClientHandshake(this.#output, services.authenticator, this)
-    this.#reader = new FrameReader(services.limits, (type, chunk, start, end) =>
-      this.#receive(type, chunk, start, end),
-    )
+    const receive = this.#receive.bind(this)
+    this.#reader = new FrameReader(services.limits, receive, this.#copy)
     services.timers.watch(this)
     void this.closed.then(() => services.timers.unwatch(this))
     socket.attach(this)

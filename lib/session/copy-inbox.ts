@@ -1,13 +1,11 @@
 import { RouterError } from '../base/errors.ts'
+import { giveBlock, takeBlock } from '../base/spare-blocks.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { CopySource } from './client/client-output.ts'
 
 /** So much may wait for the executor before the client's socket is paused. */
 const PAUSE_BYTES = 1024 * 1024
-/** Messages up to this size are put together in blocks of it. */
 const BLOCK_BYTES = 64 * 1024
-/** Blocks that were read are filled again; as many as may wait. */
-const MAX_SPARE = PAUSE_BYTES / BLOCK_BYTES
 
 /** What the inbox asks of the client's socket. */
 export interface CopyFeed {
@@ -23,12 +21,11 @@ export interface CopyFeed {
  */
 export class CopyInbox implements CopySource {
   readonly #feed: CopyFeed
-  /** Full ones, or larger messages, in order. */
+  /** Filled ones, in order. */
   #bodies: Buffer[] = []
   /** What comes last, in [0, #blockLength). */
   #block: Buffer | undefined
   #blockLength = 0
-  #spare: Buffer[] = []
   #byteLength = 0
   #isOpen = false
   #isPaused = false
@@ -47,13 +44,11 @@ export class CopyInbox implements CopySource {
     return this.#isOpen && !this.#hasEnded
   }
 
-  push(body: Buffer): void {
+  /** Bytes [start, end) of the client's data; copied. */
+  push(bytes: Buffer, start: number, end: number): void {
     if (this.#hasEnded) return
-    if (body.length > BLOCK_BYTES) {
-      this.#seal()
-      this.#bodies.push(Buffer.from(body))
-    } else this.#append(body)
-    this.#byteLength += body.length
+    for (let at = start; at < end; ) at += this.#append(bytes, at, end)
+    this.#byteLength += end - start
     if (this.#byteLength > PAUSE_BYTES && !this.#isPaused) {
       this.#isPaused = true
       this.#feed.pauseReading()
@@ -95,8 +90,7 @@ export class CopyInbox implements CopySource {
   close(): void {
     this.#isOpen = false
     this.#hasEnded = true
-    this.#take()
-    this.#spare = []
+    for (const body of this.#take()) giveBack(body)
   }
 
   async *#read(): AsyncIterable<Buffer> {
@@ -104,7 +98,7 @@ export class CopyInbox implements CopySource {
       for (;;) {
         for (const body of this.#take()) {
           yield body
-          this.#giveBack(body)
+          giveBack(body)
         }
         if (this.#byteLength > 0) continue
         if (this.#error !== undefined) throw this.#error
@@ -118,13 +112,13 @@ export class CopyInbox implements CopySource {
     }
   }
 
-  #append(body: Buffer): void {
-    if (this.#block === undefined || this.#blockLength + body.length > BLOCK_BYTES) {
-      this.#seal()
-      this.#block = this.#spare.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES)
-    }
-    body.copy(this.#block, this.#blockLength)
-    this.#blockLength += body.length
+  /** Returns how much there was room for. */
+  #append(bytes: Buffer, start: number, end: number): number {
+    if (this.#blockLength === BLOCK_BYTES) this.#seal()
+    this.#block ??= takeBlock(BLOCK_BYTES)
+    const taken = bytes.copy(this.#block, this.#blockLength, start, end)
+    this.#blockLength += taken
+    return taken
   }
 
   #seal(): void {
@@ -132,11 +126,6 @@ export class CopyInbox implements CopySource {
     this.#bodies.push(this.#block.subarray(0, this.#blockLength))
     this.#block = undefined
     this.#blockLength = 0
-  }
-
-  #giveBack(body: Buffer): void {
-    if (body.buffer.byteLength !== BLOCK_BYTES || this.#spare.length >= MAX_SPARE) return
-    this.#spare.push(Buffer.from(body.buffer))
   }
 
   #take(): Buffer[] {
@@ -156,4 +145,8 @@ export class CopyInbox implements CopySource {
     this.#wake = undefined
     wake?.()
   }
+}
+
+function giveBack(body: Buffer): void {
+  giveBlock(Buffer.from(body.buffer))
 }

@@ -1,8 +1,9 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import { ProtocolError, type RouterError } from '../base/errors.ts'
-import { readCopyData, readCopyFail, writeCopyFail } from '../wire/copy-messages.ts'
+import { readCopyFail, writeCopyFail } from '../wire/copy-messages.ts'
+import type { BodyTaker } from '../wire/frame-reader.ts'
 import { writeSync } from '../wire/frontend-messages.ts'
-import { Frontend } from '../wire/message-codes.ts'
+import { Frontend, HEADER_BYTES } from '../wire/message-codes.ts'
 import type { ClientSocket } from './client/client-socket.ts'
 import type { CopyInbox } from './copy-inbox.ts'
 import type { MessageInbox } from './message-inbox.ts'
@@ -16,7 +17,7 @@ const COPIED_BYTES = 16 * 1024
  * Sync and Flush mean nothing until CopyDone or CopyFail, as in Postgres: a server in copy mode has dropped the Sync
  * that we sent along with Execute, so it gets another one.
  */
-export class CopyRouting {
+export class CopyRouting implements BodyTaker {
   readonly #socket: ClientSocket
   readonly #inbox: CopyInbox
   readonly #relay: StatementRelay
@@ -47,6 +48,15 @@ export class CopyRouting {
     }
   }
 
+  /** Nothing waits before them: drain() has emptied the queue. */
+  takesPieces(type: number): boolean {
+    return type === Frontend.copyData && this.#connection === undefined && this.#inbox.isReceiving
+  }
+
+  piece(chunk: Buffer, start: number, end: number): void {
+    this.#inbox.push(chunk, start, end)
+  }
+
   receive(type: number, chunk: Buffer, start: number, end: number): void {
     switch (type) {
       case Frontend.sync:
@@ -55,7 +65,7 @@ export class CopyRouting {
       case Frontend.copyData:
       case Frontend.copyDone:
       case Frontend.copyFail:
-        if (this.#connection === undefined) this.#toExecutor(type, chunk.subarray(start, end))
+        if (this.#connection === undefined) this.#toExecutor(type, chunk, start, end)
         else this.#toServer(this.#connection, type, chunk, start, end)
         return
       default:
@@ -83,10 +93,10 @@ export class CopyRouting {
     this.#finish(connection)
   }
 
-  #toExecutor(type: number, frame: Buffer): void {
-    if (type === Frontend.copyData) this.#inbox.push(readCopyData(frame))
+  #toExecutor(type: number, chunk: Buffer, start: number, end: number): void {
+    if (type === Frontend.copyData) this.#inbox.push(chunk, start + HEADER_BYTES, end)
     else if (type === Frontend.copyDone) this.#inbox.done()
-    else this.#inbox.fail(readCopyFail(frame))
+    else this.#inbox.fail(readCopyFail(chunk.subarray(start, end)))
   }
 
   #toServer(

@@ -7,6 +7,14 @@ import { MAX_LENGTH } from './message-codes.ts'
  */
 export type OnFrame = (type: number, chunk: Buffer, start: number, end: number) => void
 
+/** Who takes messages of some type in pieces, as they come, so that long ones are never held. */
+export interface BodyTaker {
+  /** Asked about a message that isn't whole in its chunk. */
+  takesPieces(type: number): boolean
+  /** Bytes [start, end) of its body, valid only until the call returns. */
+  piece(chunk: Buffer, start: number, end: number): void
+}
+
 export type FrameLimits = {
   /** Largest startup packet. Postgres: 10000 (MAX_STARTUP_PACKET_LENGTH). */
   readonly startupBytes: number
@@ -28,16 +36,20 @@ const FIRST_PENDING_BYTES = 4096
 export class FrameReader {
   readonly #limits: FrameLimits
   readonly #onFrame: OnFrame
+  readonly #bodyTaker: BodyTaker | undefined
   #typeBytes: 0 | 1 = 0
   #maxLength: number
   #isPaused = false
   #isDelivering = false
   #pending: Buffer = NOTHING
   #pendingLength = 0
+  /** Still to come of a message that is taken in pieces. */
+  #missingBytes = 0
 
-  constructor(limits: FrameLimits, onFrame: OnFrame) {
+  constructor(limits: FrameLimits, onFrame: OnFrame, bodyTaker?: BodyTaker) {
     this.#limits = limits
     this.#onFrame = onFrame
+    this.#bodyTaker = bodyTaker
     this.#maxLength = limits.startupBytes
   }
 
@@ -48,7 +60,8 @@ export class FrameReader {
 
   /** What is pushed next begins a message, and will be delivered. */
   get isEmpty(): boolean {
-    return this.#pendingLength === 0 && !this.#isPaused && !this.#isDelivering
+    const isBetween = this.#pendingLength === 0 && this.#missingBytes === 0
+    return isBetween && !this.#isPaused && !this.#isDelivering
   }
 
   get isPaused(): boolean {
@@ -86,6 +99,7 @@ export class FrameReader {
     this.#isDelivering = true
     try {
       let at = start
+      if (this.#missingBytes > 0 && !this.#isPaused) at = this.#piece(chunk, at, end)
       if (this.#pendingLength > 0 && !this.#isPaused) at = this.#completePending(chunk, at, end)
       if (!this.#isPaused && at < end) at = this.#deliver(chunk, at, end)
       if (at < end) this.#hold(chunk, at, end)
@@ -99,7 +113,13 @@ export class FrameReader {
     let at = start
     while (!this.#isPaused) {
       const size = this.#frameSize(chunk, at, end)
-      if (size === 0 || size > end - at) return at
+      if (size === 0) return at
+      if (size > end - at) {
+        const headerBytes = this.#typeBytes + 4
+        if (!this.#comesInPieces(chunk[at] ?? 0)) return at
+        this.#missingBytes = size - headerBytes
+        return this.#piece(chunk, at + headerBytes, end)
+      }
       this.#onFrame(this.#typeBytes === 0 ? 0 : (chunk[at] ?? 0), chunk, at, at + size)
       at += size
     }
@@ -116,6 +136,7 @@ export class FrameReader {
       this.#hold(chunk, at, at + used)
       at += used
       if (size > 0 && this.#pendingLength === size) break
+      if (size === 0 && this.#headerComesInPieces()) return this.#piece(chunk, at, end)
     }
     const size = this.#frameSize(this.#pending, 0, this.#pendingLength)
     if (size === 0 || size > this.#pendingLength) return at
@@ -124,6 +145,29 @@ export class FrameReader {
     this.#pendingLength = 0
     this.#onFrame(this.#typeBytes === 0 ? 0 : (frame[0] ?? 0), frame, 0, size)
     return at
+  }
+
+  #comesInPieces(type: number): boolean {
+    return this.#typeBytes === 1 && this.#bodyTaker?.takesPieces(type) === true
+  }
+
+  /** The header, just complete, is all that is pending; if so, it is dropped. */
+  #headerComesInPieces(): boolean {
+    const size = this.#frameSize(this.#pending, 0, this.#pendingLength)
+    const bodyBytes = size - this.#pendingLength
+    if (size === 0 || bodyBytes === 0 || !this.#comesInPieces(this.#pending[0] ?? 0)) return false
+    this.#pending = NOTHING
+    this.#pendingLength = 0
+    this.#missingBytes = bodyBytes
+    return true
+  }
+
+  /** Returns how far the chunk was used. */
+  #piece(chunk: Buffer, start: number, end: number): number {
+    const stop = Math.min(end, start + this.#missingBytes)
+    this.#missingBytes -= stop - start
+    if (stop > start) this.#bodyTaker?.piece(chunk, start, stop)
+    return stop
   }
 
   /** 0: the header isn't complete yet. */

@@ -4,6 +4,7 @@ import { textKeyHasher } from '../../lib/catalog/key-bytes.ts'
 import { splitHashSpace } from '../../lib/catalog/shard-map.ts'
 import { TypeOid } from '../../lib/catalog/type-oid.ts'
 import { BinaryRows } from '../../lib/executor/copy/split/binary-rows.ts'
+import { BlockPool } from '../../lib/executor/copy/split/block-pool.ts'
 import { CopyFault } from '../../lib/executor/copy/split/copy-fault.ts'
 import { CsvRows } from '../../lib/executor/copy/split/csv-rows.ts'
 import { LineMap } from '../../lib/executor/copy/split/line-map.ts'
@@ -196,7 +197,7 @@ t.test('what Postgres must read goes nowhere else', async (t) => {
 })
 
 t.test('lines are found again', async (t) => {
-  const map = new LineMap()
+  const map = new LineMap(new BlockPool(), 32)
   const rows = [
     [3, 1],
     [10, 4],

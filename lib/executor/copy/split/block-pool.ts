@@ -1,31 +1,44 @@
-/** Beyond so many unused ones are left to the collector. */
-const MAX_SPARE = 256
+import { giveBlock, takeBlock } from '../../../base/spare-blocks.ts'
 
-/** Buffers of one size that are used again and again, and a count of all bytes that wait to be sent. */
+const MIB = 1024 * 1024
+/** Of all COPYs of the process together; each has a fair part of it, but never less than it needs to go on. */
+const TOTAL_BYTES = 44 * MIB
+const MIN_SHARE_BYTES = 4 * MIB
+/** Larger ones are made for a single long row. */
+export const MAX_BLOCK_BYTES = 64 * 1024
+
+let openPools = 0
+
+/** Blocks of one COPY, or of a statement like it, with a count of all that wait to be sent. */
 export class BlockPool {
-  readonly blockBytes: number
   /** Of blocks that are filled or being filled. */
   usedBytes = 0
-  readonly #spare: Buffer[] = []
+  #isOpen = true
 
-  constructor(blockBytes: number) {
-    this.blockBytes = blockBytes
+  constructor() {
+    openPools++
   }
 
-  take(leastBytes: number): Buffer {
-    const isLarge = leastBytes > this.blockBytes
-    const block =
-      (isLarge ? undefined : this.#spare.pop()) ??
-      Buffer.allocUnsafeSlow(isLarge ? leastBytes : this.blockBytes)
-    this.usedBytes += block.length
+  /** What may be in use at a time. Less as soon as others have begun. */
+  get shareBytes(): number {
+    return Math.max(MIN_SHARE_BYTES, Math.floor(TOTAL_BYTES / Math.max(1, openPools)))
+  }
+
+  take(bytes: number): Buffer {
+    const block = bytes > MAX_BLOCK_BYTES ? Buffer.allocUnsafeSlow(bytes) : takeBlock(bytes)
+    this.usedBytes += bytes
     return block
   }
 
   /** `mayReuse` false: something may still read it. */
   give(block: Buffer, mayReuse: boolean): void {
     this.usedBytes -= block.length
-    if (mayReuse && block.length === this.blockBytes && this.#spare.length < MAX_SPARE) {
-      this.#spare.push(block)
-    }
+    if (mayReuse && block.length <= MAX_BLOCK_BYTES) giveBlock(block)
+  }
+
+  /** Nothing is taken any more. May be called again. */
+  close(): void {
+    if (this.#isOpen) openPools--
+    this.#isOpen = false
   }
 }

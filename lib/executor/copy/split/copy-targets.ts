@@ -11,22 +11,15 @@ import {
   type ScratchTable,
 } from '../../write/scratch-table.ts'
 import type { CopyInStream } from '../copy-in-stream.ts'
-import { BlockPool } from './block-pool.ts'
+import { BlockPool, MAX_BLOCK_BYTES } from './block-pool.ts'
 import type { CopyTarget } from './copy-target.ts'
 import { type Asking, type CopyWorld, NodeCopy } from './node-copy.ts'
-import { RowBatch } from './row-batch.ts'
+import { RowBatch, WORD_BYTES } from './row-batch.ts'
 import type { RowRun } from './row-run.ts'
 import { BROKEN_SHARD, type RowSink, UNKNOWN_SHARD } from './row-splitter.ts'
 
-const MIB = 1024 * 1024
-/**
- * Of rows that wait for more rows of their shard, and with them all that waits to be sent. A client's COPY has the larger share
- * unless others run when it begins.
- */
-const SHARES = [
-  { gatheredBytes: 24 * MIB, waitingBytes: 32 * MIB },
-  { gatheredBytes: 8 * MIB, waitingBytes: 16 * MIB },
-] as const
+/** Of what waits, rows that wait for more rows of their shard. */
+const GATHERED_PART = 0.75
 /**
  * A COPY costs a server about as much as 5,000 narrow rows, whatever is in it (from version 17 on: it makes and drops a thousand
  * slots that refer to one descriptor). So later batches are larger than the first, which give the nodes something to do.
@@ -34,12 +27,10 @@ const SHARES = [
 const FIRST_BATCH_BYTES = 128 * 1024
 const BATCH_GROWTH = 2
 const MIN_BATCH_BYTES = 16 * 1024
-const MAX_BATCH_BYTES = 1.5 * MIB
-const MAX_BLOCK_BYTES = 64 * 1024
+const MAX_BATCH_BYTES = 2 * 1024 * 1024
+/** Of batches that are filled at different times half is there at a time; a little less, to be sure. */
+const BATCHES_PER_GATHERED = 1.5
 const MIN_BLOCK_BYTES = 4096
-
-/** COPYs of this process, and statements like them. */
-let running = 0
 
 /** Where the rows come from. */
 export type RowOrigin = {
@@ -76,12 +67,10 @@ export class CopyTargets implements RowSink {
   readonly #statements: CopyStatements
   readonly #table: DistributedTable
   readonly #context: StatementContext
-  readonly #pool: BlockPool
+  readonly #pool = new BlockPool()
+  readonly #blockBytes: number
   readonly #shards: readonly CopyTarget[]
   readonly #nodes = new Map<number, NodeCopy>()
-  readonly #share: (typeof SHARES)[number]
-  readonly #batchBytes: number
-  #isOver = false
   #scratchTarget: CopyTarget | undefined
   #scratch: ScratchTable | undefined
   #scratchRows = 0
@@ -92,13 +81,8 @@ export class CopyTargets implements RowSink {
     this.#statements = statements
     this.#table = table
     this.#context = context
-    this.#share = running === 0 ? SHARES[0] : SHARES[1]
-    running++
-    // of batches that are filled at different times half is there at a time
-    const batchBytes = (1.5 * this.#share.gatheredBytes) / table.shards.length
-    this.#batchBytes = clamp(batchBytes, MIN_BATCH_BYTES, MAX_BATCH_BYTES)
-    const blockBytes = clamp(this.#batchBytes / 8, MIN_BLOCK_BYTES, MAX_BLOCK_BYTES)
-    this.#pool = new BlockPool(blockBytes)
+    this.#blockBytes =
+      2 ** Math.floor(Math.log2(clamp(this.#batchBytes / 8, MIN_BLOCK_BYTES, MAX_BLOCK_BYTES)))
     this.#shards = table.shards.map((shard) => this.#shardTarget(shard))
   }
 
@@ -119,28 +103,36 @@ export class CopyTargets implements RowSink {
   ): void {
     const target = shard === UNKNOWN_SHARD ? this.#unknown : this.#shards[shard]
     if (target === undefined) throw new Error(`no shard ${shard}`)
+    const length = end - start
     let { batch } = target
+    if (batch?.isFull(length) && batch.byteLength + this.#blockBytes > target.batchBytes) {
+      this.#send(target, batch)
+      batch = undefined
+    }
     if (batch === undefined) {
-      batch = new RowBatch(this.#pool, this.origin?.firstShift(bytes, start, end) ?? 0)
+      const shift = this.origin?.firstShift(bytes, start, end) ?? 0
+      batch = new RowBatch(this.#pool, this.#blockBytes, shift)
       target.batch = batch
     }
-    batch.append(bytes, viewOf(bytes), start, end, line, lines)
+    batch.append(bytes, start, end, line, lines)
     if (batch.byteLength >= target.batchBytes) this.#send(target, batch)
   }
 
-  placeRun(run: RowRun, bytes: Buffer, start: number, line: number): void {
-    const { count, ends, shards } = run
-    const source = viewOf(bytes)
+  placeRun(
+    { count, ends, shards, source }: RowRun,
+    bytes: Buffer,
+    start: number,
+    line: number,
+  ): void {
+    const limit = source.byteLength - WORD_BYTES
+    const targets = this.#shards
     let from = start
     for (let row = 0; row < count; row++) {
       const end = ends[row] ?? 0
-      const target = this.#shards[shards[row] ?? 0]
-      const batch = target?.batch
-      if (target === undefined || batch === undefined) {
-        this.place(shards[row] ?? 0, bytes, from, end, line + row, 1)
-      } else {
-        batch.append(bytes, source, from, end, line + row, 1)
-        if (batch.byteLength >= target.batchBytes) this.#send(target, batch)
+      const shard = shards[row] ?? UNKNOWN_SHARD
+      const batch = shard < 0 ? undefined : targets[shard]?.batch
+      if (batch === undefined || end > limit || !batch.takes(source, from, end, line + row)) {
+        this.place(shard, bytes, from, end, line + row, 1)
       }
       from = end
     }
@@ -149,9 +141,9 @@ export class CopyTargets implements RowSink {
   /** Resolves when there is room for more rows. Throws what has failed. */
   async makeRoom(): Promise<void> {
     if (this.error !== undefined) throw this.error
-    if (this.#pool.usedBytes < this.#share.waitingBytes) return
+    if (this.#pool.usedBytes < this.#pool.shareBytes) return
     this.#sendLargest()
-    while (this.error === undefined && this.#pool.usedBytes >= this.#share.waitingBytes) {
+    while (this.error === undefined && this.#pool.usedBytes >= this.#pool.shareBytes) {
       await new Promise<void>((resolve) => {
         this.#wakes.push(resolve)
       })
@@ -202,8 +194,13 @@ export class CopyTargets implements RowSink {
   #reject: ((error: unknown) => void) | undefined
 
   #end(): void {
-    if (!this.#isOver) running--
-    this.#isOver = true
+    this.#pool.close()
+  }
+
+  get #batchBytes(): number {
+    const gathered = this.#pool.shareBytes * GATHERED_PART
+    const wanted = (BATCHES_PER_GATHERED * gathered) / this.#table.shards.length
+    return clamp(wanted, MIN_BATCH_BYTES, MAX_BATCH_BYTES)
   }
 
   get #all(): readonly CopyTarget[] {
@@ -230,7 +227,7 @@ export class CopyTargets implements RowSink {
     gathering.sort((a, b) => (b.batch?.heldBytes ?? 0) - (a.batch?.heldBytes ?? 0))
     let bytes = gathering.reduce((sum, { batch }) => sum + (batch?.heldBytes ?? 0), 0)
     for (const target of gathering) {
-      if (bytes <= this.#share.gatheredBytes || target.batch === undefined) return
+      if (bytes <= this.#pool.shareBytes * GATHERED_PART || target.batch === undefined) return
       bytes -= target.batch.heldBytes
       this.#send(target, target.batch)
     }
@@ -311,10 +308,6 @@ export class CopyTargets implements RowSink {
     if (count !== this.#scratchRows) throw lostRows(table, this.#scratchRows, count)
     await dropScratchTable(source, scratch)
   }
-}
-
-function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
-  return new DataView(buffer, byteOffset, length)
 }
 
 function clamp(value: number, least: number, most: number): number {

@@ -159,6 +159,7 @@ export class NodeCopy {
       this.#world.onProgress()
       if (this.#isAborted) return
     }
+    batch.lineMap.uncount()
   }
 
   async #copyInto(target: CopyTarget, connection: BackendConnection) {

@@ -8,6 +8,8 @@ const CAPACITY = 2048
 export class RowRun {
   readonly capacity = CAPACITY
   count = 0
+  /** The bytes that they lie in. */
+  source: DataView = new DataView(new ArrayBuffer(0))
   /** Where each ends; the next begins there. */
   readonly ends = new Int32Array(CAPACITY)
   readonly keyStarts = new Int32Array(CAPACITY)

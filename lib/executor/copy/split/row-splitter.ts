@@ -105,6 +105,7 @@ export class RowSplitter {
   #split(bytes: Buffer, end: number, isLast: boolean): number {
     const reader = this.#reader
     let start = 0
+    this.#run.source = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
     if (this.#needsHead) {
       start = this.#readHead(bytes, end, isLast)
       if (start < 0) return 0

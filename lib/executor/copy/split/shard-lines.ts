@@ -22,6 +22,7 @@ export class ShardLines {
 
   /** The COPY has ended well. */
   forget(): void {
+    for (const map of this.#maps) map.release()
     this.#maps = []
   }
 
