@@ -11,6 +11,7 @@ import { type NameContext, resolveRangeVar } from './table-references.ts'
 import {
   type InsertStmt,
   isRecord,
+  isRepetition,
   type JoinExpr,
   type RangeFunction,
   type RangeVar,
@@ -349,7 +350,7 @@ export class ModelBuilder {
       this.#expressions(block, value, ctes)
       return
     }
-    if (!isRecord(value)) return
+    if (!isRecord(value) || isRepetition(value)) return
     const link = value['SubLink'] as SubLink | undefined
     if (link === undefined) {
       this.#expressions(block, Object.values(value), ctes)

@@ -6,7 +6,7 @@ import type {
   ReferenceTable,
 } from '../catalog/catalog.ts'
 import { resolveTable } from '../catalog/catalog-lookup.ts'
-import { isRecord, type RangeVar, type Tree, type WithClause } from './tree.ts'
+import { isRecord, isRepetition, type RangeVar, type Tree, type WithClause } from './tree.ts'
 
 export type NameContext = {
   readonly catalog: Catalog
@@ -72,7 +72,7 @@ function collect(value: unknown, cteNames: ReadonlySet<string>, found: Found): v
     for (const item of value) collect(item, cteNames, found)
     return
   }
-  if (!isRecord(value)) return
+  if (!isRecord(value) || isRepetition(value)) return
   const withClause = value['withClause']
   const visible = isRecord(withClause) ? collectWith(withClause, cteNames, found) : cteNames
   for (const [field, child] of Object.entries(value)) {

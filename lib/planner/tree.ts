@@ -280,11 +280,17 @@ export function walkTree(
     return
   }
   if (!isRecord(value)) return
+  if (isRepetition(value)) return
   for (const [key, child] of Object.entries(value)) {
     if (!isRecord(child) && !Array.isArray(child)) continue
     const goesDeeper = isRecord(child) && isKind(key) ? visit(key, child) !== false : true
     if (goesDeeper) walkTree(child, visit)
   }
+}
+
+/** SET (a, b) = (SELECT …): the tree has the subquery once for each column, the text and the plan once. */
+export function isRepetition({ MultiAssignRef }: Tree): boolean {
+  return ((MultiAssignRef as { readonly colno?: number } | undefined)?.colno ?? 0) > 1
 }
 
 /** Fields that hold a node's body directly, without its kind around it. */

@@ -165,7 +165,13 @@ function planAlterTable(
 ): DdlPlan | undefined {
   if (body['objtype'] === 'OBJECT_INDEX')
     return ddl(input, 'ALTER INDEX', tables, [indexName(body)])
-  return targetOf(input, body) === undefined ? undefined : ddl(input, 'ALTER TABLE', tables)
+  if (targetOf(input, body) === undefined) return undefined
+  for (const { AlterTableCmd } of body['cmds'] as readonly Tree[]) {
+    const subtype = String((AlterTableCmd as Fields | undefined)?.['subtype'])
+    if (subtype.endsWith('RowSecurity')) refuse('utility', 'ALTER TABLE … ROW LEVEL SECURITY')
+    if (/^AT_(?:En|Dis)able.*(?:Trig|Rule)/.test(subtype)) refuse('triggers')
+  }
+  return ddl(input, 'ALTER TABLE', tables)
 }
 
 function indexName(body: Fields): { schema: string | undefined; name: string } {

@@ -53,3 +53,13 @@ DELETE FROM events WHERE tenant_id = $1 AND event_id % 10 > $2;
 DELETE FROM readings;
 DELETE FROM events WHERE tenant_id = 33 AND event_id = (SELECT max(event_id) FROM events WHERE tenant_id = 33);
 MERGE INTO orders o USING (SELECT 34 AS t, 3401 AS i) s ON o.tenant_id = 34 AND o.tenant_id = s.t AND o.order_id = s.i WHEN MATCHED THEN UPDATE SET total = 0 WHEN NOT MATCHED THEN INSERT VALUES (s.i, s.t, 1, 1);
+-- # several columns from one subquery, which the tree holds once for each of them
+UPDATE tenants t SET (name, plan) = (SELECT max(email), 'n' || count(*) FROM users u WHERE u.tenant_id = t.tenant_id) WHERE tenant_id = 9 RETURNING *;
+-- unordered
+UPDATE tenants t SET (name, plan) = (SELECT max(email), 'n' || count(*) FROM users u WHERE u.tenant_id = t.tenant_id) WHERE tenant_id < 12 RETURNING *;
+UPDATE tenants SET (name, plan) = (SELECT max(email), 'all ' || count(*) FROM users) WHERE tenant_id = 13 RETURNING *;
+-- unordered
+UPDATE tenants t SET (name, plan) = (SELECT max(email), min(email) FROM users u WHERE u.user_id % 40 = t.tenant_id) WHERE tenant_id IN (14, 15) RETURNING *;
+-- parameters: ["16"]
+UPDATE public.tenants SET (name, plan) = (SELECT max(public.users.email), 'p' || count(*) FROM public.users WHERE users.tenant_id = $1) WHERE tenant_id = $1 RETURNING *;
+INSERT INTO tenants (tenant_id, name) VALUES (17, 'x') ON CONFLICT (tenant_id) DO UPDATE SET (name, plan) = (SELECT max(email), 'c' || count(*) FROM users WHERE users.tenant_id = excluded.tenant_id) RETURNING *;
