@@ -1,6 +1,7 @@
 import type { Analysis } from './analysis.ts'
 import {
   checkVolatility,
+  hasReadingSubLink,
   hasSubLink,
   isAggregate,
   renumberParameters,
@@ -156,7 +157,7 @@ export function combineQuery(
   rest: Pick<CombineQuery, 'inexactTypes' | 'gathered'> = { inexactTypes: [], gathered: undefined },
   finish: (tree: Tree, columnTypeOids: readonly number[]) => Tree = (tree) => tree,
 ): CombineQuery {
-  if (hasSubLink(select)) refuse('expression', 'subquery over aggregates')
+  if (hasReadingSubLink(select)) refuse('expression', 'subquery over aggregates')
   const statement: Tree = {
     SelectStmt: {
       ...select,

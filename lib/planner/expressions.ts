@@ -1,7 +1,15 @@
 import { classifyFunction } from './builtin-functions.ts'
 import { outputName } from './output-names.ts'
 import { refuse } from './refusals.ts'
-import { builtinName, type FuncCall, isRecord, mapTree, type Tree } from './tree.ts'
+import {
+  builtinName,
+  type FuncCall,
+  isRecord,
+  mapTree,
+  type SubLink,
+  type Tree,
+  walkTree,
+} from './tree.ts'
 
 /** A call of an aggregate at this query level (windows aside). Unknown functions are refused elsewhere. */
 export function isAggregateCall(call: FuncCall): boolean {
@@ -50,6 +58,33 @@ export function hasSubLink(values: unknown): boolean {
   })
   return found
 }
+
+/** Any but those that read nothing. */
+export function hasReadingSubLink(values: unknown): boolean {
+  let found = false
+  visitLevel(values, ({ SubLink }) => {
+    if (SubLink !== undefined && !isValueLink(SubLink)) found = true
+    return !found
+  })
+  return found
+}
+
+/** Whose subquery, `SELECT 5::bigint AS count`, is made of constants alone: it may stand wherever a constant may. */
+export function isValueLink({ subselect }: SubLink): boolean {
+  const { targetList, whereClause, limitOption, op, ...others } = subselect?.SelectStmt ?? {
+    fromClause: [],
+  }
+  if (Object.keys(others).length > 0) return false
+  let isConstant = true
+  walkTree({ targetList, whereClause }, (kind, node) => {
+    const isCall = kind === 'FuncCall' && builtinName(node) !== 'unnest'
+    if (isCall || NOT_CONSTANT.has(kind)) isConstant = false
+    return isConstant
+  })
+  return isConstant
+}
+
+const NOT_CONSTANT: ReadonlySet<string> = new Set(['ColumnRef', 'SubLink', 'SQLValueFunction'])
 
 const TIME_FUNCTIONS: ReadonlySet<string> = new Set([
   'now',

@@ -11,7 +11,7 @@ import {
   sourceColumn,
   target,
 } from './combine-shape.ts'
-import { integer } from './expressions.ts'
+import { integer, isValueLink } from './expressions.ts'
 import { wholeRowRelation } from './query-model.ts'
 import { refuse } from './refusals.ts'
 import { mapTree, type SelectStmt, type Tree } from './tree.ts'
@@ -67,7 +67,7 @@ class Gather {
   transform(tree: Tree): Tree {
     return mapTree(tree, (node) => {
       if (node.ColumnRef !== undefined) return this.#ship(node)
-      if (node.SubLink !== undefined) {
+      if (node.SubLink !== undefined && !isValueLink(node.SubLink)) {
         return this.#shape.core.isAggregated ? refuse('expression') : this.#ship(node)
       }
       return undefined

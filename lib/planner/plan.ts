@@ -2,6 +2,7 @@ import type { ClusterTable, ClusterView, DistributedTable } from '../catalog/cat
 import type { ResultShape } from './cluster-results.ts'
 import type { DistinctExchange } from './distinct-exchange-plan.ts'
 import type { BroadcastChoice } from './pull/broadcast-plans.ts'
+import type { ValuesFirst } from './pull/value-plans.ts'
 import type { MaterializePlan } from './views/materialize-plan.ts'
 import type { UniqueWritePlan } from './write/unique-writes.ts'
 import type {
@@ -219,6 +220,8 @@ export type PulledPlan = {
   readonly local: LocalPlan
   /** Other ways to the same answer. Pure; absent: there are none. */
   readonly broadcasts?: () => readonly BroadcastChoice[]
+  /** Before any of these. undefined: it has no such subqueries. */
+  readonly values?: () => ValuesFirst | undefined
 }
 
 export type PulledRows = WorkerQuery & {

@@ -63,10 +63,11 @@ function planSelect(input: PlanInput, tables: StatementTables): Plan {
         input,
         tables,
         orRefusal(() => orAll(input, tables, () => planMultiSelect(analysis, otherwise))),
+        planSelect,
       )
     return { kind: 'select', routed, multi }
   })
-  return withBroadcasts(input, tables, planned)
+  return withBroadcasts(input, tables, planned, planSelect)
 }
 
 /** Rows of reference tables are locked on the coordinator, those of the others in their shards: never on one shard alone. */

@@ -1,6 +1,6 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { coordinatorOf } from '../../catalog/catalog-lookup.ts'
-import type { ExplainPlan, PulledPlan } from '../../planner/plan.ts'
+import type { ExplainPlan, PulledPart, PulledPlan } from '../../planner/plan.ts'
 import type { BroadcastChoice } from '../../planner/pull/broadcast-plans.ts'
 import type { InsertThroughScratchPlan, Repartition } from '../../planner/write/write-plans.ts'
 import { keysOf } from '../execution-keys.ts'
@@ -28,15 +28,23 @@ import { explainOn, withHead } from './explain-server.ts'
 import { explainTasks } from './explain-tasks.ts'
 import { NoticesOnly } from './notices-only.ts'
 
+type PulledOver = {
+  readonly execution: Execution
+  readonly context: StatementContext
+  /** Of what was done before. */
+  readonly subplans?: readonly Subplan[]
+}
+
 /** The statement's plan over the pulled tables, below one subplan for each of them. */
 export async function explainPulledOver(
   plan: ExplainPlan,
   pulled: PulledPlan,
   tables: readonly PulledTable[],
   connection: BackendConnection,
-  { execution, context }: { readonly execution: Execution; readonly context: StatementContext },
+  { execution, context, subplans: before = [] }: PulledOver,
 ): Promise<DistributedScan> {
-  const subplans = await explainSubplans(plan, pulled, tables, execution, context)
+  const sent = { ...pulled, before }
+  const subplans = await explainSubplans(plan, sent, tables, execution, context)
   const positions = new PositionMap()
   const names = [...pulledNames(pulled, tables)].sort((a, b) => a.start - b.start)
   const text = withHead(plan, replacedText(execution, names, positions), positions)
@@ -55,17 +63,29 @@ export async function explainPulledOver(
   }
 }
 
+/** What goes elsewhere before the statement runs. */
+type Sent = {
+  readonly pulls: PulledPlan['pulls']
+  readonly parts: readonly Pick<PulledPart, 'scatter'>[]
+  readonly splits?: BroadcastChoice['splits']
+  /** undefined: to the coordinator alone. */
+  readonly nodeCount?: number
+  /** Subplans that come before these. */
+  readonly before?: readonly Subplan[]
+  /** Of the parts, before their numbers. */
+  readonly name?: string
+}
+
 export async function explainSubplans(
   plan: ExplainPlan,
-  { pulls, parts, splits = [] }: Pick<PulledPlan, 'pulls' | 'parts'> & Partial<BroadcastChoice>,
+  { pulls, parts, splits = [], nodeCount, before = [], name = 'subquery' }: Sent,
   tables: readonly Pick<PulledTable, 'byteLength'>[],
   execution: Execution,
   context: StatementContext,
-  nodeCount?: number,
 ): Promise<readonly Subplan[]> {
   const keys = keysOf(execution.text, execution.parameters)
   const options = { resultFormats: [], maxRows: 0, access: 'read' } as const
-  const subplans: Subplan[] = []
+  const subplans: Subplan[] = [...before]
   const all = [...pulls, ...parts.map(({ scatter }) => scatter)]
   for (const [index, rows] of all.entries()) {
     const request = await scatterRequest(rows, execution, context, keys, options)
@@ -76,11 +96,11 @@ export async function explainSubplans(
       context,
     )
     subplans.push({
-      name: `1_${index + 1}`,
+      name: `1_${before.length + index + 1}`,
       relation:
         index < pulls.length
           ? `${rows.table.schema}.${rows.table.name}`
-          : partName(index - pulls.length),
+          : `${name}_${index - pulls.length + 1}`,
       bytes: plan.analyzes ? tables[index]?.byteLength : undefined,
       nodeCount,
       splitBy: splits[index]?.distributionColumn.name,

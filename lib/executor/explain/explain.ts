@@ -15,8 +15,8 @@ import type { ScatterModify } from '../../planner/write/write-plans.ts'
 import { currentShard } from '../declare-cursor.ts'
 import { keysOf } from '../execution-keys.ts'
 import type { CommandTag, Execution, StatementContext } from '../ports.ts'
-import { overBroadcast } from '../pull/broadcast.ts'
-import { overPulled } from '../pull/pulled.ts'
+import { type BroadcastUse, overBroadcast } from '../pull/broadcast.ts'
+import { overPulled, type PulledRun } from '../pull/pulled.ts'
 import { PositionMap } from '../relay/position-map.ts'
 import { relayOn, replacedText } from '../relay/relay-on.ts'
 import { type KeyReader, resolveInsert, resolvePins } from '../route.ts'
@@ -193,29 +193,71 @@ async function explainPulled(
   const beganMs = performance.now()
   const scanned = async (explain: () => Promise<DistributedScan>): Promise<Explained> => {
     const scan = await explain()
-    return { scan, planningMs, executionMs: performance.now() - beganMs }
+    return { scan, planningMs: 0, executionMs: performance.now() - beganMs }
   }
-  const options = { execution, context, declaresCursor: false, isEmpty: !plan.analyzes }
-  const explained = await overBroadcast(pulled, options, {
+  const explained = await overBroadcast(
+    pulled,
+    pulledRun(plan, run),
+    explainingUse(plan, pulled, run, scanned),
+  )
+  return writeExplained(plan, { ...explained, planningMs }, execution, context)
+}
+
+function pulledRun({ analyzes }: ExplainPlan, { execution, context }: ExplainRun): PulledRun {
+  return { execution, context, declaresCursor: false, isEmpty: !analyzes }
+}
+
+type Scanned = (explain: () => Promise<DistributedScan>) => Promise<Explained>
+
+function explainingUse(
+  plan: ExplainPlan,
+  pulled: PulledPlan,
+  run: ExplainRun,
+  scanned: Scanned,
+): BroadcastUse<Explained> {
+  const { subplans: before = [] } = run
+  return {
     pulled: (tables, connection) =>
       scanned(() => explainPulledOver(plan, pulled, tables, connection, run)),
     broadcast: async (broadcast, where) => {
       const { choice, tables, nodeCount } = broadcast
-      const subplans = await explainSubplans(plan, choice, tables, execution, where, nodeCount)
+      const sent = { ...choice, nodeCount, before }
+      const subplans = await explainSubplans(plan, sent, tables, run.execution, where)
       const renamed = (shown: ServerPlan) => withUserNames(shown, choice, tables)
       const own = { ...run, context: where, subplans, renamed }
-      const exact = await exactPlan(broadcast.scatter, own)
-      if (exact.kind === 'pulled') {
-        return overPulled(exact, options, (pulls, connection) =>
-          scanned(() => explainPulledOver(plan, exact, pulls, connection, run)),
-        )
-      }
-      const { combine: query } = exact
-      if (query === undefined) return scanned(() => explainTasksOf(plan, exact, 'read', own))
-      return { ...(await explainCombine(plan, exact, query, own)), planningMs }
+      return explainOver(plan, broadcast.scatter, scanned, own, run)
     },
-  })
-  return writeExplained(plan, explained, execution, context)
+    rest: async (rest, over) => {
+      const sent = { pulls: [], parts: rest.parts, before, name: 'value' }
+      const subplans = await explainSubplans(plan, sent, [], run.execution, run.context)
+      const { execution, plan: left } = rest
+      const keys = keysOf(execution.text, execution.parameters)
+      const own = { ...run, execution, keys, subplans }
+      const whole = { ...plan, statementText: { start: 0, end: execution.text.length } }
+      return left.kind === 'pulled'
+        ? over(left, pulledRun(plan, own), explainingUse(whole, left, own, scanned))
+        : explainOver(whole, left, scanned, own)
+    },
+  }
+}
+
+/** Once what it needs is where it needs it. */
+async function explainOver(
+  plan: ExplainPlan,
+  scatter: ScatterSelect,
+  scanned: Scanned,
+  run: ExplainRun,
+  pulling = run,
+): Promise<Explained> {
+  const exact = await exactPlan(scatter, run)
+  if (exact.kind === 'pulled') {
+    return overPulled(exact, pulledRun(plan, pulling), (tables, connection) =>
+      scanned(() => explainPulledOver(plan, exact, tables, connection, pulling)),
+    )
+  }
+  const { combine: query } = exact
+  if (query === undefined) return scanned(() => explainTasksOf(plan, exact, 'read', run))
+  return { ...(await explainCombine(plan, exact, query, run)), planningMs: 0 }
 }
 
 async function explainScatter(

@@ -46,6 +46,7 @@ import {
 } from './pulled-table.ts'
 import { seesTheSameBeside } from './same-beside.ts'
 import { splitRows, withTemporaryNames } from './split-rows.ts'
+import { answerValues, type Rest } from './values-first.ts'
 
 /** What is where it is needed: the plan can be run as it is, in this transaction. */
 export type Broadcast = {
@@ -60,6 +61,8 @@ export type BroadcastUse<T> = {
   readonly pulled: UsePulled<T>
   /** `context`: in which the tables are. */
   readonly broadcast: (broadcast: Broadcast, context: StatementContext) => Promise<T>
+  /** What is left when subqueries have been answered; if it is pulled, by `over`. */
+  readonly rest: (rest: Rest, over: typeof overBroadcast<T>) => Promise<T>
 }
 
 /**
@@ -67,15 +70,27 @@ export type BroadcastUse<T> = {
  * stay in their shards; or those of a large side, too, go to where their partners are. It is pulled where that isn't proven right, or not worth it.
  */
 export function runPulledOrBroadcast(plan: PulledPlan, run: PulledRun): Promise<CommandTag> {
+  return overBroadcast(plan, run, runningUse(plan, run))
+}
+
+function runningUse(plan: PulledPlan, run: PulledRun): BroadcastUse<CommandTag> {
   const { execution, context } = run
-  return overBroadcast(plan, run, {
+  return {
     pulled: (tables, connection) => runOver(plan, tables, connection, run),
     broadcast: ({ scatter }, own) => {
       context.noteTier('combine')
       const keys = keysOf(execution.text, execution.parameters)
       return runScatterSelect(scatter, { ...execution, keepsStatement: undefined }, own, keys)
     },
-  })
+    rest: (rest, over) => {
+      const own = { ...run, execution: rest.execution }
+      const { plan: left } = rest
+      if (left.kind === 'pulled') return over(left, own, runningUse(left, own))
+      context.noteTier(left.combine === undefined ? 'scatter' : 'combine')
+      const keys = keysOf(own.execution.text, own.execution.parameters)
+      return runScatterSelect(left, own.execution, context, keys)
+    },
+  }
 }
 
 export function overBroadcast<T>(
@@ -85,30 +100,60 @@ export function overBroadcast<T>(
 ): Promise<T> {
   const { context } = run
   if (context.moment !== undefined) throw notInOneStep()
-  const { local, broadcasts } = plan
-  const isPlain = local.isReadOnly && local.pin === undefined && !local.runsCode
-  if (broadcasts === undefined || !isPlain) return overPulled(plan, run, use.pulled)
-  if (context.isInTransaction) return besideOrPulled(plan, broadcasts, run, use)
+  if (!isPlainRead(plan)) return overPulled(plan, run, use.pulled)
+  if (context.isInTransaction) return restOr(plan, run, use, overBroadcast, besideOrPulled)
   return context.atomically(async () => {
     await freeze(plan, run)
-    const connection = await context.connection(coordinatorOf(context.catalog).nodeId, 'read')
-    const { snapshot, allowance, joins } = await readSettings(connection)
-    if (snapshot !== undefined) return overPulled(plan, run, use.pulled)
-    const filled = new Map<string, PulledTable>()
-    const chosen = await chooseBroadcast(broadcasts, joins, run)
-    if (chosen !== undefined) {
-      const { execution, isEmpty = false } = run
-      const keys = keysOf(execution.text, execution.parameters)
-      const filling = { execution, context, keys, allowance }
-      const sending = new Sending({ chosen, connection, joins, filling, isEmpty, filled })
-      const broadcast = await sending.run()
-      if (broadcast !== undefined) return use.broadcast(broadcast, context)
-    }
-    const known = (rows: PulledRows) => filled.get(pullKey(rows))
-    const tables = await pull(plan, connection, allowance, { ...run, filled: known })
-    context.watch(connection, local)
-    return use.pulled(tables, connection)
+    return overFrozen(plan, run, use)
   })
+}
+
+function isPlainRead({ local, broadcasts }: PulledPlan): boolean {
+  const isPlain = local.isReadOnly && local.pin === undefined && !local.runsCode
+  return isPlain && broadcasts !== undefined
+}
+
+/** In a transaction of the statement's own, in which each node answers as of one moment. */
+function overFrozen<T>(plan: PulledPlan, run: PulledRun, use: BroadcastUse<T>): Promise<T> {
+  return restOr(plan, run, use, overFrozen, broadcastOrPulled)
+}
+
+async function restOr<T>(
+  plan: PulledPlan,
+  run: PulledRun,
+  use: BroadcastUse<T>,
+  over: typeof overBroadcast<T>,
+  otherwise: typeof overBroadcast<T>,
+): Promise<T> {
+  const first = run.declaresCursor || !isPlainRead(plan) ? undefined : plan.values?.()
+  const rest = first === undefined ? undefined : await answerValues(first, run)
+  return rest === undefined ? otherwise(plan, run, use) : use.rest(rest, over)
+}
+
+async function broadcastOrPulled<T>(
+  plan: PulledPlan,
+  run: PulledRun,
+  use: BroadcastUse<T>,
+): Promise<T> {
+  const { context } = run
+  const { local, broadcasts } = plan
+  const connection = await context.connection(coordinatorOf(context.catalog).nodeId, 'read')
+  const { snapshot, allowance, joins } = await readSettings(connection)
+  if (snapshot !== undefined || broadcasts === undefined) return overPulled(plan, run, use.pulled)
+  const filled = new Map<string, PulledTable>()
+  const chosen = isPlainRead(plan) ? await chooseBroadcast(broadcasts, joins, run) : undefined
+  if (chosen !== undefined) {
+    const { execution, isEmpty = false } = run
+    const keys = keysOf(execution.text, execution.parameters)
+    const filling = { execution, context, keys, allowance }
+    const sending = new Sending({ chosen, connection, joins, filling, isEmpty, filled })
+    const broadcast = await sending.run()
+    if (broadcast !== undefined) return use.broadcast(broadcast, context)
+  }
+  const known = (rows: PulledRows) => filled.get(pullKey(rows))
+  const tables = await pull(plan, connection, allowance, { ...run, filled: known })
+  context.watch(connection, local)
+  return use.pulled(tables, connection)
 }
 
 /**
@@ -117,13 +162,14 @@ export function overBroadcast<T>(
  */
 async function besideOrPulled<T>(
   plan: PulledPlan,
-  broadcasts: NonNullable<PulledPlan['broadcasts']>,
   run: PulledRun,
   use: BroadcastUse<T>,
 ): Promise<T> {
   const { execution, context, declaresCursor, isEmpty = false } = run
+  const { broadcasts } = plan
   const isOneMoment = context.consistently !== undefined || context.moment !== undefined
-  if (declaresCursor || isOneMoment) return overPulled(plan, run, use.pulled)
+  if (declaresCursor || isOneMoment || broadcasts === undefined)
+    return overPulled(plan, run, use.pulled)
   const { nodeId } = coordinatorOf(context.catalog)
   const { allowance, joins } = await readSettings(await context.connection(nodeId, 'read'))
   const chosen = await chooseBroadcast(broadcasts, joins, run)

@@ -8,8 +8,9 @@ import { type ColumnKey, columnKey, distributionKey, type Relation } from '../qu
 import { Refusal } from '../refusals.ts'
 import { planScatterSelect } from '../scatter-planner.ts'
 import type { StatementTables } from '../table-references.ts'
-import { type Tree, walkTree } from '../tree.ts'
+import type { Tree } from '../tree.ts'
 import { type BroadcastChoice, broadcastName, hasBroadcastNames } from './broadcast-plans.ts'
+import { hasCollations, locks, replaced } from './draft-text.ts'
 import {
   type Occurrence,
   planPulled,
@@ -30,6 +31,7 @@ import {
   splitColumn,
   splitTable,
 } from './split-groups.ts'
+import { type PlanRest, valuesFirst } from './value-parts.ts'
 
 /** OIDs below this mean the same on every node. */
 const FIRST_USER_OID = 16384
@@ -58,14 +60,19 @@ type Statement = {
   readonly rowsOf: (member: Member) => PulledRows
 }
 
-/** The same plan, which now also knows how to leave rows in their shards. */
+/** The same plan, which now also knows how to leave rows in their shards, and how to answer subqueries first. */
 export function withBroadcasts<T extends { readonly kind: string }>(
   input: PlanInput,
   tables: StatementTables,
   plan: T,
+  planRest: PlanRest,
 ): T {
   if (plan.kind !== 'pulled') return plan
-  return { ...plan, broadcasts: () => broadcastChoices(input, tables) }
+  return {
+    ...plan,
+    broadcasts: () => broadcastChoices(input, tables),
+    values: () => valuesFirst(input, tables, planRest),
+  }
 }
 
 /**
@@ -114,15 +121,6 @@ function readStatement(input: PlanInput, tables: StatementTables): Statement | u
     return rows
   }
   return { input, tables, reading, members, parts, rewrites, rules, rowsOf }
-}
-
-function locks(statement: Tree): boolean {
-  let found = false
-  walkTree(statement, (kind) => {
-    if (kind === 'LockingClause') found = true
-    return !found
-  })
-  return found
 }
 
 function choices(statement: Statement): readonly BroadcastChoice[] {
@@ -240,18 +238,6 @@ function hasUserTypes({ occurrence: { table } }: Member): boolean {
   return table.columns.some(({ typeOid }) => typeOid >= FIRST_USER_OID)
 }
 
-/** The planner doesn't know which collation a part's column has. */
-function hasCollations(input: PlanInput, tables: StatementTables): boolean {
-  let found = [...tables.distributed, ...tables.reference].some(({ columns }) =>
-    columns.some(({ collation }) => collation !== undefined),
-  )
-  walkTree(input.statement, (kind) => {
-    if (kind === 'CollateClause') found = true
-    return !found
-  })
-  return found
-}
-
 type Draft = {
   readonly statement: Statement
   readonly kept: ReadonlySet<Member>
@@ -316,18 +302,6 @@ function draftText({ statement, kept, parts, pulls, places }: Draft): Buffer {
     ({ start }) => !parts.some((part) => part.start <= start && start < part.end),
   )
   return replaced(input, [...others, ...results])
-}
-
-function replaced(input: PlanInput, replacements: readonly Replacement[]): Buffer {
-  const range = typeof input.part === 'object' ? input.part : { start: 0, end: input.text.length }
-  const pieces: Buffer[] = []
-  let at = range.start
-  for (const { start, end, text } of replacements.toSorted((a, b) => a.start - b.start)) {
-    pieces.push(input.text.subarray(at, start), Buffer.from(text))
-    at = end
-  }
-  pieces.push(input.text.subarray(at, range.end))
-  return Buffer.concat(pieces)
 }
 
 const NO_TABLE = {

@@ -1,5 +1,5 @@
 import type { Analysis } from '../analysis.ts'
-import { checkVolatility, hasAggregate, hasSubLink } from '../expressions.ts'
+import { checkVolatility, hasAggregate, hasReadingSubLink } from '../expressions.ts'
 import { keptRelations } from '../kept-relations.ts'
 import { allBlocks, type Block, type Relation, resolveColumn } from '../query-model.ts'
 import { Refusal } from '../refusals.ts'
@@ -123,7 +123,8 @@ function isOwn(block: Block, relation: Relation, value: unknown): boolean {
 
 /** The same on every node. */
 function isSafe(condition: Tree): boolean {
-  if (hasSubLink(condition) || hasAggregate(condition) || dependsOnNode(condition)) return false
+  if (hasReadingSubLink(condition) || hasAggregate(condition) || dependsOnNode(condition))
+    return false
   try {
     return !checkVolatility(condition, false)
   } catch (error) {

@@ -17,7 +17,7 @@ import {
 import { Refusal } from '../refusals.ts'
 import { planScatterSelect } from '../scatter-planner.ts'
 import { isStar, ownExpressions } from '../statement-checks.ts'
-import { builtinName, type Tree, walkTree } from '../tree.ts'
+import { builtinName, type SelectStmt, type Tree, walkTree } from '../tree.ts'
 
 /** Functions of Postgres' own that give records, which no table holds. */
 const GIVES_RECORDS = /_each|_to_record|_populate|explode|_stat|^pg_/
@@ -34,12 +34,11 @@ export function pullParts(input: PlanInput, reading: PartReading): readonly Pull
   const { root } = reading
   // a parameter that only a part has would have no type in what is left
   if (hasParameters(input.statement)) return []
-  const ranges = new BlockRanges(input)
-  const ctes = commonTables(input.statement)
+  const context = partContext(input, reading)
   const parts: PulledPart[] = []
   const visit = (block: Block, isArm: boolean): void => {
     if (block.isRecursive) return
-    const part = block === root ? undefined : partOf({ input, reading, ranges, ctes }, block, isArm)
+    const part = block === root ? undefined : partOf(context, block, { isArm })
     if (part !== undefined) {
       // the tree has the source of SET (a, b) = (SELECT …) once for each column
       if (!parts.some(({ start }) => start === part.start)) parts.push(part)
@@ -53,22 +52,40 @@ export function pullParts(input: PlanInput, reading: PartReading): readonly Pull
   return parts
 }
 
-type Context = {
+export type PartContext = {
   readonly input: PlanInput
   readonly reading: PartReading
   readonly ranges: BlockRanges
   readonly ctes: readonly object[]
 }
 
-function partOf(context: Context, block: Block, isArm: boolean): PulledPart | undefined {
+type PartWish = {
+  /** Of a set operation. */
+  readonly isArm: boolean
+  /** What is asked of it instead of all of its rows. */
+  readonly select?: SelectStmt | undefined
+  /** Its rows need not be few. */
+  readonly mayBeMany?: boolean
+}
+
+export function partContext(input: PlanInput, reading: PartReading): PartContext {
+  return { input, reading, ranges: new BlockRanges(input), ctes: commonTables(input.statement) }
+}
+
+/** undefined: it is not known to be right by itself. */
+export function partOf(
+  context: PartContext,
+  block: Block,
+  { isArm, select = block.select, mayBeMany = false }: PartWish,
+): PulledPart | undefined {
   const { ranges, ctes } = context
-  const { select, outputs } = block
+  const { outputs } = block
   if (block.kind !== 'select' || select === undefined || outputs === undefined) return undefined
   if (!readsShards(block) || !isOwnOnly(block, ctes)) return undefined
   const range = ranges.rangeOf(block)
   if (range === undefined) return undefined
   try {
-    return planPart(context, { block, isArm, range, outputs })
+    return planPart(context, { block, select, isArm, mayBeMany, range, outputs })
   } catch (error) {
     if (error instanceof Refusal) return undefined
     throw error
@@ -77,22 +94,23 @@ function partOf(context: Context, block: Block, isArm: boolean): PulledPart | un
 
 type Candidate = {
   readonly block: Block
+  readonly select: SelectStmt
   readonly isArm: boolean
+  readonly mayBeMany: boolean
   readonly range: TextRange
   readonly outputs: readonly Output[]
 }
 
-function planPart({ input, reading }: Context, candidate: Candidate): PulledPart | undefined {
-  const { block, isArm, range, outputs } = candidate
-  const statement: Tree = { SelectStmt: block.select ?? {} }
+function planPart({ input, reading }: PartContext, candidate: Candidate): PulledPart | undefined {
+  const { block, select, isArm, mayBeMany, range, outputs } = candidate
+  const statement: Tree = { SelectStmt: select }
   const analysis = analyse({ ...input, statement, part: range }, statement)
   const { root, tables } = analysis
   if (tables.hasLocal || root.select === undefined) return undefined
   const core = coreShape(analysis, root, root.select, provePushable(analysis, root))
   const { distinctClause, limitCount } = root.select
-  if (!core.isAggregated && distinctClause === undefined && limitCount === undefined) {
-    return undefined
-  }
+  const isFew = core.isAggregated || distinctClause !== undefined || limitCount !== undefined
+  if (!isFew && !mayBeMany) return undefined
   if (isArm && hasUntyped(root, core.groupsByKey && core.windowsByKey)) return undefined
   const scatter = planScatterSelect(analysis, (plan) => plan())
   const isTimed = scatter.usesTransactionTime || scatter.combine?.usesTransactionTime === true

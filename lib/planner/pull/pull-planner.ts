@@ -70,11 +70,14 @@ export function planPulled(
 }
 
 export function statementParts(input: PlanInput, reading: NonNullable<Reading>) {
-  const pin = (relation: Relation): Pin | undefined => {
+  return pullParts(input, { root: reading.root, pinOf: partPinOf(reading) })
+}
+
+export function partPinOf(reading: NonNullable<Reading>) {
+  return (relation: Relation): Pin | undefined => {
     const { table } = relation
     return table?.kind === 'distributed' ? pinOf(reading, relation, table) : undefined
   }
-  return pullParts(input, { root: reading.root, pinOf: pin })
 }
 
 /** If both are refused, why the statement can't be pulled is what the user can't help otherwise. */
