@@ -9,7 +9,9 @@ import { type ArgumentValues, textArgument } from './function-arguments.ts'
 import { NODE_SQL } from './guard-sql.ts'
 import type { NodeAddress } from './metadata-schema.ts'
 import { createExtensions } from './run-extension-ddl.ts'
+import { tellFailure } from './run-function-ddl.ts'
 import { quoteQualified } from './shard-schema.ts'
+import { shareFunctions } from './share-functions.ts'
 import { referenceRestSql, referenceTableSql, shareDependencies, shellSql } from './shell-copies.ts'
 import type { TableDescription } from './table-description.ts'
 
@@ -77,6 +79,7 @@ async function copyTables(
     shouldHaveShards: true,
   }
   run.adopt(node)
+  await shareFunctions(run, [asNode])
   for (const table of inOrder(await describeAll(run, catalog))) {
     const { description, cluster } = table
     await dropLeftover(node, description)
@@ -90,6 +93,10 @@ async function copyTables(
     await runAll(node, [referenceTableSql(description)])
     await copyRows(run, [run.coordinator, node], description, name)
     await runAll(node, referenceRestSql(description))
+  }
+  // once more: arguments may be rows of the tables
+  for (const failure of (await shareFunctions(run, [asNode])).values()) {
+    tellFailure(run, node, failure)
   }
 }
 

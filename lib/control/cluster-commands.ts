@@ -22,6 +22,7 @@ import { evaluateArguments, inferParameterTypes } from './function-arguments.ts'
 import { refreshSizes } from './refresh-sizes.ts'
 import { runOnAll } from './run-ddl.ts'
 import { runExtensionDdl } from './run-extension-ddl.ts'
+import { runFunctionDdl } from './run-function-ddl.ts'
 import { runIndexDdl } from './run-index-ddl.ts'
 import { maintain, truncate } from './run-maintenance.ts'
 import { runTypeDdl } from './run-type-ddl.ts'
@@ -115,6 +116,8 @@ async function runInTransaction(
     case 'DROP EXTENSION':
     case 'ALTER EXTENSION':
       return runExtensionDdl(run, plan, text.toString('utf8'))
+    case 'FUNCTION':
+      return runFunctionDdl(run, text.toString('utf8'))
     case 'CREATE INDEX':
     case 'ALTER TABLE':
     case 'GRANT':

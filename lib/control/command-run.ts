@@ -61,6 +61,15 @@ export class CommandRun {
     return this.#adopted.get(nodeId) ?? this.context.connection(nodeId, 'write')
   }
 
+  /** The client's own statement, on the coordinator: what that has to say is for the client. Returns its tag. */
+  async statement(text: string): Promise<string> {
+    const { client } = this.context
+    const { tag } = await query(this.coordinator, text, undefined, (notice) => {
+      client.write(notice, 0, notice.length)
+    })
+    return tag
+  }
+
   /** The first value of a query on the coordinator. */
   async value(text: string, params?: readonly (string | null)[]): Promise<string | undefined> {
     const { rows } = await query(this.coordinator, text, params)

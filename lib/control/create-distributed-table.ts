@@ -16,6 +16,7 @@ import { allowsGlobalIndexes, syncGlobalIndexes } from './global-indexes.ts'
 import { guardShellSql } from './guard-sql.ts'
 import { isHashable } from './key-types.ts'
 import { quoteIdentifier, quoteQualified, shardSchema } from './shard-schema.ts'
+import { shareFunctions } from './share-functions.ts'
 import { shareDependencies, shellSql } from './shell-copies.ts'
 import {
   createForeignKeysSql,
@@ -50,6 +51,7 @@ export async function createDistributedTable(
   await refuseFilledReferrers(run, table)
 
   const workers = workersOf(catalog)
+  await shareFunctions(run, workers)
   await shareDependencies(run, table, workers, 'distributed')
   await createShardTables(run, table, distributed, catalog.nodes)
   const count = await moveRows(run, table, distributed)

@@ -7,6 +7,7 @@ import { checkForeignKeys, checkTable } from './distribution-checks.ts'
 import { type ArgumentValues, oidArgument } from './function-arguments.ts'
 import { guardReferenceSql } from './guard-sql.ts'
 import { quoteIdentifier, quoteQualified } from './shard-schema.ts'
+import { shareFunctions } from './share-functions.ts'
 import { referenceRestSql, referenceTableSql, shareDependencies } from './shell-copies.ts'
 import type { TableDescription } from './table-description.ts'
 import { typeMap } from './type-map.ts'
@@ -40,6 +41,7 @@ export async function copyToNodes(
   table: TableDescription,
   nodes: readonly ClusterNode[],
 ): Promise<void> {
+  await shareFunctions(run, nodes)
   await shareDependencies(run, table, nodes, 'reference')
   for (const node of nodes) {
     const target = await run.on(node.nodeId)

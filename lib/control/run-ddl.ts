@@ -28,6 +28,7 @@ import {
 } from './global-indexes.ts'
 import { resumeGuardSql, suspendGuardSql } from './guard-sql.ts'
 import { quoteIdentifier, quoteQualified } from './shard-schema.ts'
+import { shareFunctions } from './share-functions.ts'
 import { shareTypes } from './share-types.ts'
 import { describeTable, type TableDescription } from './table-description.ts'
 
@@ -78,6 +79,7 @@ export async function runOnAll(
   if (changesShape) {
     const locked = tables.map(({ schema, name }) => quoteQualified(schema, name)).join(', ')
     await runAll(run.coordinator, [`LOCK TABLE ${locked} IN ACCESS EXCLUSIVE MODE`])
+    await shareFunctions(run, workersOf(catalog))
     const outcomes = await inClientsPlace(plan, execution, () =>
       tryOnCoordinator(run, catalog, tables, shells, own),
     )

@@ -45,10 +45,16 @@ async function ensureTypes(
   types: readonly TypeDescription[],
   nodes: readonly ClusterNode[],
 ): Promise<void> {
-  await run.onEach(nodes, async (connection) => {
-    // arrays come with their elements, under a name that Postgres makes up
-    for (const type of types) if (!type.isArray) await ensureType(connection, type)
-  })
+  await run.onEach(nodes, (connection) => ensureTypesOn(connection, types))
+}
+
+/** Of one node, as describeTypes() gives them. */
+export async function ensureTypesOn(
+  connection: BackendConnection,
+  types: readonly TypeDescription[],
+): Promise<void> {
+  // arrays come with their elements, under a name that Postgres makes up
+  for (const type of types) if (!type.isArray) await ensureType(connection, type)
 }
 
 async function ensureType(connection: BackendConnection, type: TypeDescription): Promise<void> {

@@ -27,6 +27,9 @@ export type QueryResult<Value = string> = {
   readonly tag: string
 }
 
+/** The message is the listener's to keep. */
+export type OnNotice = (message: Buffer) => void
+
 export type ParameterValue = string | Buffer | null
 
 /**
@@ -37,8 +40,9 @@ export async function query(
   connection: BackendConnection,
   text: string,
   params?: readonly ParameterValue[],
+  onNotice?: OnNotice,
 ): Promise<QueryResult> {
-  const { fields, rows, tag } = await run(connection, text, params, 0)
+  const { fields, rows, tag } = await run(connection, text, params, 0, onNotice)
   return { fields, rows: rows.map((row) => row.map((value) => value?.toString('utf8'))), tag }
 }
 
@@ -56,9 +60,10 @@ function run(
   text: string,
   params: readonly ParameterValue[] | undefined,
   resultFormat: 0 | 1,
+  onNotice?: OnNotice,
 ): Promise<QueryResult<Buffer>> {
   return new Promise((resolve, reject) => {
-    connection.open(new ResultSink(resolve, reject))
+    connection.open(new ResultSink(resolve, reject, onNotice))
     if (params === undefined) writeQuery(connection.out, text)
     else writeExtended(connection, text, params, resultFormat)
     connection.flush()
@@ -92,6 +97,7 @@ class ResultSink implements ResponseSink {
   readonly runs = NO_RUNS
   readonly #resolve: (result: QueryResult<Buffer>) => void
   readonly #reject: (error: RouterError) => void
+  readonly #onNotice: OnNotice | undefined
   #fields: readonly FieldDescription[] = []
   #rows: (Buffer | undefined)[][] = []
   #tag = ''
@@ -100,9 +106,11 @@ class ResultSink implements ResponseSink {
   constructor(
     resolve: (result: QueryResult<Buffer>) => void,
     reject: (error: RouterError) => void,
+    onNotice: OnNotice | undefined,
   ) {
     this.#resolve = resolve
     this.#reject = reject
+    this.#onNotice = onNotice
   }
 
   rows(): boolean {
@@ -125,6 +133,9 @@ class ResultSink implements ResponseSink {
         break
       case Backend.errorResponse:
         this.#error ??= serverError(frame)
+        break
+      case Backend.noticeResponse:
+        this.#onNotice?.(Buffer.from(frame))
         break
       default:
         break

@@ -406,6 +406,7 @@ export type DdlCommand =
   | 'ALTER EXTENSION'
   | 'DROP EXTENSION'
   | 'DROP TYPE'
+  | 'FUNCTION'
   | 'DROP TABLE'
   | 'TRUNCATE TABLE'
   | 'GRANT'

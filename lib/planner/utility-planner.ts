@@ -1,5 +1,6 @@
 import type { Catalog, ClusterTable } from '../catalog/catalog.ts'
 import { planCopy } from './copy-planner.ts'
+import { planFunctionCommand } from './function-commands.ts'
 import { checkRelatives } from './inheritance-checks.ts'
 import { planLocal } from './local-planner.ts'
 import type { DdlCommand, DdlPlan, LockPlan, Plan } from './plan.ts'
@@ -25,6 +26,7 @@ export function planUtility(
   const planned =
     planTypeCommand(input, kind, body) ??
     planExtensionCommand(input, kind, body) ??
+    planFunctionCommand(input, kind, body) ??
     planOfKind(input, kind, body, tables, planPart)
   if (planned !== undefined) return planned
   const isNamed = tables.distributed.length + tables.reference.length > 0

@@ -69,14 +69,27 @@ export class ParserHost {
    * `callerKey` names whom a crash of the parser is counted against, for instance a session or a user.
    */
   parse(text: Uint8Array, callerKey = ''): ParseTree {
+    return this.#read(text, callerKey, parseToJson, readTrees)
+  }
+
+  /** The body of a CREATE FUNCTION … LANGUAGE plpgsql, as libpg_query tells it. Throws as parse() does, and where there is none. */
+  parsePlpgsql(text: Uint8Array, callerKey = ''): unknown {
+    return this.#read<unknown>(text, callerKey, plpgsqlToJson, JSON.parse)
+  }
+
+  #read<T>(
+    text: Uint8Array,
+    callerKey: string,
+    toJson: (library: LibPgQuery, text: Uint8Array) => Buffer,
+    read: (json: string) => T,
+  ): T {
     this.#checkText(text, callerKey)
     const library = this.#takeLibrary()
-    let json: Buffer | undefined
     try {
-      json = parseToJson(library, text)
+      const json = toJson(library, text)
       const isDeep = text.length >= HARMLESS_BYTES && nestingDepth(json) > this.#limits.maxDepth
       if (isDeep) throw tooComplex()
-      const tree = readTrees(json.toString())
+      const tree = read(json.toString())
       if (library.HEAPU8.length > this.#limits.maxMemoryBytes) this.#replace()
       return tree
     } catch (error) {
@@ -175,6 +188,21 @@ function parseToJson(library: LibPgQuery, text: Uint8Array): Buffer {
     return Buffer.from(bytesAt(library, int32At(library, result)))
   } finally {
     library._wasm_free_parse_result(result)
+  }
+}
+
+/** A JSON object, or the text of an error. */
+function plpgsqlToJson(library: LibPgQuery, text: Uint8Array): Buffer {
+  const input = copyIn(library, text)
+  const result = library._wasm_parse_plpgsql(input)
+  library._free(input)
+  if (result === 0) throw new RangeError('out of memory')
+  try {
+    const answer = Buffer.from(bytesAt(library, result))
+    if (answer[0] === 0x7b) return answer
+    throw new RouterError(SqlState.syntaxError, answer.toString())
+  } finally {
+    library._wasm_free_string(result)
   }
 }
 
