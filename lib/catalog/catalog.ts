@@ -105,6 +105,23 @@ export type UserCode = {
   readonly operators: ReadonlySet<string>
 }
 
+/** All functions of the user's of one name, in whatever schema and with whatever arguments. */
+export type UserFunction = {
+  /** They are the same on all nodes. */
+  readonly isEverywhere: boolean
+  /** Of each of them; undefined: one is no function of one value in SQL or PL/pgSQL. */
+  readonly bodies: readonly FunctionBody[] | undefined
+}
+
+export type FunctionBody = {
+  readonly language: 'sql' | 'plpgsql'
+  /** Of SQL the body alone, unless it was parsed when it was made: else the whole CREATE OR REPLACE FUNCTION. */
+  readonly text: string
+  /** Of its parameters, a list of expressions. */
+  readonly defaults: string | null
+  readonly volatility: 'i' | 's' | 'v'
+}
+
 /** A view, not a temporary one, whose rows come from distributed tables, directly or through other views. */
 export type ClusterView = {
   readonly oid: number
@@ -154,6 +171,10 @@ export type Catalog = {
   readonly globalIndexes?: readonly GlobalIndex[]
   /** undefined: not asked for, in a database without metadata. */
   readonly userCode?: UserCode | undefined
+  /** By name. Absent: there are none, or it wasn't asked whether the nodes have them. */
+  readonly functions?: ReadonlyMap<string, UserFunction>
+  /** Names of types of users that mean the same on all nodes. */
+  readonly commonTypes?: ReadonlySet<string>
   /** Key: oidKey() of a shard's table on its node -> OID of the shell on the coordinator. */
   readonly shellOids: ReadonlyMap<number, number>
   /** Types created by users that other nodes than the coordinator have too. Absent: there are none. */

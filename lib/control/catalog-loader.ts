@@ -19,6 +19,13 @@ import { GLOBAL_INDEXES } from './global-index-metadata.ts'
 import type { NodeAddress } from './metadata-schema.ts'
 import { shardSchema } from './shard-schema.ts'
 import { USER_CODE_SQL } from './user-code-sql.ts'
+import {
+  commonTypes,
+  FUNCTION_ROWS,
+  type FunctionsDocument,
+  functionsOf,
+  USER_FUNCTIONS,
+} from './user-functions.ts'
 
 /** Runs one statement without parameters and gives the first column of its first row. */
 export type ReadValue = (text: string) => Promise<string | undefined>
@@ -32,6 +39,7 @@ type Document = {
   readonly materializedViews: readonly MaterializedViewDocument[] | null
   readonly shadows: readonly (readonly [schema: string, name: string])[] | null
   readonly globalIndexes: readonly GlobalIndex[] | null
+  readonly functions: FunctionsDocument | null
   readonly userCode: { readonly [Part in keyof UserCode]: readonly string[] | null }
 }
 
@@ -155,6 +163,7 @@ SELECT json_build_object(
       AND c.relpersistence <> 't' AND x.nspname !~ '^pgloom_'
       AND NOT EXISTS (SELECT FROM pgloom.pg_dist_partition t WHERE t.logicalrelid = c.oid)),
   'globalIndexes', (${GLOBAL_INDEXES}),
+  'functions', (${USER_FUNCTIONS}),
   'userCode', ${USER_CODE_SQL})`
 
 /** The raw document, or undefined where the metadata schema is missing. Equal texts mean equal catalogs. */
@@ -169,13 +178,13 @@ export async function readTableOids(
 ): Promise<readonly NodeTable[]> {
   const names = referenceTables.map((name) => `'${name.replaceAll("'", "''")}'`).join(', ')
   const text = await read(`
-    SELECT json_agg(o) FROM (
+    SELECT json_agg(o ORDER BY o ->> 0, o ->> 1, o ->> 2) FROM (
       SELECT json_build_array(x.nspname, c.relname, c.oid::int8) AS o
       FROM pg_class c JOIN pg_namespace x ON x.oid = c.relnamespace
       WHERE c.relkind IN ('r', 'p') AND (x.nspname ~ '^pgloom_[0-9]'${
         names === '' ? '' : ` OR c.relname IN (${names})`
       })
-      UNION ALL ${USER_TYPES}) all_of_them`)
+      UNION ALL ${USER_TYPES} UNION ALL ${FUNCTION_ROWS}) all_of_them`)
   return text === undefined ? [] : JSON.parse(text)
 }
 
@@ -195,12 +204,12 @@ export const USER_TYPES = `
   LEFT JOIN pg_class c ON c.oid = coalesce(nullif(t.typrelid, 0), e.typrelid)
   WHERE t.oid >= 16384 AND t.typtype <> 'p' AND coalesce(c.relkind, 'c') = 'c' AND x.nspname !~ '^pgloom'`
 
-/** A table, or with a fourth part a type. */
+/** A table, or with a fourth part a type, or functions: their name and digest. */
 export type NodeTable = readonly [
   schema: string,
   name: string,
   oid: number,
-  form?: TypeForm,
+  form?: TypeForm | 'function',
   of?: number,
 ]
 
@@ -233,6 +242,7 @@ export function buildCatalog(data: CatalogSourceData): Catalog {
     ),
     ...globalIndexesOf(document),
     userCode: userCodeOf(document),
+    ...codeOfNodes(nodes, data.tablesOfNodes, document),
     shellOids: shellOidsOf(tables, data.tablesOfNodes, document),
     ...userTypesOf(typesOf(data.tablesOfNodes), nodes[0]?.nodeId ?? 0),
   })
@@ -390,15 +400,36 @@ function shellsOf(
   return shells
 }
 
+/** What can't be compared is the coordinator's only. */
+function codeOfNodes(
+  nodes: readonly ClusterNode[],
+  tablesOfNodes: CatalogSourceData['tablesOfNodes'],
+  document: Document | undefined,
+): Pick<Catalog, 'functions' | 'commonTypes'> {
+  const objects = nodes.map(({ nodeId }) => tablesOfNodes.get(nodeId) ?? [])
+  const digests = objects.map((all) => {
+    const functions = all.filter(([, , , form]) => form === 'function')
+    return new Map(functions.map(([name, digest]) => [name, digest]))
+  })
+  const [own = [], ...others] = objects.map(typesAmong)
+  return {
+    ...functionsOf(document?.functions ?? [], digests),
+    ...commonTypes(own, others),
+  }
+}
+
+function typesAmong(objects: readonly NodeTable[]): readonly NodeType[] {
+  return objects.filter((object): object is NodeType => {
+    return object[3] !== undefined && object[3] !== 'function'
+  })
+}
+
 function typesOf(
   tablesOfNodes: ReadonlyMap<number, readonly NodeTable[]>,
 ): ReadonlyMap<number, readonly NodeType[]> {
   const types = new Map<number, readonly NodeType[]>()
   for (const [nodeId, objects] of tablesOfNodes) {
-    types.set(
-      nodeId,
-      objects.filter((object): object is NodeType => object[3] !== undefined),
-    )
+    types.set(nodeId, typesAmong(objects))
   }
   return types
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import pg from 'pg'
 import type { Log } from '../base/log.ts'
 import type { Catalog, CatalogSource, ReadOnNode } from '../catalog/catalog.ts'
@@ -127,9 +128,12 @@ export class CatalogWatcher implements CatalogSource {
   async #replace(client: pg.Client): Promise<Catalog> {
     const document = await readDocument((text) => readValue(client, text))
     const isSame = document === this.#document && this.#catalog.version > 0
-    if (isSame && !this.#hasGaps) return this.#catalog
+    // functions of the user's may be changed on a node alone
+    const isWhole = !this.#hasGaps && this.#catalog.functions === undefined
+    if (isSame && isWhole) return this.#catalog
     const tablesOfNodes =
       document === undefined ? new Map() : await this.#readNodes(client, document)
+    if (isSame && isDeepStrictEqual(tablesOfNodes, this.#tablesOfNodes)) return this.#catalog
     const version = this.#catalog.version + 1
     this.#catalog = buildCatalog({ ...this.#options, document, tablesOfNodes, version })
     this.#document = document
@@ -152,6 +156,8 @@ export class CatalogWatcher implements CatalogSource {
       const worker = this.#newClient(node)
       try {
         await worker.connect()
+        // functions are compared by their texts
+        await worker.query('SET search_path = pg_catalog')
         const read = (text: string) => readValue(worker, text)
         tablesOfNodes.set(node.nodeId, await readTableOids(read, referenceTables))
       } finally {

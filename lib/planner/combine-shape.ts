@@ -7,6 +7,7 @@ import {
   renumberParameters,
   visitLevel,
 } from './expressions.ts'
+import type { FunctionWorld } from './functions/proven-functions.ts'
 import type { CombineQuery } from './plan.ts'
 import { printStatement } from './plan-input.ts'
 import type { CoreShape, Pushdown } from './pushdown.ts'
@@ -191,10 +192,11 @@ export function checkScatterSelect(
   block: Block,
   select: SelectStmt,
   isConcatenation: boolean,
+  world: FunctionWorld,
 ): boolean {
   const { targetList, ...rest } = select
-  const inRest = checkVolatility(rest, false)
-  const inTargets = checkVolatility(targetList, isConcatenation)
+  const inRest = checkVolatility(rest, false, world)
+  const inTargets = checkVolatility(targetList, isConcatenation, world)
   for (const inner of allBlocks(block)) {
     if (inner === block) continue
     for (const value of ownExpressions(inner)) checkOuterAggregates(inner, value)

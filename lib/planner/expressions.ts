@@ -1,4 +1,5 @@
 import { classifyFunction } from './builtin-functions.ts'
+import { type FunctionWorld, provenClass } from './functions/proven-functions.ts'
 import { outputName } from './output-names.ts'
 import { refuse } from './refusals.ts'
 import {
@@ -196,16 +197,20 @@ export function renumberParameters(tree: Tree): {
 const RELATIVE_TIMES = /^\s*(now|today|tomorrow|yesterday)\s*$/i
 
 /**
- * Refuses what different nodes would compute differently. `allowsVolatile`: for each row anew is what is wanted.
- * Returns whether now() and its kin are used.
+ * Refuses what different nodes would compute differently. `allowsVolatile`: for each row anew is what is wanted. Without a
+ * `world` nothing is known of functions of the user's. Returns whether now() and its kin are used.
  */
-export function checkVolatility(values: unknown, allowsVolatile: boolean): boolean {
+export function checkVolatility(
+  values: unknown,
+  allowsVolatile: boolean,
+  world?: FunctionWorld,
+): boolean {
   if (Array.isArray(values)) {
-    return values.map((item) => checkVolatility(item, allowsVolatile)).includes(true)
+    return values.map((item) => checkVolatility(item, allowsVolatile, world)).includes(true)
   }
   if (!isRecord(values)) return false
-  const usesTime = checkNodeVolatility(values as Tree, allowsVolatile)
-  return checkVolatility(Object.values(values), allowsVolatile) || usesTime
+  const usesTime = checkNodeVolatility(values as Tree, allowsVolatile, world)
+  return checkVolatility(Object.values(values), allowsVolatile, world) || usesTime
 }
 
 /** Parts of a statement whose rows or values may be made once for many rows. */
@@ -218,25 +223,41 @@ const NESTED: ReadonlySet<string> = new Set([
 ])
 
 /** As checkVolatility, but for each row of the statement itself a volatile function may be called anew, on any node. */
-export function checkRowVolatility(values: unknown): boolean {
-  if (Array.isArray(values)) return values.map(checkRowVolatility).includes(true)
+export function checkRowVolatility(values: unknown, world: FunctionWorld): boolean {
+  if (Array.isArray(values)) {
+    return values.map((item) => checkRowVolatility(item, world)).includes(true)
+  }
   if (!isRecord(values)) return false
   const parts = Object.entries(values).map(([field, child]) =>
-    NESTED.has(field) ? checkVolatility(child, false) : checkRowVolatility(child),
+    NESTED.has(field) ? checkVolatility(child, false, world) : checkRowVolatility(child, world),
   )
-  return checkNodeVolatility(values as Tree, true) || parts.includes(true)
+  return checkNodeVolatility(values as Tree, true, world) || parts.includes(true)
 }
 
-function checkNodeVolatility(tree: Tree, allowsVolatile: boolean): boolean {
+function checkNodeVolatility(
+  tree: Tree,
+  allowsVolatile: boolean,
+  world: FunctionWorld | undefined,
+): boolean {
   const { FuncCall, SQLValueFunction, TypeCast } = tree
   if (RELATIVE_TIMES.test(TypeCast?.arg?.A_Const?.sval?.sval ?? '')) refuse('volatile-function')
   const isTimeValue = TIME_TYPES[SQLValueFunction?.op ?? ''] !== undefined
-  return isTimeValue || (FuncCall !== undefined && checkCall(FuncCall, allowsVolatile))
+  return isTimeValue || (FuncCall !== undefined && checkCall(FuncCall, allowsVolatile, world))
 }
 
-function checkCall(functionCall: FuncCall, allowsVolatile: boolean): boolean {
+function checkCall(
+  functionCall: FuncCall,
+  allowsVolatile: boolean,
+  world: FunctionWorld | undefined,
+): boolean {
   const name = builtinName(functionCall)
-  const known = name === undefined ? 'unknown' : classifyFunction(name)
+  const builtin = name === undefined ? 'unknown' : classifyFunction(name)
+  const proven = world === undefined ? undefined : provenClass(world, functionCall)
+  // inside of it nothing can be put in the place of now()
+  if (builtin === 'unknown' && proven === 'timed') {
+    refuse('volatile-function', name, functionCall.location)
+  }
+  const known = builtin === 'unknown' ? (proven ?? 'unknown') : builtin
   const isTime = TIME_FUNCTIONS.has(name ?? '')
   // a user's function may be an aggregate as well as volatile
   if (known === 'unknown') refuse('volatile-function', name, functionCall.location)

@@ -9,6 +9,7 @@ import {
 } from './cluster-objects.ts'
 import { localCursor } from './cursor-planner.ts'
 import { customSettings, mayLast } from './do-blocks.ts'
+import { provenClass } from './functions/proven-functions.ts'
 import { likeReplacements } from './like-clauses.ts'
 import type { LocalPlan, PinReason, Replacement } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
@@ -53,7 +54,7 @@ const HARMLESS_UTILITIES: ReadonlySet<string> = new Set([
 export function planLocal(input: PlanInput, kind: string, tables: StatementTables): LocalPlan {
   const statement = input.statement
   const isQuery = QUERY_KINDS.has(kind)
-  const readsOnly = kind === 'SelectStmt' && isReadOnly(statement)
+  const readsOnly = kind === 'SelectStmt' && isReadOnly(input)
   if (kind !== 'SelectStmt' && tables.references.some(isSettingsTarget)) refuse('update-settings')
   const isReplaced = QUERYING_KINDS.has(kind)
   const hasLens = isReplaced ? lensKind(input) : 'none'
@@ -259,11 +260,12 @@ function createsTemporary(value: unknown): boolean {
 }
 
 /** A plain SELECT without row locks whose functions are all known not to write. */
-export function isReadOnly(statement: Tree): boolean {
+export function isReadOnly(input: PlanInput): boolean {
+  const { statement } = input
   let reads = statement.SelectStmt !== undefined && statement.SelectStmt.intoClause === undefined
   walkTree(statement, (kind, node) => {
     if (WRITING_KINDS.has(kind)) reads = false
-    if (kind === 'FuncCall' && mayWrite(builtinName(node))) reads = false
+    if (kind === 'FuncCall' && mayWrite(input, node)) reads = false
     return reads
   })
   return reads
@@ -277,9 +279,14 @@ const WRITING_KINDS: ReadonlySet<string> = new Set([
   'MergeStmt',
 ])
 
-function mayWrite(name: string | undefined): boolean {
+function mayWrite(input: PlanInput, call: FuncCall): boolean {
+  const name = builtinName(call)
+  const known = name === undefined ? 'unknown' : classifyFunction(name)
+  if (known === 'unknown') {
+    const proven = provenClass(input, call)
+    if (proven !== undefined && proven !== 'volatile') return false
+  }
   if (name === undefined) return true
-  const known = classifyFunction(name)
   const isSafe = known !== 'unknown' && known !== 'volatile' && known !== 'node-dependent'
   return !isSafe && !HARMLESS_FUNCTIONS.has(name)
 }

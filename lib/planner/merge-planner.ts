@@ -49,7 +49,7 @@ function planScatterMerge(
   table: DistributedTable,
 ): ScatterModify {
   const { root, input, flow } = analysis
-  const usesTime = checkRowVolatility(input.statement)
+  const usesTime = checkRowVolatility(input.statement, input)
   checkNoSystemColumns(input.statement)
   const pushdown = provePushable(analysis, root)
   const [seed] = pushdown.seeds

@@ -14,7 +14,7 @@ import { locksReferences } from './row-locks.ts'
 import { type Otherwise, planLocks, planMultiSelect } from './scatter-planner.ts'
 import { currentOf } from './statement-checks.ts'
 import type { StatementTables } from './table-references.ts'
-import { callsCode, callsShadowed } from './user-code.ts'
+import { callsCode, callsShadowed, callsUnproven } from './user-code.ts'
 import { planInsert } from './write/insert-planner.ts'
 import { orMirrored, planMirrored } from './write/mirror-planner.ts'
 import { planScatterModify } from './write/modify-planner.ts'
@@ -41,7 +41,9 @@ export function planQuery(input: PlanInput, kind: string, tables: StatementTable
   const { InsertStmt } = input.statement
   const callsOwn = isElsewhere(input, tables) && callsShadowed(input.statement, catalog.userCode)
   if (callsOwn) return planMirrored(input, kind, tables)
-  if (InsertStmt !== undefined) return planInsert(input, InsertStmt)
+  const isUnproven = isElsewhere(input, tables) && callsUnproven(input)
+  if (InsertStmt !== undefined) return planInsert(input, InsertStmt, isUnproven)
+  if (isUnproven) return planMirrored(input, kind, tables)
   if (tables.hasLocal) return planMirrored(input, kind, tables)
   return orMirrored(input, kind, tables, () => planPinned(input, kind, tables))
 }
@@ -85,10 +87,9 @@ function inTwoPlaces(
   return { kind: 'select', routed: nowhere, multi }
 }
 
-/** Functions of the user's are on the coordinator: other nodes may have none, or others, of that name. */
+/** Functions of the user's of which it isn't proven that they are the same, and do the same, on other nodes. */
 function runsCodeElsewhere(input: PlanInput, tables: StatementTables): boolean {
-  const { statement, catalog } = input
-  return isElsewhere(input, tables) && callsCode('SelectStmt', statement, catalog.userCode)
+  return isElsewhere(input, tables) && callsCode('SelectStmt', input)
 }
 
 /** Not all shards are the coordinator's. */

@@ -22,7 +22,7 @@ export function routedStatement(
   tables: StatementTables,
   pins: readonly Pin[],
 ): RoutedStatement {
-  const readsOnly = isReadOnly(input.statement)
+  const readsOnly = isReadOnly(input)
   return {
     pins,
     splices: spliceAll(input, tables),

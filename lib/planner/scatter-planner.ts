@@ -46,7 +46,7 @@ export function planScatterSelect(analysis: Analysis, otherwise: Otherwise): Sca
   checkLocks(root, isWhole && !core.isAggregated && !core.hasWindows)
   const isConcatenation = isWhole && !isCut(select)
   const isPlain = isConcatenation && !core.isAggregated && select.distinctClause === undefined
-  const usesTime = checkScatterSelect(root, select, isPlain)
+  const usesTime = checkScatterSelect(root, select, isPlain, analysis.input)
   checkSystemColumns(root, select, isWhole && select.distinctClause === undefined)
   const timed = usesTime ? analyse(analysis.input, replaceTime({ SelectStmt: select })) : analysis
   if (isConcatenation) {

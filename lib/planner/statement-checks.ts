@@ -1,5 +1,6 @@
 import { classifyFunction } from './builtin-functions.ts'
 import { METADATA_FUNCTIONS } from './cluster-objects.ts'
+import { provenClass } from './functions/proven-functions.ts'
 import type { PlanInput } from './plan-input.ts'
 import { allBlocks, type Block, type Relation, wholeRowRelation } from './query-model.ts'
 import { refuse } from './refusals.ts'
@@ -23,7 +24,9 @@ const SEQUENCE_FUNCTIONS: ReadonlySet<string> = new Set(['nextval', 'setval', 'c
 export function checkStatement(input: PlanInput, root: Block): void {
   const ownCursor = currentOf(input.statement)
   walkTree(input.statement, (kind, node) => {
-    if (kind === 'FuncCall') checkFunction(builtinName(node), location(node))
+    if (kind === 'FuncCall' && provenClass(input, node) === undefined) {
+      checkFunction(builtinName(node), location(node))
+    }
     if (kind === 'TypeCast') checkCast(input, node['typeName'] as TypeName | undefined)
     if (kind === 'CurrentOfExpr' && node !== ownCursor) refuse('current-of')
     if (kind === 'ColumnRef' && lastName(node) === 'tableoid') {

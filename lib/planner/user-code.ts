@@ -1,6 +1,7 @@
 import type { UserCode } from '../catalog/catalog.ts'
 import { classifyFunction } from './builtin-functions.ts'
 import { METADATA_FUNCTIONS } from './cluster-objects.ts'
+import { type FunctionWorld, isUnproven, provenClass } from './functions/proven-functions.ts'
 import type { PlanInput } from './plan-input.ts'
 import type { StatementTables } from './table-references.ts'
 import { type FuncCall, strings, type Tree, walkTree } from './tree.ts'
@@ -17,14 +18,15 @@ const READS_BY_NAME = /_to_xml|^ts_stat$|^ts_rewrite$/
 
 /** What the statement says or what hangs on its relations may do anything to its session. */
 export function runsCode(
-  { statement, catalog }: Pick<PlanInput, 'statement' | 'catalog'>,
+  input: PlanInput,
   kind: string,
   { references }: StatementTables,
   isReadOnly: boolean,
 ): boolean {
+  const { catalog } = input
   const relations = isReadOnly ? catalog.userCode?.reads : catalog.userCode?.writes
   return (
-    callsCode(kind, statement, catalog.userCode) ||
+    callsCode(kind, input) ||
     (relations !== undefined &&
       relations.size > 0 &&
       references.some(({ node }) => relations.has(node.relname ?? '')))
@@ -32,12 +34,12 @@ export function runsCode(
 }
 
 /** Of functions and operators that aren't Postgres' own, or might not be, of DO and CALL. */
-export function callsCode(kind: string, statement: Tree, userCode: UserCode | undefined): boolean {
+export function callsCode(kind: string, input: PlanInput): boolean {
   if (kind === 'DoStmt' || kind === 'CallStmt') return true
   let found = false
-  walkTree(statement, (nodeKind, node) => {
-    if (nodeKind === 'FuncCall' && mayRunCode(node)) found = true
-    if (mayBeShadowed(nodeKind, node, userCode)) found = true
+  walkTree(input.statement, (nodeKind, node) => {
+    if (nodeKind === 'FuncCall' && mayRunCode(node, input)) found = true
+    if (mayBeShadowed(nodeKind, node, input.catalog.userCode)) found = true
     return !found
   })
   return found
@@ -48,6 +50,16 @@ export function callsShadowed(statement: Tree, userCode: UserCode | undefined): 
   let found = false
   walkTree(statement, (kind, node) => {
     if (mayBeShadowed(kind, node, userCode)) found = true
+    return !found
+  })
+  return found
+}
+
+/** Whether it calls a function of the user's that may give something else on another node, or do so only once for a node. */
+export function callsUnproven(input: PlanInput): boolean {
+  let found = false
+  walkTree(input.statement, (kind, node) => {
+    if (kind === 'FuncCall' && isUnproven(input, node)) found = true
     return !found
   })
   return found
@@ -69,11 +81,14 @@ function mayBeShadowed(
   return names.length === 1 && operators.has(names[0] ?? '')
 }
 
-function mayRunCode(call: FuncCall): boolean {
+function mayRunCode(call: FuncCall, world: FunctionWorld): boolean {
   const names = strings(call.funcname)
   const name = names.at(-1) ?? ''
   if (READS_BY_NAME.test(name)) return true
-  if (names.length > 1) return !OWN_SCHEMAS.has(names.at(-2) ?? '')
+  if (names.length > 1 && !OWN_SCHEMAS.has(names.at(-2) ?? '')) {
+    return provenClass(world, call) === undefined
+  }
+  if (names.length > 1) return false
   const isOurs = name.startsWith('pg_') || METADATA_FUNCTIONS.has(name)
-  return !isOurs && classifyFunction(name) === 'unknown'
+  return !isOurs && classifyFunction(name) === 'unknown' && provenClass(world, call) === undefined
 }

@@ -16,10 +16,14 @@ import { planRepartition } from './repartition-planner.ts'
 import { planThroughScratch } from './scratch-planner.ts'
 import type { InsertThroughScratchPlan, MirroredPlan } from './write-plans.ts'
 
-/** INSERT into a distributed table. */
-export function planInsert(input: PlanInput, insert: InsertStmt): Plan {
+/** INSERT into a distributed table. `isOfCoordinator`: what it calls must not be called elsewhere. */
+export function planInsert(input: PlanInput, insert: InsertStmt, isOfCoordinator = false): Plan {
   const tables = tableReferences(input, insert)
-  const plan = () => planPlaced(input, insert, tables)
+  const target = tables.references.find(({ node }) => node === insert.relation)?.table
+  const plan = () =>
+    isOfCoordinator && target?.kind === 'distributed'
+      ? planEvaluated(input, insert, target, tables)
+      : planPlaced(input, insert, tables)
   // which row a conflict changes, and to what, is for the coordinator to say where one shard alone can't
   return insert.onConflictClause === undefined
     ? plan()

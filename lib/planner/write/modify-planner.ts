@@ -18,7 +18,7 @@ export function planScatterModify(analysis: Analysis): ScatterModify {
   if (root.kind !== 'update' && root.kind !== 'delete') return refuse('not-joined-on-key')
   const target = root.relations[0]
   if (target?.table?.kind !== 'distributed') return refuse('not-joined-on-key')
-  const usesTime = checkRowVolatility(input.statement)
+  const usesTime = checkRowVolatility(input.statement, input)
   checkSystemColumns(root, input.statement, true)
   const { seeds } = provePushable(analysis, root)
   if (seeds[0]?.relation !== target) return refuse('not-joined-on-key')
@@ -54,7 +54,7 @@ export function planPushedInsert(
   const source = root.children.find(({ place }) => place === 'from')?.block
   const select = source?.select
   if (source?.kind !== 'select' || select === undefined) return refuse('insert-select')
-  const usesTime = checkVolatility(input.statement, false)
+  const usesTime = checkVolatility(input.statement, false, input)
   checkNoSystemColumns(input.statement)
   const pushdown = provePushable(analysis, source)
   const core = coreShape(analysis, source, select, pushdown)

@@ -1,6 +1,7 @@
 import type { ReferenceTable } from '../../catalog/catalog.ts'
 import { classifyFunction } from '../builtin-functions.ts'
 import { replaceTime } from '../expressions.ts'
+import { type FunctionWorld, provenClass } from '../functions/proven-functions.ts'
 import type { PlanInput } from '../plan-input.ts'
 import { Refusal, refuse } from '../refusals.ts'
 import type { StatementTables } from '../table-references.ts'
@@ -25,7 +26,7 @@ export function planReferenceWrite(
   const plan: ReferenceWritePlan = { kind: 'reference-write', table }
   const problem = problemOf(() => {
     if (tables.distributed.length > 0 || tables.hasLocal) refuse('reference-write-source')
-    checkDeterministic(input.statement)
+    checkDeterministic(input.statement, input)
     if (InsertStmt !== undefined) checkDefaults(InsertStmt, table)
     checkSetDefault(UpdateStmt?.targetList)
   })
@@ -36,7 +37,7 @@ export function planReferenceWrite(
   return orMirrored(input, kind, tables, () => {
     const { onConflictClause } = InsertStmt
     // all nodes are told the same time
-    if (onConflictClause !== undefined) checkDeterministic(replaceTime({ onConflictClause }))
+    if (onConflictClause !== undefined) checkDeterministic(replaceTime({ onConflictClause }), input)
     checkSetDefault(onConflictClause?.targetList)
     return evaluated()
   })
@@ -53,7 +54,7 @@ function problemOf(check: () => void): Refusal | undefined {
   }
 }
 
-function checkDeterministic(statement: Tree): void {
+function checkDeterministic(statement: Tree, world: FunctionWorld): void {
   walkTree(statement, (kind, node) => {
     if (kind === 'SQLValueFunction' && !/USER|ROLE/.test(String(node['op'] ?? ''))) {
       refuse('reference-write-volatile')
@@ -62,7 +63,7 @@ function checkDeterministic(statement: Tree): void {
     if (kind === 'SelectStmt' && (node['limitCount'] ?? node['limitOffset']) !== undefined) {
       refuse('reference-write-volatile', 'LIMIT')
     }
-    if (kind === 'FuncCall') checkCall(node)
+    if (kind === 'FuncCall') checkCall(node, world)
     return undefined
   })
 }
@@ -103,10 +104,11 @@ const ORDER_DEPENDENT: ReadonlySet<string> = new Set([
   'any_value',
 ])
 
-function checkCall(node: Readonly<Record<string, unknown>>): void {
+function checkCall(node: Readonly<Record<string, unknown>>, world: FunctionWorld): void {
   const name = builtinName(node) ?? ''
   const known = classifyFunction(name)
-  const isSafe = known === 'immutable' || SAFE_STABLE.has(name)
+  const isProven = known === 'unknown' && provenClass(world, node) === 'immutable'
+  const isSafe = known === 'immutable' || isProven || SAFE_STABLE.has(name)
   const isSafeAggregate = known === 'aggregate' && !ORDER_DEPENDENT.has(name)
   if (!isSafe && !isSafeAggregate) refuse('reference-write-volatile', name)
 }

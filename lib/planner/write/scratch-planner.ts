@@ -109,7 +109,7 @@ function checkSources(clauses: unknown, input: PlanInput): void {
 
 function insertOf(input: PlanInput, insert: InsertStmt): WorkerQuery {
   const statement: Tree = { InsertStmt: insert }
-  const usesTime = checkRowVolatility(statement)
+  const usesTime = checkRowVolatility(statement, input)
   const analysis = analyse({ ...input, statement }, statement)
   return workerFromTree(analysis, usesTime ? replaceTime(statement) : statement)
 }
