@@ -27,7 +27,7 @@ const BODY = `json_build_object('language', l.lanname, 'text', CASE WHEN l.lanna
 
 /** A FunctionsDocument. */
 export const USER_FUNCTIONS = `SELECT json_agg(f ORDER BY f ->> 0) FROM (SELECT json_build_array(p.proname, ${DIGEST_OF_ALL},
-  CASE WHEN bool_and(${IS_READABLE}) THEN json_agg(${BODY} ORDER BY p.oid) END) AS f ${FROM}) s`
+  CASE WHEN bool_and(${IS_READABLE}) THEN json_agg(${BODY} ORDER BY p.oid) FILTER (WHERE ${IS_READABLE}) END) AS f ${FROM}) s`
 
 /** Of a node, as rows like those of its tables. */
 export const FUNCTION_ROWS = `SELECT json_build_array(p.proname, ${DIGEST_OF_ALL}, 0, 'function') ${FROM}`

@@ -33,12 +33,16 @@ export function runsCode(
   )
 }
 
-/** Of functions and operators that aren't Postgres' own, or might not be, of DO and CALL. */
+/**
+ * Of functions and operators that aren't Postgres' own, or might not be, of DO and CALL. A REFRESH, an INSERT by its plan, is told of
+ * all functions: what has been proven of one may not be so any more when it runs with another role's rights.
+ */
 export function callsCode(kind: string, input: PlanInput): boolean {
   if (kind === 'DoStmt' || kind === 'CallStmt') return true
+  const world = kind === 'SelectStmt' || kind === '' ? input : undefined
   let found = false
   walkTree(input.statement, (nodeKind, node) => {
-    if (nodeKind === 'FuncCall' && mayRunCode(node, input)) found = true
+    if (nodeKind === 'FuncCall' && mayRunCode(node, world)) found = true
     if (mayBeShadowed(nodeKind, node, input.catalog.userCode)) found = true
     return !found
   })
@@ -81,14 +85,13 @@ function mayBeShadowed(
   return names.length === 1 && operators.has(names[0] ?? '')
 }
 
-function mayRunCode(call: FuncCall, world: FunctionWorld): boolean {
+function mayRunCode(call: FuncCall, world: FunctionWorld | undefined): boolean {
   const names = strings(call.funcname)
   const name = names.at(-1) ?? ''
   if (READS_BY_NAME.test(name)) return true
-  if (names.length > 1 && !OWN_SCHEMAS.has(names.at(-2) ?? '')) {
-    return provenClass(world, call) === undefined
-  }
-  if (names.length > 1) return false
-  const isOurs = name.startsWith('pg_') || METADATA_FUNCTIONS.has(name)
-  return !isOurs && classifyFunction(name) === 'unknown' && provenClass(world, call) === undefined
+  const isQualified = names.length > 1
+  const isOurs = isQualified
+    ? OWN_SCHEMAS.has(names.at(-2) ?? '')
+    : name.startsWith('pg_') || METADATA_FUNCTIONS.has(name) || classifyFunction(name) !== 'unknown'
+  return !isOurs && (world === undefined || provenClass(world, call) === undefined)
 }
