@@ -1,12 +1,13 @@
-import { RouterError } from '../base/errors.ts'
+import { RouterError, ServerError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import { errorFields } from '../wire/error-messages.ts'
 import type { Execution, StatementContext } from './ports.ts'
 
 /** ERROR of RevalidateCachedQuery; its text may be in any language. */
-export function isResultTypeChange(error: RouterError): boolean {
-  if (error.sqlState !== SqlState.featureNotSupported || !('frame' in error)) return false
-  return errorFields(error.frame as Buffer).get('R') === 'RevalidateCachedQuery'
+export function isResultTypeChange(error: unknown): boolean {
+  if (!(error instanceof ServerError) || error.sqlState !== SqlState.featureNotSupported)
+    return false
+  return errorFields(error.frame).get('R') === 'RevalidateCachedQuery'
 }
 
 /** What was prepared no longer fits, or was taken away by code of the user's: to prepare it again heals that. */

@@ -3,6 +3,7 @@ import { RouterError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
 import { refusedOrWrong } from '../../executor/relay/error-place.ts'
 import { holdsForeignOids } from '../../executor/relay/row-description-mapping.ts'
+import { isResultTypeChange } from '../../executor/stale-statement.ts'
 import { withFormats } from '../../executor/statement-description.ts'
 import { refusalError } from '../../planner/refusals.ts'
 import {
@@ -33,6 +34,7 @@ import type { PortalRunner } from './portal-runner.ts'
 import type { Portal, Portals } from './portals.ts'
 import type { PreparedCommands } from './prepared-commands.ts'
 import { PreparedStatement } from './prepared-statements.ts'
+import { renew } from './renewal.ts'
 
 /** Statement kinds that may go to one server connection, so that Parse can travel with Bind. */
 const FORWARDED: ReadonlySet<string> = new Set(['local', 'select', 'modify', 'insert-rows'])
@@ -154,7 +156,7 @@ export class ExtendedQuery {
     this.#portals.checkFree(bind.portal)
     checkNotFailed(transaction.status, statement.planned?.plan)
     this.#parts.catalogs.checkNotOvertaken()
-    this.#replan(statement)
+    await this.#renew(statement, bind.portal)
     const target = this.#targetOf(statement, bind)
     if (target === undefined) {
       await this.#bindHere(statement, bind)
@@ -170,7 +172,7 @@ export class ExtendedQuery {
     const maxRows = this.#takeExecute(bind.portal)
     await this.#parts.placements.run(async () => {
       this.#openImplicitUnlessLast()
-      this.#replan(statement)
+      await renew(statement, this.#runner, this.#prepared, describes)
       const current = this.#targetOf(statement, bind)
       if (current === undefined) throw overtaken()
       await this.#forward(statement, bind, current, describes, maxRows)
@@ -204,11 +206,8 @@ export class ExtendedQuery {
     return withFormats(fields, resultFormats).some(isForeign) || parameters.some(isForeign)
   }
 
-  /** The metadata or the search path may have changed since Parse. */
-  #replan(statement: PreparedStatement): void {
-    const { planned } = statement
-    if (planned === undefined || this.#runner.isCurrent(planned)) return
-    statement.planned = this.#runner.ownPlan(planned)
+  #renew(statement: PreparedStatement, portal: string): Promise<void> {
+    return renew(statement, this.#runner, this.#prepared, this.#isDescribedNext(portal))
   }
 
   /** Throws the refusal. undefined: not for one connection alone; the statement's plan is then its own. */
@@ -276,10 +275,14 @@ export class ExtendedQuery {
     } catch (error) {
       // with ParseComplete the statement is the client's, whatever became of its execution
       if (this.#parts.relay.sink.script.answered > 0) this.#unanswered = undefined
+      if (isResultTypeChange(error)) statement.isOutdated = !group.mayHeal
       throw error
     }
     this.#unanswered = undefined
-    if (describes) statement.isDescribed = true
+    if (describes) {
+      statement.isDescribed = true
+      statement.isOutdated = false
+    }
     this.#afterForward(statement, bind, { connection, name }, maxRows)
   }
 
@@ -306,14 +309,18 @@ export class ExtendedQuery {
     transaction.endStatement(false)
   }
 
-  /** true: the next message describes this portal; it is taken. */
-  #takeDescribe(portal: string): boolean {
+  #isDescribedNext(portal: string): boolean {
     const next = this.#inbox.peek()
     if (next?.type !== Frontend.describe) return false
     const { kind, name } = readDescribe(next.frame)
-    if (kind !== 'portal' || name !== portal) return false
-    this.#inbox.shift()
-    return true
+    return kind === 'portal' && name === portal
+  }
+
+  /** true: the next message describes this portal; it is taken. */
+  #takeDescribe(portal: string): boolean {
+    const isNext = this.#isDescribedNext(portal)
+    if (isNext) this.#inbox.shift()
+    return isNext
   }
 
   /** The row limit, when the next message executes this portal; it is taken. */

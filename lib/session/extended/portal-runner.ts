@@ -23,6 +23,7 @@ import { HeldResult } from './held-result.ts'
 import type { Portal } from './portals.ts'
 import type { PreparedCommands } from './prepared-commands.ts'
 import type { PreparedStatement } from './prepared-statements.ts'
+import { renew } from './renewal.ts'
 
 /** Describe, Execute and Close of a portal that exists. */
 export class PortalRunner {
@@ -50,6 +51,7 @@ export class PortalRunner {
     }
     const { frames } = this.#parts.output
     const { fields } = await this.#prepared.describe(portal.prepared)
+    portal.prepared.isDescribed = true
     if (fields === undefined) writeNoData(frames)
     else writeRowDescription(frames, withFormats(fields, portal.bound.resultFormats))
   }
@@ -108,7 +110,7 @@ export class PortalRunner {
 
   async #runInExecutor(portal: Portal, maxRows: number): Promise<void> {
     const { output } = this.#parts
-    const plan = this.#currentPlan(portal)
+    const plan = await this.#currentPlan(portal)
     if (maxRows === 0 && portal.held === undefined) {
       portal.isDone = true
       const tag = await this.#execute(portal, plan, this.#parts.context())
@@ -127,14 +129,12 @@ export class PortalRunner {
   }
 
   /** The metadata may have changed since Bind. */
-  #currentPlan({ prepared, held }: Portal): Plan {
-    const { planned } = prepared
-    if (planned === undefined) throw new Error('an empty statement has no plan')
-    const isInForce = held !== undefined || this.#runner.isCurrent(planned)
-    const own = isInForce ? planned : this.#runner.ownPlan(planned)
-    prepared.planned = own
-    if (own.plan.kind === 'refusal') throw refusalError(own.plan)
-    return own.plan
+  async #currentPlan({ prepared, held }: Portal): Promise<Plan> {
+    if (held === undefined) await renew(prepared, this.#runner, this.#prepared, false)
+    const plan = prepared.planned?.plan
+    if (plan === undefined) throw new Error('an empty statement has no plan')
+    if (plan.kind === 'refusal') throw refusalError(plan)
+    return plan
   }
 
   async #execute(portal: Portal, plan: Plan, context: SessionStatementContext): Promise<string> {

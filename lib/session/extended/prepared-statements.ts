@@ -9,13 +9,14 @@ import type { PlannedStatement } from '../statement-planner.ts'
 export class PreparedStatement {
   readonly name: string
   readonly text: Buffer
-  /** As declared; 0 = unspecified. */
-  readonly types: readonly number[]
+  #types: readonly number[]
   #planned: PlannedStatement | undefined
   /** The coordinator's answer to Describe, once it was asked. */
   description: StatementDescription | undefined = undefined
   /** The client has seen the description, so that it relies on the result's columns. */
   isDescribed = false
+  /** A server has found that its result is not what the client was told: an error each time, unless the client asks anew. */
+  isOutdated = false
   #namesMoment: boolean | undefined = undefined
   /** As the plan at hand has it. */
   #serverTexts: ServerTexts | undefined = undefined
@@ -28,8 +29,13 @@ export class PreparedStatement {
   ) {
     this.name = name
     this.text = text
-    this.types = types
+    this.#types = types
     this.#planned = planned
+  }
+
+  /** As declared, or as they were found when the statement had to be planned again; 0 = unspecified. */
+  get types(): readonly number[] {
+    return this.#types
   }
 
   /** undefined: the text is blank. */
@@ -42,6 +48,13 @@ export class PreparedStatement {
     this.#serverTexts = undefined
   }
 
+  /** With another plan, and nothing known of its result. `types`: what its parameters have turned out to be. */
+  renew(planned: PlannedStatement, types: readonly number[] | undefined): void {
+    this.planned = planned
+    this.#types = types ?? this.#types
+    this.description = undefined
+  }
+
   /** Servers must parse it for each run: see moment-literal.ts. Not quite as one Postgres, where the moment is that of Parse. */
   get namesMoment(): boolean {
     this.#namesMoment ??= mayNameMoment(this.text)
@@ -50,7 +63,7 @@ export class PreparedStatement {
 
   /** What servers get of it. Only of a text that isn't blank. */
   serverTexts({ conduct, text, literals }: PlannedStatement): ServerTexts {
-    this.#serverTexts ??= conduct.texts.of(text, this.types, literals)
+    this.#serverTexts ??= conduct.texts.of(text, this.#types, literals)
     return this.#serverTexts
   }
 }

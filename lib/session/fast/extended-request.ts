@@ -57,6 +57,9 @@ export class ExtendedRequest {
     // somebody's Parse before us may have failed
     const isMissing = error.sqlState === SqlState.invalidSqlStatementName && this.#preparing === 0
     const isUnprepared = this.#preparing > 0 && sink.script.consumed < this.#preparing
+    if (isStale && !this.#describes && this.#statement?.isDescribed === true) {
+      this.#statement.isOutdated = true
+    }
     if (isStale || isMissing || isUnprepared) connection?.prepared.forget(this.#key)
     if (sink.isLed || sink.hasAnswered || sink.status !== TransactionStatus.idle) return false
     if (isStale) return this.#describes || this.#statement?.isDescribed !== true

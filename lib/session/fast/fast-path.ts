@@ -213,7 +213,7 @@ export class FastPath implements ParkedMessageOwner {
       planned.views.length === 0 &&
       !usesUserTypes(planned.catalog, statement)
     if (!isSame || !conduct.isPlain || !this.#processor.isCurrent(planned)) return false
-    if (statement.namesMoment) return false
+    if (statement.namesMoment || statement.isOutdated) return false
     keys.resetBound(planned.text, planned.literals, statement.types, chunk, group)
     if (!this.#resolve(conduct)) return this.#fansOut(chunk, start, statement, planned)
     if (!this.#begin(conduct, length)) {
