@@ -1,3 +1,5 @@
+import { QueryStatisticsTable } from './query-statistics.ts'
+
 /** In the order in which PgBouncer shows them. */
 export const COUNTER_NAMES = [
   'serverAssignments',
@@ -59,6 +61,8 @@ const OTHERS: TrafficKey = { database: '*', user: '*' }
 
 /** The counters of all who have ever logged in; of those who came too late as one. Never shrinks: totals must not go back. */
 export class TrafficTable {
+  /** What of it is told statement by statement, where that is wanted. */
+  readonly queries = new QueryStatisticsTable()
   readonly #rows = new Map<string, TrafficKey & { readonly counters: TrafficCounters }>()
 
   /** The same object each time: a session asks once and keeps it. */

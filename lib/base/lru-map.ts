@@ -42,6 +42,10 @@ export class LruMap<K, V> {
     return this.#entries.delete(key)
   }
 
+  *values(): IterableIterator<V> {
+    for (const { value } of this.#entries.values()) yield value
+  }
+
   clear(): void {
     this.#entries.clear()
   }

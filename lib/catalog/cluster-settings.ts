@@ -75,6 +75,10 @@ const SETTINGS: ReadonlyMap<string, ClusterSetting> = new Map<string, ClusterSet
   ['broadcast_joins', oneOf('auto', 'never', 'always')],
   ['repartition_joins', oneOf('auto', 'never', 'always')],
   ['exchange_distinct_values', oneOf('auto', 'never', 'always')],
+  ['stat_statements_track', oneOf('none', 'all')],
+  ['stat_tenants_track', oneOf('none', 'all')],
+  ['stat_tenants_limit', integer(100, 1, 10_000)],
+  ['stat_tenants_period', integer(60, 1, 86_400)],
   ['cluster_name', { kind: 'string', default: 'default' }],
   ['show_shards_for_app_name_prefixes', { kind: 'string', default: '' }],
 ])

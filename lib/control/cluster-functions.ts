@@ -13,10 +13,12 @@ import type { CommandRun } from './command-run.ts'
 import { createDistributedTable } from './create-distributed-table.ts'
 import { countNodesInGuards, createReferenceTable } from './create-reference-table.ts'
 import type { ArgumentDeclaration, ArgumentValues } from './function-arguments.ts'
+import { resetQueryStatistics, statStatements, statTenants } from './query-statistics-functions.ts'
+import type { QueryStatisticsSource } from './query-statistics-source.ts'
 import { relationSize, SIZE_FUNCTIONS } from './relation-size.ts'
 import { runCommandOnNodes, runCommandOnShards, runCommandOnWorkers } from './run-command.ts'
 import type { StatCountersSource } from './stat-counters.ts'
-import { notKept, resetStatCounters, statCounters, timePartitions } from './stat-functions.ts'
+import { resetStatCounters, statCounters, timePartitions } from './stat-functions.ts'
 import { undistributeTable } from './undistribute-table.ts'
 
 /** What functions need beyond the client's own session. */
@@ -28,6 +30,7 @@ export type Outside = {
   readonly findDeadlocks: () => Promise<boolean>
   /** Of the proxy, all its processes together. */
   readonly counters: Pick<StatCountersSource, 'read' | 'reset'>
+  readonly statistics: Pick<QueryStatisticsSource, 'statements' | 'tenants' | 'reset'>
 }
 
 export type ClusterFunction = {
@@ -219,12 +222,25 @@ export const CLUSTER_FUNCTIONS: ReadonlyMap<string, ClusterFunction> = new Map<
     },
   ],
   ['time_partitions', { arguments: [], isAtomic: false, run: timePartitions }],
-  ...['citus_stat_statements', 'citus_stat_tenants', 'citus_stat_tenants_local'].map(
-    (name): [string, ClusterFunction] => [
-      name,
-      { arguments: [], isAtomic: false, run: () => notKept(name) },
-    ],
-  ),
+  [
+    'citus_stat_statements',
+    {
+      arguments: [],
+      isAtomic: false,
+      run: (run, _values, { statistics }) => statStatements(run, statistics),
+    },
+  ],
+  ...['citus_stat_tenants', 'citus_stat_tenants_local'].map((name): [string, ClusterFunction] => {
+    const showsNodes = name === 'citus_stat_tenants'
+    const run: ClusterFunction['run'] = (run, _values, { statistics }) =>
+      statTenants(run, statistics, showsNodes)
+    return [name, { arguments: [], isAtomic: false, run }]
+  }),
+  ...(['statements', 'tenants'] as const).map((kind): [string, ClusterFunction] => {
+    const run: ClusterFunction['run'] = (run, _values, { statistics }) =>
+      resetQueryStatistics(run, statistics, kind)
+    return [`citus_stat_${kind}_reset`, { arguments: [], isAtomic: false, run }]
+  }),
   ['pg_prepared_xacts', { arguments: [], isAtomic: false, run: preparedTransactions }],
   [
     'check_distributed_deadlocks',

@@ -75,10 +75,3 @@ export async function timePartitions({ coordinator }: CommandRun): Promise<Funct
   const { rows } = await query(coordinator, TIME_PARTITIONS)
   return resultOf(TIME_PARTITION_COLUMNS, rows)
 }
-
-/** What is asked for would have to be measured where statements run: on servers without our code. */
-export function notKept(name: string): never {
-  throw new RouterError(SqlState.featureNotSupported, `${name} is not kept by pgloom`, {
-    hint: 'Ask pg_stat_statements on the servers by run_command_on_all_nodes(), citus_stat_counters, or the metrics of the proxies.',
-  })
-}

@@ -93,7 +93,7 @@ export const TIME_PARTITION_COLUMNS: readonly ResultColumn[] = [
   { name: 'access_method', type: 'name' },
 ]
 
-const STAT_STATEMENT_COLUMNS: readonly ResultColumn[] = [
+export const STAT_STATEMENT_COLUMNS: readonly ResultColumn[] = [
   { name: 'queryid', type: 'int8' },
   { name: 'userid', type: 'oid' },
   { name: 'dbid', type: 'oid' },
@@ -103,7 +103,7 @@ const STAT_STATEMENT_COLUMNS: readonly ResultColumn[] = [
   { name: 'calls', type: 'int8' },
 ]
 
-const STAT_TENANT_COLUMNS: readonly ResultColumn[] = [
+export const STAT_TENANT_COLUMNS: readonly ResultColumn[] = [
   { name: 'colocation_id', type: 'int4' },
   { name: 'tenant_attribute', type: 'text' },
   { name: 'read_count_in_this_period', type: 'int4' },

@@ -7,6 +7,7 @@ import type { Config, ConfigDatabase } from '../config/config.ts'
 import { CatalogWatcher } from '../control/catalog-watcher.ts'
 import { ControlCommands } from '../control/cluster-commands.ts'
 import { DeadlockDetector } from '../control/deadlock-detector.ts'
+import type { QueryStatisticsSource } from '../control/query-statistics-source.ts'
 import type { StatCountersSource } from '../control/stat-counters.ts'
 import { TransactionRecovery } from '../control/transaction-recovery.ts'
 import { Executor } from '../executor/executor.ts'
@@ -21,11 +22,12 @@ export type DatabasesOptions = {
   readonly serverTls: ServerTls
   readonly log: Log
   readonly counters: StatCountersSource
+  readonly statistics: QueryStatisticsSource
 }
 
 /** `name`: what clients call it; `database` may be the entry of `*`. */
 export function databaseServices(
-  { config, serverTls, counters }: DatabasesOptions,
+  { config, serverTls, counters, statistics }: DatabasesOptions,
   database: ConfigDatabase,
   name: string,
   catalogs: CatalogSource,
@@ -36,6 +38,7 @@ export function databaseServices(
     recover: async () => (await watch?.recovery.runOnce()) ?? 0,
     findDeadlocks: async () => (await watch?.deadlocks.find()) ?? false,
     counters,
+    statistics,
     connectNode: (node) =>
       connectBackend({
         node,

@@ -3,6 +3,7 @@ import { TrafficTable } from '../backend/traffic-counters.ts'
 import type { Log } from '../base/log.ts'
 import type { Config } from '../config/config.ts'
 import { databasesToReconnect } from '../config/config-changes.ts'
+import { QueryStatisticsSource } from '../control/query-statistics-source.ts'
 import { StatCountersSource } from '../control/stat-counters.ts'
 import { HttpServer } from '../ops/http-server.ts'
 import { METRICS_TOPIC, Metrics } from '../ops/metrics.ts'
@@ -63,6 +64,7 @@ export class Router {
         traffic: this.#traffic,
         pools: this.#pools,
       }),
+      statistics: new QueryStatisticsSource(host.across, this.#traffic),
     })
     this.#metrics = new Metrics({
       pools: this.#pools,

@@ -22,11 +22,12 @@ import { SessionCatalog } from './session-catalog.ts'
 import { SessionChannels } from './session-channels.ts'
 import type { SessionParts } from './session-parts.ts'
 import { SessionServers } from './session-servers.ts'
-import type { DatabaseServices, SessionServices } from './session-services.ts'
+import type { DatabaseServices, PlanRunner, SessionServices } from './session-services.ts'
 import { SettingCommands } from './setting-commands.ts'
 import { StatementClock, usualTier } from './statement-clock.ts'
 import { PlanCache, StatementPlanner } from './statement-planner.ts'
 import type { StatementRelay } from './statement-relay.ts'
+import { StatementStatistics } from './statement-statistics.ts'
 import { TemporaryViews } from './temporary-views.ts'
 
 /** What the session lends to its parts. */
@@ -99,7 +100,8 @@ export function makeParts(
     log: log.with({ session: sessionId }),
   })
   const spare = new SparePools(lending)
-  const clock = new StatementClock(counters, observer)
+  const statistics = new StatementStatistics(services.traffic.queries, lending)
+  const clock = new StatementClock(counters, observer, statistics)
   const context = () => {
     const current = catalogs.current()
     const own = new SessionStatementContext(transaction, current, output, signal(), spare)
@@ -124,17 +126,27 @@ export function makeParts(
     planner: new StatementPlanner(parser, planCacheOf(shared)),
     prepared: new PreparedStatements(),
     clock,
+    statistics,
     counters,
     temporaryNames,
     temporaryViews,
     commands,
     signal,
     context,
-    execute: async (plan, execution, own) => {
-      const tag = await executor.run(plan, execution, own)
-      clock.done(own.tier ?? usualTier(plan.kind))
-      return tag
-    },
+    execute: counted(executor, clock, statistics),
+  }
+}
+
+function counted(
+  executor: PlanRunner,
+  clock: StatementClock,
+  statistics: StatementStatistics,
+): SessionParts['execute'] {
+  return async (plan, execution, context) => {
+    statistics.begins(execution.text)
+    const tag = await executor.run(plan, execution, context)
+    clock.done(context.tier ?? usualTier(plan.kind))
+    return tag
   }
 }
 

@@ -15,6 +15,7 @@ import type { SessionServers } from './session-servers.ts'
 import type { StatementClock } from './statement-clock.ts'
 import type { StatementPlanner } from './statement-planner.ts'
 import type { StatementRelay } from './statement-relay.ts'
+import type { StatementStatistics } from './statement-statistics.ts'
 import type { TemporaryViews } from './temporary-views.ts'
 
 /** What the parts of one session share. Made once, when the client has logged in. */
@@ -38,6 +39,7 @@ export type SessionParts = {
   readonly planner: StatementPlanner
   readonly prepared: PreparedStatements
   readonly clock: StatementClock
+  readonly statistics: StatementStatistics
   readonly counters: TrafficCounters
   /** Names of temporary relations that the session has created; on the coordinator. */
   readonly temporaryNames: Set<string>

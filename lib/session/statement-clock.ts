@@ -3,6 +3,7 @@ import { nowMs } from '../base/clock.ts'
 import type { QueryObserver, QueryTier } from '../executor/ports.ts'
 import type { Plan } from '../planner/plan.ts'
 import { TransactionStatus } from '../wire/message-codes.ts'
+import type { StatementStatistics } from './statement-statistics.ts'
 
 const MICROS_PER_MS = 1000
 
@@ -14,13 +15,19 @@ const MICROS_PER_MS = 1000
 export class StatementClock {
   readonly #counters: TrafficCounters
   readonly #observer: QueryObserver | undefined
+  readonly #statistics: StatementStatistics | undefined
   #startedMs = 0
   /** 0: no statement has run since the last transaction ended. */
   #transactionMs = 0
 
-  constructor(counters: TrafficCounters, observer: QueryObserver | undefined) {
+  constructor(
+    counters: TrafficCounters,
+    observer: QueryObserver | undefined,
+    statistics?: StatementStatistics,
+  ) {
     this.#counters = counters
     this.#observer = observer
+    this.#statistics = statistics
   }
 
   /** When the statement at hand, or the last one, began: milliseconds of performance.now(). */
@@ -36,6 +43,7 @@ export class StatementClock {
   done(tier: QueryTier, count = 1, atMs = nowMs()): void {
     const durationMs = this.#ended(count, atMs)
     this.#countShards(tier, count)
+    this.#statistics?.ended(tier, count)
     const observer = this.#observer
     if (observer === undefined) return
     const share = durationMs / count
@@ -61,6 +69,7 @@ export class StatementClock {
 
   failed(sqlState: string): void {
     this.#ended(1, nowMs())
+    this.#statistics?.failed()
     this.#observer?.queryFailed(sqlState)
   }
 

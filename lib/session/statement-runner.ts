@@ -288,6 +288,15 @@ export class StatementRunner {
     cursors.declare(name, { nodeId, isHeld, isReadOnly: false, shard: undefined })
   }
 
+  /** A statement is about to be sent as it is. */
+  noteBegin(planned: PlannedStatement, target: Target, parameters: Parameters): void {
+    const { text, source, literals, conduct, views } = planned
+    const shown = views.length === 0 ? text : source
+    this.#parts.statistics.beginsRouted(conduct, shown, target, () =>
+      this.#keys.reset(text, literals, parameters),
+    )
+  }
+
   noteExecuted({ plan: noted }: Pick<PlannedStatement, 'plan'>): void {
     const plan = noted.kind === 'explain' ? noted.statement : noted
     const creates = plan.kind === 'pulled' && plan.local.changesCatalog
@@ -328,6 +337,7 @@ export class StatementRunner {
     await this.prepareLocal(planned)
     const connection = await this.connectionTo(target)
     this.pinLocal(planned, connection)
+    this.noteBegin(planned, target, NO_PARAMETERS)
     const { output } = this.#parts
     const beganAtMs = nowMs()
     const bytesBefore = output.bytesWritten

@@ -104,12 +104,100 @@ t.test("Citus' statistics", async (t) => {
     )
   })
 
-  for (const name of ['citus_stat_statements', 'citus_stat_tenants', 'citus_stat_tenants_local']) {
-    t.test(`${name} is refused`, async (t) => {
-      t.match((await client.simple(`SELECT * FROM ${name} LIMIT 1`)).error, {
-        sqlState: '0A000',
-        message: /is not kept by pgloom/,
-      })
-    })
+  const rowsOf = async (sql: string): Promise<readonly string[]> => {
+    const { results, error } = await client.simple(sql)
+    t.equal(error, undefined)
+    return (results[0]?.rows ?? []).map((row) => row.join('|'))
   }
+  const statements = () =>
+    rowsOf(
+      `SELECT s.query, s.executor, s.partition_key, s.calls FROM citus_stat_statements s
+       JOIN pg_roles r ON r.oid = s.userid AND r.rolname = current_user JOIN pg_database d ON d.oid = s.dbid AND d.datname = current_database()
+       WHERE s.queryid IS NOT NULL ORDER BY s.query, s.partition_key`,
+    )
+  // a period may end meanwhile
+  const tenants = () =>
+    rowsOf(
+      `SELECT tenant_attribute, read_count_in_this_period + read_count_in_last_period,
+         query_count_in_this_period + query_count_in_last_period, cpu_usage_in_this_period IS NULL
+       FROM citus_stat_tenants ORDER BY query_count_in_this_period + query_count_in_last_period DESC, 1`,
+    )
+
+  t.test('statements are tracked where a session wants it', async (t) => {
+    t.equal(await client.value('SHOW citus.stat_statements_track'), 'none')
+    await client.run('SELECT v FROM items WHERE k = 7')
+    t.same(await statements(), [])
+    t.same(await tenants(), [])
+    await client.run(
+      "SET citus.stat_statements_track = 'all'; SET citus.stat_tenants_track = 'all'",
+    )
+    await client.run('SET citus.stat_tenants_period = 86400')
+    for (const k of [7, 7, 8, 7]) await client.run(`SELECT v FROM items WHERE k = ${k} -- secret`)
+    const lookup = 'SELECT v AS x FROM items WHERE k = $1'
+    for (let run = 0; run < 3; run++) {
+      await client.extended(lookup, ['7'], 'text')
+    }
+    await client.run("UPDATE items SET v = 5 WHERE k = 7 AND 'secret' <> 'x'")
+    await client.run('SELECT count(*) FROM items WHERE v > 5')
+    await client.run('INSERT INTO items SELECT k + 1000, v FROM items')
+    await client.run('SELECT 1; INSERT INTO kinds VALUES (2)')
+    t.ok((await client.simple('SELECT 1 / (v - v) FROM items WHERE k = 7')).error)
+    const counted = await statements()
+    await client.run('RESET citus.stat_statements_track; RESET citus.stat_tenants_track')
+    await client.run('SELECT v FROM items WHERE k = 7')
+    t.same(counted, [
+      'INSERT INTO items SELECT k + $1, v FROM items|insert-select||1',
+      'INSERT INTO kinds VALUES ($1)|adaptive||1',
+      'SELECT count(*) FROM items WHERE v > $1|adaptive||1',
+      'SELECT v AS x FROM items WHERE k = $1|adaptive|7|3',
+      'SELECT v FROM items WHERE k = $1|adaptive|7|3',
+      'SELECT v FROM items WHERE k = $1|adaptive|8|1',
+      'UPDATE items SET v = $1 WHERE k = $2 AND $3 <> $4|adaptive|7|1',
+    ])
+    t.same(await statements(), counted)
+  })
+
+  t.test('tenants are counted by their keys', async (t) => {
+    t.same(await tenants(), ['7|6|7|t', '8|1|1|t'])
+    t.same(
+      await rowsOf(`SELECT s.tenant_attribute, s.nodeid = p.groupid OR s.nodeid IN (SELECT nodeid FROM pg_dist_node n WHERE n.groupid = p.groupid),
+          s.colocation_id = t.colocationid
+        FROM citus_stat_tenants s JOIN pg_dist_partition t ON t.logicalrelid = 'items'::regclass
+        JOIN pg_dist_placement p ON p.shardid = get_shard_id_for_distribution_column('items', s.tenant_attribute::int) ORDER BY 1`),
+      ['7|t|t', '8|t|t'],
+    )
+    t.same(await rowsOf('SELECT tenant_attribute FROM citus_stat_tenants_local'), ['7', '8'])
+    await client.run('SET citus.stat_tenants_limit = 1')
+    t.same(await tenants(), ['7|6|7|t'])
+    await client.run('RESET citus.stat_tenants_limit')
+  })
+
+  t.test('who may see them', async (t) => {
+    await client.run('CREATE ROLE stranger LOGIN')
+    const url = new URL(proxy.url)
+    url.username = 'stranger'
+    const stranger = await RawClient.connect(url.href)
+    t.teardown(() => stranger.close())
+    t.equal(
+      await stranger.value(
+        'SELECT count(*) FROM citus_stat_statements WHERE queryid IS NOT NULL OR partition_key IS NOT NULL',
+      ),
+      '0',
+    )
+    t.equal(
+      await stranger.value('SELECT DISTINCT query FROM citus_stat_statements'),
+      '<insufficient privilege>',
+    )
+    for (const sql of ['SELECT * FROM citus_stat_tenants', 'SELECT citus_stat_tenants_reset()']) {
+      t.match((await stranger.simple(sql)).error, { sqlState: '42501' })
+    }
+  })
+
+  t.test('they are reset', async (t) => {
+    await client.run('SELECT citus_stat_statements_reset()')
+    t.same(await statements(), [])
+    t.equal((await tenants()).length, 2)
+    await client.run('SELECT citus_stat_tenants_reset()')
+    t.same(await tenants(), [])
+  })
 })

@@ -61,6 +61,11 @@ export async function commandCluster(t: Test, servers: readonly { host: string; 
       }),
       reset: async () => undefined,
     },
+    statistics: {
+      statements: async () => ({ rows: [], silent: [] }),
+      tenants: async () => ({ rows: [], silent: [] }),
+      reset: async () => undefined,
+    },
     connectNode: (node) => connectTo(node, { database, user }),
   })
   const execution = {

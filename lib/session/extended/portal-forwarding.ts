@@ -68,7 +68,9 @@ export class PortalForwarding {
     group: ForwardedGroup,
   ): Promise<RouterError | undefined> {
     const { relay } = this.#parts
-    relay.begin(connection, group.planned.catalog)
+    const { planned, target, parameterTypes: types, bound, maxRows } = group
+    if (maxRows !== undefined) this.#runner.noteBegin(planned, target, { types, ...bound })
+    relay.begin(connection, planned.catalog)
     relay.sink.isExtended = true
     const statement = this.#writeStatement(connection, group)
     this.#writePortal(connection, group, statement.name)

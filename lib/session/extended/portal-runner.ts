@@ -60,6 +60,7 @@ export class PortalRunner {
     const { output } = this.#parts
     const { planned } = portal.prepared
     if (portal.server !== undefined) {
+      if (planned !== undefined) this.#parts.statistics.begins(planned.text)
       await this.#onServer(portal, (out, name) => writeExecute(out, { portal: name, maxRows }))
       if (planned !== undefined) this.#runner.noteLocal(planned)
       const { clock, relay } = this.#parts

@@ -258,8 +258,9 @@ export class FanOut implements FanOutAnswers {
   }
 
   #begin(bytes: number, atMs: number): void {
-    const { clock, counters, output, servers } = this.#parts
+    const { clock, counters, output, servers, statistics } = this.#parts
     clock.start(atMs)
+    if (this.#planned !== undefined) statistics.begins(this.#planned.text)
     if (this.#read === undefined) counters.binds++
     counters.serverAssignments += this.#lanes.length
     servers.lanes = this.#lanes

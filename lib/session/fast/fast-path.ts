@@ -28,6 +28,7 @@ import { QueryRequest, writeText } from './query-request.ts'
 import type { ScatterRead } from './scatter-read.ts'
 import { StatementAim } from './statement-aim.ts'
 import type { StatementConduct } from './statement-conduct.ts'
+import { usesUserTypes } from './user-type-values.ts'
 
 /** Longer messages go the ordinary way. */
 const MAX_MESSAGE_BYTES = 16 * 1024
@@ -356,7 +357,9 @@ export class FastPath implements ParkedMessageOwner {
 
   #resolve(conduct: StatementConduct): boolean {
     try {
-      return aim.resolve(conduct, this.#parts.catalogs.current(), keys)
+      if (!aim.resolve(conduct, this.#parts.catalogs.current(), keys)) return false
+      const { statistics } = this.#parts
+      return !statistics.isOn || statistics.beginsKnown(conduct, aim, keys)
     } catch {
       // said again, properly, on the ordinary way
       return false
@@ -487,14 +490,4 @@ export class FastPath implements ParkedMessageOwner {
     if (catalogs.isStale || !transaction.isProven || this.#processor.isSkipping) return false
     return transaction.status !== TransactionStatus.failed && !transaction.isImplicit
   }
-}
-
-/** What their OIDs are called on other nodes is seen to elsewhere. */
-function usesUserTypes(
-  { userTypes }: Pick<Catalog, 'userTypes'>,
-  { description, types }: PreparedStatement,
-): boolean {
-  if (userTypes === undefined) return false
-  if (types.some(isUserType) || description?.parameterTypes.some(isUserType) === true) return true
-  return description?.fields?.some(({ typeOid }) => isUserType(typeOid)) === true
 }

@@ -30,6 +30,8 @@ export class StatementConduct {
   readonly times = new StatementTimes()
   readonly texts = new SharedTexts()
   #uses = 0
+  /** As statistics show it; undefined: nobody has tracked it yet. */
+  shownText: string | undefined = undefined
   /** How it is sent for simple clients outside of blocks; undefined: as it is. */
   readonly pointRead: PointRead | undefined
   /** The same where it goes to several shards. */
