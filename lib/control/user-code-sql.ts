@@ -3,7 +3,8 @@
  *
  *     writes, reads   relations whose triggers, defaults, constraints, rules, policies or views run functions that may leave
  *                     something behind in the server session: settings, temporary tables, locks. Reads: a SELECT suffices.
- *     functions       that could be meant instead of Postgres' own of that name; operators likewise. Workers don't have them.
+ *     functions       that could be meant instead of Postgres' own of that name, be it for types of the user's; operators likewise,
+ *                     but not for such types.
  *
  * A function is harmless when its text neither does such things, nor may (EXECUTE, other languages), nor calls another of
  * the user's. What it writes to counts as if written by the statement.
@@ -64,7 +65,8 @@ export const USER_CODE_SQL = String.raw`(
     'functions', (SELECT json_agg(DISTINCT p.proname) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
       WHERE p.oid >= 16384 AND n.nspname !~ '^pgloom'
         AND EXISTS (SELECT FROM pg_proc b WHERE b.proname = p.proname AND b.pronamespace = 'pg_catalog'::regnamespace)
-        AND NOT EXISTS (SELECT FROM unnest(p.proargtypes) t WHERE t >= 16384)),
+        AND (NOT EXISTS (SELECT FROM unnest(p.proargtypes) t WHERE t >= 16384) OR NOT EXISTS (SELECT FROM pg_depend d
+          WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'))),
     'operators', (SELECT json_agg(DISTINCT o.oprname) FROM pg_operator o
       WHERE o.oid >= 16384 AND o.oprleft < 16384 AND o.oprright < 16384))
 )`

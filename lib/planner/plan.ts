@@ -1,5 +1,6 @@
 import type { ClusterTable, ClusterView, DistributedTable } from '../catalog/catalog.ts'
 import type { ResultShape } from './cluster-results.ts'
+import type { DdlCommand } from './ddl-command.ts'
 import type { DistinctExchange } from './distinct-exchange-plan.ts'
 import type { BroadcastChoice } from './pull/broadcast-plans.ts'
 import type { ValuesFirst } from './pull/value-plans.ts'
@@ -395,23 +396,6 @@ export type DdlPlan = {
 }
 
 export type ObjectName = { readonly schema: string | undefined; readonly name: string }
-
-export type DdlCommand =
-  | 'CREATE INDEX'
-  | 'DROP INDEX'
-  | 'ALTER INDEX'
-  | 'ALTER TABLE'
-  | 'ALTER TYPE'
-  | 'CREATE EXTENSION'
-  | 'ALTER EXTENSION'
-  | 'DROP EXTENSION'
-  | 'DROP TYPE'
-  | 'FUNCTION'
-  | 'DROP TABLE'
-  | 'TRUNCATE TABLE'
-  | 'GRANT'
-  | 'ANALYZE'
-  | 'VACUUM'
 
 /** A call of a cluster function that only the proxy can carry out: SELECT f(…) or SELECT … FROM f(…). */
 export type FunctionPlan = {

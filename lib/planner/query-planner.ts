@@ -39,7 +39,8 @@ export function planQuery(input: PlanInput, kind: string, tables: StatementTable
   }
   if (kind === 'SelectStmt') return planSelect(input, tables)
   const { InsertStmt } = input.statement
-  const callsOwn = isElsewhere(input, tables) && callsShadowed(input.statement, catalog.userCode)
+  const callsOwn =
+    isElsewhere(input, tables) && callsShadowed(input.statement, catalog.userCode, input)
   if (callsOwn) return planMirrored(input, kind, tables)
   const isUnproven = isElsewhere(input, tables) && callsUnproven(input)
   if (InsertStmt !== undefined) return planInsert(input, InsertStmt, isUnproven)

@@ -43,17 +43,22 @@ export function callsCode(kind: string, input: PlanInput): boolean {
   let found = false
   walkTree(input.statement, (nodeKind, node) => {
     if (nodeKind === 'FuncCall' && mayRunCode(node, world)) found = true
-    if (mayBeShadowed(nodeKind, node, input.catalog.userCode)) found = true
+    if (readsUnproven(nodeKind, node, input)) found = true
+    if (mayBeShadowed(nodeKind, node, input.catalog.userCode, world)) found = true
     return !found
   })
   return found
 }
 
 /** Whether it calls something of the user's that bears the name of a function or an operator of Postgres'. */
-export function callsShadowed(statement: Tree, userCode: UserCode | undefined): boolean {
+export function callsShadowed(
+  statement: Tree,
+  userCode: UserCode | undefined,
+  world?: FunctionWorld,
+): boolean {
   let found = false
   walkTree(statement, (kind, node) => {
-    if (mayBeShadowed(kind, node, userCode)) found = true
+    if (mayBeShadowed(kind, node, userCode, world)) found = true
     return !found
   })
   return found
@@ -64,25 +69,44 @@ export function callsUnproven(input: PlanInput): boolean {
   let found = false
   walkTree(input.statement, (kind, node) => {
     if (kind === 'FuncCall' && isUnproven(input, node)) found = true
+    if (readsUnproven(kind, node, input)) found = true
     return !found
   })
   return found
 }
 
+type Fields = Readonly<Record<string, unknown>>
+
+/** `(x).f` may be a call of f(x). */
+function readsUnproven(kind: string, node: Fields, world: FunctionWorld): boolean {
+  if (kind !== 'A_Indirection') return false
+  const steps = (node['indirection'] ?? []) as readonly Tree[]
+  return steps.some((step) => step.String !== undefined && isUnproven(world, { funcname: [step] }))
+}
+
+/** `world`: what is proven to do the same on every node is as good as Postgres' own. */
 function mayBeShadowed(
   kind: string,
-  node: Readonly<Record<string, unknown>>,
+  node: Fields,
   userCode: UserCode | undefined,
+  world: FunctionWorld | undefined,
 ): boolean {
   if (userCode === undefined) return false
   const { functions, operators } = userCode
   if (kind === 'FuncCall' && functions.size > 0) {
     const names = strings((node as FuncCall).funcname)
-    return names.length === 1 && functions.has(names[0] ?? '')
+    const isShadowed = names.length === 1 && functions.has(names[0] ?? '')
+    return isShadowed && (world === undefined || !isAsGood(world, node))
   }
   if (kind !== 'A_Expr' || operators.size === 0) return false
   const names = strings(node['name'] as readonly Tree[] | undefined)
   return names.length === 1 && operators.has(names[0] ?? '')
+}
+
+function isAsGood(world: FunctionWorld, call: FuncCall): boolean {
+  const isPlain = /^(immutable|stable)$/
+  const own = classifyFunction(strings(call.funcname)[0] ?? '')
+  return isPlain.test(own) && isPlain.test(provenClass(world, call) ?? '')
 }
 
 function mayRunCode(call: FuncCall, world: FunctionWorld | undefined): boolean {

@@ -9,7 +9,8 @@ import {
   registerCoordinator,
   registerFirstWorker,
 } from '../../lib/control/metadata-schema.ts'
-import type { DdlCommand, DdlPlan } from '../../lib/planner/plan.ts'
+import type { DdlCommand } from '../../lib/planner/ddl-command.ts'
+import type { DdlPlan } from '../../lib/planner/plan.ts'
 import { connectTo, PlainContext } from './plain-context.ts'
 
 export async function columnOf(client: pg.Client, text: string): Promise<(string | number)[]> {

@@ -241,7 +241,7 @@ function lockedRows(
   const { input, tables, reading } = context
   const only = onlyReader(context, readers)
   const node = readers[0]?.node ?? {}
-  const isOwnCode = callsShadowed(input.statement, input.catalog.userCode)
+  const isOwnCode = callsShadowed(input.statement, input.catalog.userCode, input)
   const filters =
     isOwnCode || only === undefined ? [] : relationFilters(reading, only.relation, table)
   const name = node.alias?.aliasname ?? node.relname ?? ''

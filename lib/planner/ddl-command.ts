@@ -1,0 +1,17 @@
+/** What a DdlPlan is carried out as. FUNCTION: anything that makes, changes or drops functions, procedures or aggregates. */
+export type DdlCommand =
+  | 'CREATE INDEX'
+  | 'DROP INDEX'
+  | 'ALTER INDEX'
+  | 'ALTER TABLE'
+  | 'ALTER TYPE'
+  | 'CREATE EXTENSION'
+  | 'ALTER EXTENSION'
+  | 'DROP EXTENSION'
+  | 'DROP TYPE'
+  | 'FUNCTION'
+  | 'DROP TABLE'
+  | 'TRUNCATE TABLE'
+  | 'GRANT'
+  | 'ANALYZE'
+  | 'VACUUM'
