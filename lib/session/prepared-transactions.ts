@@ -4,7 +4,7 @@ import { SqlState } from '../base/sqlstate.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
 import { query } from '../executor/node-client.ts'
 import { clientGid } from '../executor/transaction/client-prepare.ts'
-import { finishSpread } from '../executor/transaction/finish-spread.ts'
+import { finishFailure, finishSpread } from '../executor/transaction/finish-spread.ts'
 import {
   IS_SPREAD,
   spreadPrefix,
@@ -132,7 +132,7 @@ async function finish(connection: BackendConnection, text: string, gid: string):
     if (error instanceof ServerError && error.sqlState === SqlState.undefinedObject) {
       throw unknown(gid)
     }
-    throw error
+    throw error instanceof RouterError ? finishFailure(connection, error) : error
   }
 }
 

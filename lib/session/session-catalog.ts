@@ -72,7 +72,12 @@ export class SessionCatalog implements CatalogSource, TransactionFollower {
     if (transaction.status === TransactionStatus.idle) {
       this.#hasChanged = false
       this.#isStale = false
-      await this.#shared.refresh()
+      try {
+        await this.#shared.refresh()
+      } catch (error) {
+        this.#isStale = true
+        throw unreadable(error)
+      }
       return
     }
     if (this.#hasNews) await this.#compare(transaction)
@@ -131,6 +136,18 @@ export class SessionCatalog implements CatalogSource, TransactionFollower {
 }
 
 const KEEPS_SNAPSHOT: ReadonlySet<string> = new Set(['repeatable read', 'serializable'])
+
+/** By the server's own SQLSTATE, if it has said one. */
+function unreadable(cause: unknown): RouterError {
+  if (cause instanceof RouterError) return cause
+  const { code, message } = cause as { readonly code?: string; readonly message?: string }
+  const sqlState = /^[0-9A-Z]{5}$/.test(code ?? '') ? code : undefined
+  return new RouterError(
+    sqlState ?? SqlState.connectionFailure,
+    `the tables of the cluster could not be read from the coordinator: ${message}`,
+    { cause },
+  )
+}
 
 /** As Postgres says of rows that have changed. */
 export function overtaken(): RouterError {

@@ -316,8 +316,12 @@ export class StatementRunner {
   }
 
   async freshen(): Promise<void> {
+    await this.#parts.transaction.proven()
+    await this.#readChanges()
+  }
+
+  async #readChanges(): Promise<void> {
     const { transaction, catalogs, signal } = this.#parts
-    await transaction.proven()
     if (catalogs.isStale) await catalogs.freshen(transaction, signal())
     await this.#parts.temporaryViews.freshen(transaction, catalogs.current(), () =>
       this.coordinator(),
@@ -326,9 +330,16 @@ export class StatementRunner {
 
   /** When the session stands outside a transaction again. */
   async refreshIfNeeded(): Promise<void> {
-    const { transaction, channels } = this.#parts
+    const { transaction, channels, catalogs, log } = this.#parts
     if (transaction.status !== TransactionStatus.idle) return
-    await this.freshen()
+    await transaction.proven()
+    try {
+      await this.#readChanges()
+    } catch (error) {
+      if (!catalogs.isStale) throw error
+      // what has ended is told as it ended; the next statement tries again, and says so
+      log.warn('the catalog could not be read', { error })
+    }
     // a client that listens gets its own notifications before ReadyForQuery
     if (channels.isListening) await channels.settled()
   }

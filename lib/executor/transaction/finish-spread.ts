@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { BackendConnection } from '../../backend/backend-connection.ts'
-import { RouterError, ServerError } from '../../base/errors.ts'
+import { BackendLost, RouterError, ServerError } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { SqlState } from '../../base/sqlstate.ts'
 import { quoteLiteral } from '../../planner/setting-values.ts'
@@ -27,7 +27,7 @@ export type FinishSpread = {
  */
 export async function finishSpread(finish: FinishSpread): Promise<boolean> {
   const { coordinator, gid, transactionId, decision, nodeIds } = finish
-  if ((await decide(coordinator, transactionId, decision)) !== decision) return false
+  if ((await decideFor(coordinator, transactionId, decision)) !== decision) return false
   try {
     await finishPart(coordinator, verbOf(decision), gid)
   } catch (error) {
@@ -50,6 +50,33 @@ export async function finishSpread(finish: FinishSpread): Promise<boolean> {
     }),
   )
   return true
+}
+
+async function decideFor(
+  coordinator: BackendConnection,
+  transactionId: string,
+  decision: Decision,
+): Promise<Decision> {
+  try {
+    return await decide(coordinator, transactionId, decision)
+  } catch (error) {
+    throw error instanceof RouterError ? finishFailure(coordinator, error) : error
+  }
+}
+
+/** What is known of a prepared transaction after the command that should finish it has failed. */
+export function finishFailure(connection: BackendConnection, error: RouterError): RouterError {
+  const isKnown = connection.state === 'ready' || (error instanceof BackendLost && !error.sent)
+  if (isKnown) return error
+  return new RouterError(
+    SqlState.transactionResolutionUnknown,
+    'the server was lost while it finished the prepared transaction',
+    {
+      detail: error.message,
+      hint: 'See pg_prepared_xacts: what is still there can be finished.',
+      cause: error,
+    },
+  )
 }
 
 /** It can't be taken back any more, whatever has stopped us. */
