@@ -1,5 +1,5 @@
 import { matchingParenthesis } from '../sql/text-navigation.ts'
-import { hasQualifiedColumns, splittableRows } from './copy-rows.ts'
+import { columnQualifiers, splittableRows } from './copy-rows.ts'
 import { orRefusal } from './or-refusal.ts'
 import type { CopyPlan, CopyQueryPlan, Plan, TextRange } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
@@ -25,7 +25,7 @@ export function planCopy(
   if (table === undefined) return undefined
   const isFrom = body['is_from'] === true
   if (isOfFile(body) && (isFrom || table.kind === 'distributed')) return refuse('copy-file')
-  if (hasQualifiedColumns(body['whereClause'] as Tree | undefined)) return refuse('copy-where')
+  const qualifiers = columnQualifiers(input.text, body['whereClause'] as Tree | undefined, table)
   const listed = strings(body['attlist'] as readonly Tree[] | undefined)
   const all = table.columns.filter(({ isGenerated }) => !isGenerated).map(({ name }) => name)
   const columns = listed.length > 0 ? listed : all
@@ -36,6 +36,7 @@ export function planCopy(
     table,
     direction: isFrom ? 'from' : 'to',
     target: relationRange(input.text, relation),
+    qualifiers,
     columns,
     ...copyOptions(body),
     rows,

@@ -1,7 +1,9 @@
-import type { DistributedTable } from '../catalog/catalog.ts'
+import type { ClusterTable, DistributedTable } from '../catalog/catalog.ts'
 import { classifyFunction } from './builtin-functions.ts'
-import type { CopyRows } from './plan.ts'
+import type { CopyRows, Replacement } from './plan.ts'
 import type { PlanInput } from './plan-input.ts'
+import { qualifierRange } from './qualifiers.ts'
+import { refuse } from './refusals.ts'
 import { builtinName, type DefElem, type FuncCall, strings, type Tree, walkTree } from './tree.ts'
 import { callsShadowed } from './user-code.ts'
 
@@ -117,12 +119,35 @@ function isImmutableCall(call: FuncCall): boolean {
   return name !== undefined && classifyFunction(name) === 'immutable'
 }
 
-/** Columns written with the table's name, which is another one's where the rows are evaluated. */
-export function hasQualifiedColumns(condition: Tree | undefined): boolean {
-  let isFound = false
+/** What stands before the columns' names if that is the table's, which has another one where the rows are evaluated. */
+export function columnQualifiers(
+  text: Buffer,
+  condition: Tree | undefined,
+  table: ClusterTable,
+): readonly Replacement[] {
+  const found: Replacement[] = []
   walkTree(condition, (kind, node) => {
-    if (kind === 'ColumnRef') isFound ||= strings(node['fields'] as readonly Tree[]).length > 1
-    return !isFound
+    if (kind !== 'ColumnRef') return undefined
+    const fields = (node['fields'] ?? []) as readonly Tree[]
+    const names = strings(fields)
+    const isRow = names.length === 1 && isWholeRow(names[0], table)
+    if (names.length < fields.length || isRow) return refuse('copy-where')
+    const isKnown = table.columns.some(({ name }) => name === names.at(-1))
+    if (isKnown && isOf(table, names.slice(0, -1))) {
+      const range = qualifierRange(text, Number(node['location'] ?? 0), names.length)
+      found.push({ ...range, text: '' })
+    }
+    return undefined
   })
-  return isFound
+  return found
+}
+
+function isWholeRow(name: string | undefined, table: ClusterTable): boolean {
+  return name === table.name && !table.columns.some((column) => column.name === name)
+}
+
+/** Any other qualifier is wrong, as Postgres says. */
+function isOf({ schema, name }: ClusterTable, qualifier: readonly string[]): boolean {
+  const [table, ...schemas] = qualifier.toReversed()
+  return table === name && schemas.every((one) => one === schema) && schemas.length < 2
 }

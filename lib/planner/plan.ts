@@ -329,6 +329,8 @@ export type CopyPlan = {
   readonly direction: 'from' | 'to'
   /** Where the table's name stands in the text. */
   readonly target: TextRange
+  /** What is left out of WHERE: the table's name before columns. */
+  readonly qualifiers: readonly Replacement[]
   /** Column names as listed, or all that COPY would take. */
   readonly columns: readonly string[]
   readonly format: 'text' | 'csv' | 'binary'

@@ -157,10 +157,9 @@ export const REFUSALS = {
   },
   'copy-where': {
     sqlState: NOT_SUPPORTED,
-    message:
-      "qualified columns in COPY's WHERE are not supported on distributed and reference tables",
-    hint: "Write the columns without the table's name.",
-    example: 'COPY events FROM STDIN WHERE events.tenant_id > 1',
+    message: "whole rows in COPY's WHERE are not supported on distributed and reference tables",
+    hint: 'Name the columns.',
+    example: 'COPY events FROM STDIN WHERE events IS NOT NULL',
   },
   'mixed-tables': {
     sqlState: NOT_SUPPORTED,

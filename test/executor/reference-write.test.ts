@@ -68,6 +68,7 @@ t.test('reference tables and shards on the coordinator', async (t) => {
       table: countries,
       direction: 'from',
       target: { start: 5, end: 14 },
+      qualifiers: [],
       columns: ['code', 'name'],
       format: 'text',
       hasHeader: false,

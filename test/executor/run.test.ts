@@ -336,6 +336,7 @@ for (const workers of [2, 0]) {
         table: events,
         direction: 'from',
         target: { start: 5, end: 11 },
+        qualifiers: [],
         columns: ['tenant_id', 'kind'],
         format: 'text',
         hasHeader: false,

@@ -36,7 +36,7 @@ function copyThroughScratch(
 ): Promise<CommandTag> {
   return throughScratch(plan.table, context, async (coordinator, scratch) => {
     const positions = new PositionMap()
-    const text = retarget(execution, plan.target, scratch, '', positions)
+    const text = retarget(execution, plan.target, scratch, '', positions, plan.qualifiers)
     const mending = { positions, aliases: [scratch.alias] }
     const { reader, started } = relayedStart(coordinator, context, mending)
     const stream = new CopyInStream(coordinator, text, { signal: context.signal, reader, mending })

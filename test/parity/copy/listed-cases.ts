@@ -126,6 +126,24 @@ export const LISTED: readonly CopyCase[] = [
     many(9, (i) => `${i}\t${i}\ta\n`),
     { where: "WHERE now() > '2020-01-01' AND k > 2" },
   ),
+  text(
+    'where by qualified names',
+    INT,
+    many(30, (i) => `${i}\t${i}\ta\n`),
+    { where: 'WHERE by_int.k % 3 = 0 AND public . "by_int" . n > 5 AND t = \'a\'' },
+  ),
+  text(
+    'where by qualified names, by the time',
+    INT,
+    many(9, (i) => `${i}\t${i}\ta\n`),
+    { where: "WHERE now() > '2020-01-01' AND by_int.k > 2" },
+  ),
+  text("where by another table's name", INT, '', { where: 'WHERE by_text.k > 2' }),
+  text('where by a wrong qualified name', INT, '', { where: 'WHERE by_int.nothing > 2' }),
+  text('where by a wrong schema', INT, '', { where: 'WHERE nowhere.by_int.k > 2' }),
+  text('reference table, where by qualified names', 'labels', 'a\t1\nb\t2\n', {
+    where: 'WHERE labels.n > 1',
+  }),
   text('where is wrong', INT, '', { where: 'WHERE nothing' }),
   text('bytes that are no UTF-8', INT, '', {
     pieces: [bytes('1\t1\ta\n2\t2\t', [0xff, 0xfe], '\n')],

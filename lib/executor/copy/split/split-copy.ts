@@ -63,7 +63,7 @@ function holdsOids(
 
 /** The client's own statement, for other tables. */
 function copyStatements(
-  { target }: CopyPlan,
+  { target, qualifiers }: CopyPlan,
   table: DistributedTable,
   execution: Execution,
   context: StatementContext,
@@ -76,13 +76,13 @@ function copyStatements(
       const { text, positionBase } = execution
       const positions = new PositionMap()
       const out = new FrameWriter(text.length + 128)
-      const own = { ...target, text: name }
-      writeReplaced(out, text, 0, text.length, [own], positions, positionBase)
+      const replaced = [{ ...target, text: name }, ...qualifiers]
+      writeReplaced(out, text, 0, text.length, replaced, positions, positionBase)
       return { text: out.take(), positions }
     },
     intoScratch: (scratch) => {
       const positions = new PositionMap()
-      return { text: retarget(execution, target, scratch, '', positions), positions }
+      return { text: retarget(execution, target, scratch, '', positions, qualifiers), positions }
     },
   }
 }
