@@ -1,6 +1,7 @@
 import pg from 'pg'
 import t from 'tap'
 import { ServeCluster } from '../support/serve-cluster.ts'
+import { noTotals, runTaggedClients } from '../support/tagged-clients.ts'
 import { until } from '../support/until.ts'
 
 const ROWS = 3000
@@ -49,6 +50,13 @@ t.test('prepared statements for all shards', async (t) => {
   await client.query(
     `INSERT INTO spread SELECT g, g % ${VALUES}, 'note ' || g FROM generate_series(0, ${ROWS - 1}) g`,
   )
+
+  t.test('go with literals, errors, cancels and departures, too', async (t) => {
+    const totals = noTotals()
+    await runTaggedClients(url, CLIENTS, 1600, totals, 'all shards')
+    t.same(totals.wrong, [])
+    t.ok(totals.answered > 1200, 'most were answered')
+  })
 
   t.test('answer each client with its own rows', async (t) => {
     const clients = await Promise.all(Array.from({ length: CLIENTS }, () => open(url)))

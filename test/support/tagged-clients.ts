@@ -20,6 +20,12 @@ type Expectation = {
 const QUERY = 0x51
 const ROWS = 1000
 const MAX_REPORTS = 20
+/** Each row is looked for on all shards. */
+const SPREAD = [
+  'ALTER TABLE tagged_rows ADD CONSTRAINT tagged_rows_key UNIQUE (tag, id)',
+  'ALTER TABLE tagged_rows DROP CONSTRAINT tagged_rows_pkey',
+  "SELECT create_distributed_table('tagged_rows', 'tag')",
+]
 
 function message(type: number, ...parts: readonly (string | Buffer)[]): Buffer {
   const body = Buffer.concat(
@@ -66,9 +72,10 @@ export async function runTaggedClients(
   clients: number,
   statements: number,
   totals: TaggedTotals,
+  place: 'coordinator' | 'all shards' = 'coordinator',
 ): Promise<void> {
   const share = Math.ceil(statements / clients)
-  await new TaggedClient(url, clients, totals).fill()
+  await new TaggedClient(url, clients, totals).fill(place === 'all shards' ? SPREAD : [])
   const all = Array.from({ length: clients }, (_, id) =>
     new TaggedClient(url, id, totals).run(share),
   )
@@ -106,7 +113,7 @@ class TaggedClient {
   }
 
   /** Rows that carry their key as a tag. */
-  async fill(): Promise<void> {
+  async fill(last: readonly string[]): Promise<void> {
     const done = { value: undefined, sqlState: undefined, status: 'I' }
     await this.#connect()
     await this.#ask(query('DROP TABLE IF EXISTS tagged_rows'), done)
@@ -114,6 +121,11 @@ class TaggedClient {
     await this.#ask(query(`CREATE TABLE tagged_rows AS ${columns}`), done)
     await this.#ask(query('ALTER TABLE tagged_rows ADD PRIMARY KEY (id)'), done)
     this.#totals.answered -= 3
+    for (const command of last) {
+      const answer = command.startsWith('SELECT') ? value('') : done
+      await this.#ask(query(command), answer)
+      this.#totals.answered--
+    }
     this.#lost = undefined
     this.#socket?.destroy()
   }
