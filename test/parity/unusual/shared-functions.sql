@@ -136,3 +136,20 @@ DROP FUNCTION inc(int), aside.shout;
 SELECT inc(id) FROM items WHERE k = 3;
 -- error: 42883
 SELECT steps_to(id) FROM items WHERE k = 3;
+-- # Of names that are Postgres' own, for types of the user's.
+CREATE TYPE pair AS (a int, b int);
+CREATE FUNCTION pair_low(x pair, y pair) RETURNS pair LANGUAGE sql AS 'SELECT CASE WHEN (x).b < (y).b THEN x ELSE y END';
+CREATE AGGREGATE sum(pair) (SFUNC = pair_low, STYPE = pair, INITCOND = '(7,70)');
+CREATE FUNCTION lower(p pair) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT least(p.a, p.b)';
+CREATE FUNCTION total(p pair) RETURNS int LANGUAGE sql AS 'SELECT p.a + p.b';
+CREATE FUNCTION upper(p pair) RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM near WHERE n BETWEEN p.a AND p.b';
+SELECT (sum(ROW(k, id + 71)::pair)).a FROM items WHERE k > 2;
+SELECT sum(lower(ROW(k, id)::pair)) FROM items;
+SELECT sum((ROW(k, id)::pair).total) FROM items;
+SELECT sum(upper(ROW(k, id)::pair)), max(upper(label)), sum((ROW(k, id)::pair).upper) FROM items;
+SELECT upper(ROW(k, id)::pair), upper(label) FROM items WHERE k = 3 ORDER BY id LIMIT 3;
+UPDATE items SET qty = upper(ROW(k, id)::pair) WHERE k = 3;
+SELECT sum(qty) FROM items;
+DROP AGGREGATE sum(pair);
+DROP FUNCTION lower(pair), total(pair), upper(pair), pair_low;
+DROP TYPE pair;
