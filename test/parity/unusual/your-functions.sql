@@ -1,4 +1,4 @@
--- # Functions of the user's that every node has: made, changed and dropped while statements call them in the shards.
+-- # Functions of the user's that every node has: made, changed and dropped while statements call them in the shards. The last list: it changes rows that others read.
 CREATE FUNCTION inc(a int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT a + 1';
 CREATE FUNCTION steps_to(a int) RETURNS int LANGUAGE plpgsql AS $$ DECLARE x int := 0; seen text[] := '{}'; BEGIN FOR i IN 1..a % 5 LOOP x := x + inc(i); seen[i] := i::text; END LOOP; CASE a % 3 WHEN 0 THEN x := x * 2; WHEN 1 THEN NULL; ELSE x := -x; END CASE; SELECT x + count(*) INTO x FROM unnest(seen); RETURN x; EXCEPTION WHEN division_by_zero THEN RETURN 0; END $$;
 CREATE FUNCTION shout(t text, tail text DEFAULT '!') RETURNS text LANGUAGE sql STABLE RETURN upper(t) || tail;
