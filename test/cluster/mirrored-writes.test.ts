@@ -98,6 +98,27 @@ t.test('writes that the coordinator evaluates, between others', async (t) => {
     t.equal(await b.value('SELECT sum(amount) FROM stock'), before)
   })
 
+  await t.test('rows that can not be made are told of before others are brought', async (t) => {
+    await a.run(
+      `INSERT INTO stock SELECT g, 0, repeat('x', 1000) FROM generate_series(5001, 6000) g`,
+    )
+    await a.run('SET citus.max_intermediate_result_size = 64')
+    const upsert = (rows: string) =>
+      `INSERT INTO stock ${rows} ON CONFLICT (item) DO UPDATE SET amount = excluded.amount + (SELECT min(n) FROM deltas)`
+    const states: (string | undefined)[] = []
+    for (const rows of [
+      'SELECT g, 1 / (g - 5003) FROM generate_series(5001, 5009) g',
+      "SELECT 5001, CASE WHEN random() < 2 THEN 'x' ELSE '1' END::int",
+      'SELECT NULL, n FROM deltas',
+      'SELECT g, g FROM generate_series(5001, 5009) g',
+    ]) {
+      states.push((await a.simple(upsert(rows))).error?.sqlState)
+    }
+    t.same(states, ['22012', '22P02', '23502', undefined])
+    await a.run('RESET citus.max_intermediate_result_size')
+    await a.run('DELETE FROM stock WHERE item > 5000')
+  })
+
   await t.test('a row that others refer to moves where they follow only', async (t) => {
     const move = 'UPDATE stock SET item = item + 1000 WHERE item IN (1, 12)'
     const { error } = await a.simple(move)

@@ -77,8 +77,14 @@ export function planMirrored(
       return conflictConstraint(input.text, conflict, target)
     }),
     source,
+    makesRowsFirst: makesRowsFirst(input.statement),
     insertsFirst: changes.every((change) => change.kind === 'update'),
   }
+}
+
+function makesRowsFirst({ InsertStmt: insert }: Tree): boolean {
+  if (insert?.onConflictClause === undefined || insert.withClause !== undefined) return false
+  return insert.returningClause === undefined && insert.returningList === undefined
 }
 
 /** If both are refused, why the rows can't be mirrored is what the user can't help otherwise. */

@@ -57,6 +57,11 @@ export type MirroredPlan = {
   readonly constraints: readonly ConflictConstraint[]
   /** The statement over copies of what it only reads. */
   readonly source: PulledPlan
+  /**
+   * An INSERT with ON CONFLICT, no WITH and no RETURNING: an error that making its rows raises comes whatever rows are there, but for
+   * those of rows that meet each other.
+   */
+  readonly makesRowsFirst: boolean
   /** Nothing but UPDATE: rows that move arrive before they leave, so that they meet those that were there. */
   readonly insertsFirst: boolean
 }

@@ -21,6 +21,12 @@ const MAX_TRIES = 10
 const PATIENT_TRIES = 4
 /** Cardinality, data, integrity, and what functions of the user's raise: with all rows at hand it may be otherwise. */
 const OF_ROWS = /^(?:2[123]|38|39|P0)/
+/** Rows of the statement itself meet: those that are there may come between. */
+const OF_MEETING: ReadonlySet<string> = new Set([
+  SqlState.cardinalityViolation,
+  SqlState.uniqueViolation,
+  SqlState.exclusionViolation,
+])
 const SAVEPOINT = 'pgloom_try'
 
 /**
@@ -69,7 +75,7 @@ class ConflictTries {
     try {
       tag = await evaluate(this.#plan, tables, coordinator, watched)
     } catch (error) {
-      const isKnown = proposed.needsAll || !isOfRows(error)
+      const isKnown = proposed.needsAll || !isOfRows(error) || this.#isOfMaking(error)
       if (isKnown || this.#count >= MAX_TRIES) throw error
       proposed.needsAll = true
       await rollBack([coordinator])
@@ -81,6 +87,12 @@ class ConflictTries {
     for (const mirror of mirrors) await dropMirror(coordinator, mirror)
     await release([coordinator])
     return tag
+  }
+
+  /** The first try has met nobody: DO UPDATE was not evaluated, and what makes the rows would fail the same beside any others. */
+  #isOfMaking(error: unknown): boolean {
+    const mayBeOtherwise = error instanceof ServerError && OF_MEETING.has(error.sqlState)
+    return this.#count === 1 && this.#plan.makesRowsFirst && !mayBeOtherwise
   }
 
   async #apply(mirrors: readonly Mirror[]): Promise<boolean> {
