@@ -52,6 +52,28 @@ t.test('global unique indexes', async (t) => {
     await t.rejects(client.query('ALTER TABLE accounts ADD UNIQUE (note)'), { code: '0A000' })
   })
 
+  await t.test('rows of one statement that meet others after each other', async (t) => {
+    await a.run(`CREATE TABLE met (k int, code text UNIQUE, n int);
+      SELECT create_distributed_table('met', 'k', shard_count => 6);
+      INSERT INTO met SELECT g, 'c' || g, 0 FROM generate_series(1, 12) g`)
+    const chain = (
+      action: string,
+    ) => `WITH first AS (INSERT INTO met VALUES (101, 'c1', 1), (102, 'c2', 1)
+        ON CONFLICT (code) DO NOTHING RETURNING k),
+      second AS (INSERT INTO met SELECT g, 'c' || (g - 200), 2 FROM generate_series(203, 206) g
+        WHERE NOT EXISTS (SELECT FROM first) ON CONFLICT (code) DO NOTHING RETURNING k)
+      INSERT INTO met SELECT g, 'c' || (g - 300), 3 FROM generate_series(307, 310) g
+        WHERE NOT EXISTS (SELECT FROM second) AND NOT EXISTS (SELECT FROM first) ON CONFLICT (code) ${action}`
+    const tag = async (sql: string) => (await a.run(sql)).results.at(-1)?.tag
+    t.equal(await tag(chain('DO NOTHING')), 'INSERT 0 0')
+    t.equal(await tag(chain('DO UPDATE SET n = 7')), 'INSERT 0 4')
+    t.equal(await a.value('SELECT sum(n) FROM met'), '28')
+    const random = `INSERT INTO met SELECT 400 + g, 'c' || 1 + floor(random() * 12), 0 FROM generate_series(1, 3) g ON CONFLICT (code) DO NOTHING`
+    for (const _ of [1, 2, 3, 4]) t.equal(await tag(random), 'INSERT 0 0', 'new ones in each try')
+    t.equal(await a.value('SELECT count(*) FROM met'), '12')
+    await a.run('DROP TABLE met')
+  })
+
   await t.test('the error is that of one index', async (t) => {
     const insert = 'INSERT INTO accounts (tenant, email) VALUES ($1, $2) RETURNING id'
     await t.rejects(client.query(insert, [99, 'old7']), {

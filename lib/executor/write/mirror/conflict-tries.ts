@@ -98,7 +98,7 @@ class ConflictTries {
   async #apply(mirrors: readonly Mirror[]): Promise<boolean> {
     const { context } = this.#run
     const coordinator = this.#coordinator
-    if (this.#count === 1 && !this.#proposed.needsAll && mirrors.some(meetsElsewhere)) {
+    if (await this.#mayMeetElsewhere(mirrors)) {
       await this.#learn(mirrors)
       return false
     }
@@ -115,6 +115,19 @@ class ConflictTries {
     }
     await release(connections)
     return true
+  }
+
+  /** Rows of different shards may meet, which none of these finds out by itself, and not all that the new ones meet are at hand. */
+  async #mayMeetElsewhere(mirrors: readonly Mirror[]): Promise<boolean> {
+    if (this.#proposed.needsAll) return false
+    for (const mirror of mirrors) {
+      const { rows, target } = mirror
+      const elsewhere = rows?.view?.indexes.filter((index) => !isWithinShard(index, target.table))
+      if (elsewhere === undefined || elsewhere.length === 0) continue
+      if (this.#count === 1) return true
+      if (await this.#proposed.hasOthers(this.#coordinator, mirror, elsewhere)) return true
+    }
+    return false
   }
 
   async #learn(mirrors: readonly Mirror[]): Promise<void> {
@@ -163,11 +176,6 @@ async function inTurn(
   const connections: BackendConnection[] = []
   for (const nodeId of nodeIds) connections.push(await context.connection(nodeId, 'write'))
   return connections
-}
-
-/** Rows of different shards may meet: none of these finds that out by itself. */
-function meetsElsewhere({ target, rows }: Mirror): boolean {
-  return rows?.view?.indexes.some((index) => !isWithinShard(index, target.table)) === true
 }
 
 function isOfRows(error: unknown): boolean {

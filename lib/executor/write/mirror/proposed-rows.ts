@@ -5,7 +5,9 @@ import type { ClusterTable } from '../../../catalog/catalog.ts'
 import { copyIn, copyOut, query } from '../../node-client.ts'
 import { quoteIdentifier } from '../../relay/quoted-schema.ts'
 import { scratchName, scratchQualified } from '../scratch-table.ts'
+import { SHARD_COLUMN } from './identity.ts'
 import type { Mirror } from './mirror.ts'
+import type { UniqueIndex } from './unique-indexes.ts'
 
 /** What is known of a statement's rows must outlive a rollback on every server. */
 const MAX_BYTES = 64 * 1024 * 1024
@@ -35,6 +37,26 @@ export class ProposedRows {
       pieces.push(piece)
     }
     this.#copies.set(oid, [...(this.#copies.get(oid) ?? []), pieces])
+  }
+
+  /** Whether the last try has inserted rows that might meet others in one of these indexes than the known ones do. */
+  async hasOthers(
+    coordinator: BackendConnection,
+    { target, rows }: Mirror,
+    indexes: readonly UniqueIndex[],
+  ): Promise<boolean> {
+    if (rows === undefined) return false
+    const known = await this.load(coordinator, target.table)
+    const unknown = indexes.map(({ keys }) => {
+      const list = keys.join(', ')
+      return `(ROW(${list}) IS NOT NULL AND ((${list}) IN (SELECT ${list} FROM ${known})) IS NOT TRUE)`
+    })
+    const { rows: found } = await query(
+      coordinator,
+      `SELECT EXISTS (SELECT FROM ${rows.name} WHERE ${SHARD_COLUMN} IS NULL AND (${unknown.join(' OR ')}))`,
+    )
+    await query(coordinator, `DROP TABLE ${known}`)
+    return found[0]?.[0] === 't'
   }
 
   /** A table of those known, on the coordinator; the caller drops it. */
