@@ -74,6 +74,8 @@ async function declareOverPulled(
   execution: Execution,
   context: StatementContext,
 ): Promise<CommandTag> {
+  if (pulled.pulls.some(({ locksRows }) => locksRows === true))
+    throw refusalError({ kind: 'refusal', id: 'row-locks' })
   const own = { ...execution, sendsRowDescription: false }
   const tag = await runPulled(pulled, { execution: own, context, declaresCursor: true })
   const { nodeId } = coordinatorOf(context.catalog)

@@ -2,11 +2,11 @@ import { RouterError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import type { Shard } from '../catalog/catalog.ts'
 import { coordinatorOf } from '../catalog/catalog-lookup.ts'
-import type { LockedSelect, ReferenceLock } from '../planner/plan.ts'
+import type { LockedSelect, ReferenceLock } from '../planner/locked-plans.ts'
 import { readDataRow } from '../wire/backend-messages.ts'
 import { Backend, HEADER_BYTES } from '../wire/message-codes.ts'
 import { pickParameters } from './bound-parameters.ts'
-import type { ClientPort, CommandTag, Execution, StatementContext } from './ports.ts'
+import type { ClientPort, CommandTag, Execution, Parameters, StatementContext } from './ports.ts'
 import { allowedShards, type KeyReader } from './route.ts'
 import { notInOneStep } from './scatter/one-moment.ts'
 import { waitFor } from './scatter/relayed-rows.ts'
@@ -21,11 +21,13 @@ import { withClient } from './with-client.ts'
 const MAX_ROWS = 100_000
 /** Asked for beyond what is wanted, where others may hold some. */
 const SPARE_ROWS = 16
+/** So often others may have changed rows between the look at them and the lock. */
+const MAX_ROUNDS = 100
 
-/** The values of a primary key as texts. */
+/** What identifies a row, as texts. */
 type Key = readonly (string | undefined)[]
 
-type LockRun = {
+export type LockRun = {
   readonly plan: LockedSelect
   readonly execution: Execution
   readonly context: StatementContext
@@ -42,16 +44,26 @@ export function runLockedSelect(
   if (context.moment !== undefined) throw notInOneStep()
   const run = { plan, execution: { ...execution, keepsStatement: undefined }, context, keys }
   return context.atomically(async () => {
-    const wanted = await wantedRows(run)
-    const locked = wanted === undefined ? [] : await lockFirst(run, wanted)
-    if (plan.limits[0] === undefined && locked.length >= MAX_ROWS) throw tooMany()
-    const parameters = withKeys(run, locked)
+    const parameters = await lockChosen(run)
     return runScatterSelect(plan.chosen, { ...run.execution, parameters }, context, keys)
   })
 }
 
+/** Parameters for the plan's `chosen` and `lock`: of the rows that are locked now. */
+export async function lockChosen(run: LockRun): Promise<Parameters> {
+  const { plan } = run
+  const wanted = await wantedRows(run)
+  const locked = wanted === undefined ? [] : await lockFirst(run, wanted)
+  if (plan.limits[0] === undefined && locked.length >= MAX_ROWS) throw tooMany()
+  return withKeys(run, locked)
+}
+
 /** LIMIT and OFFSET together; undefined: reading will tell what is wrong with them. */
-async function wantedRows({ plan, execution, context }: LockRun): Promise<number | undefined> {
+export async function wantedRows({
+  plan,
+  execution,
+  context,
+}: LockRun): Promise<number | undefined> {
   const numbers = plan.limits.map((limit = String(MAX_ROWS)) =>
     /^\d+$/.test(limit) ? Number(limit) : undefined,
   )
@@ -85,29 +97,57 @@ async function askLimits(
   return (rows.keys[0] ?? []).map((value) => (value === undefined ? undefined : Number(value)))
 }
 
+/** Rows by their identity. */
+type LockedRows = { readonly locked: Map<string, Key>; readonly missed: Set<string> }
+
 async function lockFirst(run: LockRun, wanted: number): Promise<readonly Key[]> {
-  const locked: Key[] = []
-  const tried = new Set<string>()
-  for (let asked = wanted + (run.plan.waits ? 0 : SPARE_ROWS); ; asked *= 2) {
+  const rows: LockedRows = { locked: new Map(), missed: new Set() }
+  let asked = wanted + (run.plan.waits ? 0 : SPARE_ROWS)
+  for (let rounds = 0; rounds < MAX_ROUNDS; ) {
     if (asked > 2 * MAX_ROWS) throw tooMany()
     const candidates = await candidateKeys(run, asked)
-    const left = candidates.filter((key) => !tried.has(JSON.stringify(key)))
-    while (locked.length < wanted && left.length > 0) {
-      const batch = left.splice(0, wanted - locked.length)
-      for (const key of batch) tried.add(JSON.stringify(key))
-      locked.push(...(await lockRows(run, batch)))
-    }
-    if (locked.length >= wanted || candidates.length < asked) return locked
+    const count = await lockInOrder(run, candidates, wanted, rows)
+    if (count === 'moved') rounds += 1
+    else if (count >= wanted || candidates.length < asked) {
+      // rights and the like are to be told even if there is nothing to be locked
+      if (rows.locked.size + rows.missed.size === 0) await lockInShards(run, [])
+      return [...rows.locked.values()]
+    } else asked *= 2
+  }
+  throw moved()
+}
+
+/** As many of the candidates as are wanted, in their order. How many of them are locked then. */
+async function lockInOrder(
+  run: LockRun,
+  candidates: readonly Key[],
+  wanted: number,
+  { locked, missed }: LockedRows,
+): Promise<number | 'moved'> {
+  for (;;) {
+    const first = candidates.filter((key) => !missed.has(JSON.stringify(key))).slice(0, wanted)
+    const entries = first.map((key): [string, Key] => [JSON.stringify(key), key])
+    const batch = new Map(entries.filter(([id]) => !locked.has(id)))
+    if (batch.size === 0) return first.length
+    for (const key of await lockRows(run, [...batch.values()])) locked.set(JSON.stringify(key), key)
+    const left = [...batch.keys()].filter((id) => !locked.has(id))
+    if (left.length > 0 && run.plan.asksAgain) return 'moved'
+    for (const id of left) missed.add(id)
   }
 }
 
-async function candidateKeys({ plan, execution, context, keys }: LockRun, limit: number) {
-  const { parameters } = execution
+/** For the plan's `candidates`. */
+export function withLimit({ plan, execution }: LockRun, limit: number): Parameters {
   const numbers = Array.from({ length: plan.parameterCount }, (_, index) => index + 1)
   const unused = Array.from({ length: plan.keyCount }, () => '{}')
+  return pickParameters(execution.parameters, numbers, [...unused, String(limit)])
+}
+
+async function candidateKeys(run: LockRun, limit: number): Promise<readonly Key[]> {
+  const { plan, execution, context, keys } = run
   const own = {
     ...execution,
-    parameters: pickParameters(parameters, numbers, [...unused, String(limit)]),
+    parameters: withLimit(run, limit),
     resultFormats: [],
     sendsRowDescription: false,
   }
@@ -164,7 +204,8 @@ async function lockInShards(run: LockRun, batch: readonly Key[]): Promise<readon
     maxRows: 0,
     access: 'write' as const,
   }
-  const shards = allowedShards(plan.table, plan.pins, keys)
+  const allowed = allowedShards(plan.table, plan.pins, keys)
+  const shards = batch.length === 0 ? allowed.slice(0, 1) : allowed
   const nodeIds = [...new Set(shards.map(({ nodeId }) => nodeId))].sort((a, b) => a - b)
   const turns = plan.waits
     ? nodeIds.map((nodeId) => shards.filter((shard) => shard.nodeId === nodeId))
@@ -175,7 +216,7 @@ async function lockInShards(run: LockRun, batch: readonly Key[]): Promise<readon
   return rows.keys
 }
 
-function withKeys({ plan, execution }: LockRun, batch: readonly Key[]) {
+export function withKeys({ plan, execution }: LockRun, batch: readonly Key[]): Parameters {
   const numbers = Array.from({ length: plan.parameterCount }, (_, index) => index + 1)
   const arrays = Array.from({ length: plan.keyCount }, (_, column) => {
     return arrayOf(batch.map((key) => key[column]))
@@ -219,6 +260,14 @@ class RowCollector implements ClientPort {
   copyData(): AsyncIterable<Buffer> {
     throw new Error('there is no client')
   }
+}
+
+function moved(): RouterError {
+  return new RouterError(
+    SqlState.serializationFailure,
+    'could not serialize access due to concurrent update',
+    { hint: 'Run the transaction again, or give the table a primary key.' },
+  )
 }
 
 function tooMany(): RouterError {

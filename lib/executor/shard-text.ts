@@ -1,10 +1,11 @@
 import type { Shard } from '../catalog/catalog.ts'
-import type { ShardText } from '../planner/plan.ts'
+import { SHARD_LITERAL, type ShardText } from '../planner/plan.ts'
 import { quotedSchema } from './relay/quoted-schema.ts'
 import { shardAt } from './relay/splice-writer.ts'
 
 /** The statement for one shard: every hole gets the schema that its table has there. */
-export function textForShard({ pieces, holeTables }: ShardText, { index }: Shard): Buffer {
+export function textForShard(worker: ShardText, { index }: Shard): Buffer {
+  const { pieces, holeTables, namesShard = false } = worker
   const parts: Buffer[] = []
   for (const [hole, table] of holeTables.entries()) {
     const piece = pieces[hole]
@@ -13,5 +14,6 @@ export function textForShard({ pieces, holeTables }: ShardText, { index }: Shard
   }
   const last = pieces[holeTables.length]
   if (last !== undefined) parts.push(last)
-  return Buffer.concat(parts)
+  const text = Buffer.concat(parts)
+  return namesShard ? Buffer.from(text.toString().replaceAll(SHARD_LITERAL, `'${index}'`)) : text
 }

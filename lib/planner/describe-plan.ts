@@ -1,11 +1,11 @@
 import type { DistinctExchange } from './distinct-exchange-plan.ts'
+import type { LockedSelect } from './locked-plans.ts'
 import type {
   CombineQuery,
   CopyPlan,
   CopyQueryPlan,
   DdlPlan,
   KeySource,
-  LockedSelect,
   ModifyPlan,
   Pin,
   Plan,

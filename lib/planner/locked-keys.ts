@@ -1,9 +1,11 @@
 import type { ClusterTable } from '../catalog/catalog.ts'
 import { comparedType } from '../catalog/key-value.ts'
 import { TypeOid } from '../catalog/type-oid.ts'
+import { keptRelations } from './kept-relations.ts'
 import type { Block, Relation } from './query-model.ts'
 import { refuse } from './refusals.ts'
-import { isRecord, type SelectStmt, type Tree, walkTree } from './tree.ts'
+import { SYSTEM_COLUMNS } from './statement-checks.ts'
+import type { Tree } from './tree.ts'
 
 /** `FOR UPDATE OF …`; without names it locks all tables of FROM. */
 export type LockingClause = {
@@ -12,13 +14,15 @@ export type LockingClause = {
   readonly waitPolicy?: string
 }
 
-/** A table of FROM whose rows are known by their primary keys. */
+/** A table of FROM whose rows are known by their primary keys, or by where they lie in their shard. */
 export type KeyedTable = {
   readonly relation: Relation
   readonly table: ClusterTable
   /** As the statement may name them. */
   readonly keys: readonly Tree[]
   readonly types: readonly string[]
+  /** The first of the keys is the ctid, which names a version of a row; the second tells it from one that took its place. */
+  readonly isPlaced: boolean
 }
 
 /** Values of these types don't come back from their texts as the same values under every setting. */
@@ -30,48 +34,56 @@ const INEXACT_TYPES: ReadonlySet<number> = new Set([
   TypeOid.interval,
 ])
 
-/** All tables of FROM: together their keys are those of a row of the join. Outer joins have rows without some of them. */
-export function keyedTables(
-  { relations, children }: Block,
-  { fromClause }: SelectStmt,
-): readonly KeyedTable[] {
-  if (children.some(({ place }) => place !== 'sublink')) refuse('row-locks-limit')
-  for (const item of fromClause ?? []) {
-    if (!isInner(item)) refuse('row-locks-limit')
-  }
-  return relations.map((relation) => {
-    const { table } = relation
-    if (table === undefined) return refuse('row-locks-limit')
-    return { relation, table, ...keysOf(relation, table) }
+/**
+ * What tells the rows of the join apart as far as they are to be locked. Of those that outer joins may fill with nulls Postgres locks
+ * none: it says so itself when it is asked to.
+ */
+export function keyedTables(block: Block, lockedRows: readonly Relation[]): readonly KeyedTable[] {
+  if (lockedRows.some((relation) => !block.relations.includes(relation))) refuse('row-locks-limit')
+  const kept = keptRelations(block, false)
+  return block.relations.flatMap((relation): readonly KeyedTable[] => {
+    const { table, alias, id } = relation
+    if (table === undefined || !kept.has(id)) return []
+    const keyed = alias === undefined ? undefined : byKey(relation, table)
+    if (keyed !== undefined) return [keyed]
+    if (!lockedRows.includes(relation)) return []
+    // copies of reference tables lie elsewhere on each node
+    if (table.kind !== 'distributed' || alias === undefined) return refuse('row-locks-limit')
+    return [byPlace(relation, table, alias)]
   })
 }
 
-function isInner(item: Tree): boolean {
-  let found = true
-  const check = (join: Readonly<Record<string, unknown>>): void => {
-    if (join['jointype'] !== 'JOIN_INNER' || isRecord(join['alias'])) found = false
-  }
-  if (item.JoinExpr !== undefined) check(item.JoinExpr)
-  walkTree(item, (kind, node) => {
-    if (kind === 'JoinExpr') check(node)
-    return undefined
-  })
-  return found
-}
-
-function keysOf(relation: Relation, table: ClusterTable): Pick<KeyedTable, 'keys' | 'types'> {
-  if (table.primaryKey.length === 0) return refuse('row-locks-limit')
+function byKey(relation: Relation, table: ClusterTable): KeyedTable | undefined {
   const indexes = table.primaryKey.map((name) =>
     table.columns.findIndex((column) => column.name === name),
   )
-  const keys = indexes.map((index) => {
-    const column = table.columns[index]
-    if (INEXACT_TYPES.has(comparedType(column) ?? 0)) return refuse('row-locks-limit')
-    const seen = relation.columns?.[index]
-    if (relation.alias === undefined || seen === undefined) return refuse('row-locks-limit')
-    return { ColumnRef: { fields: [relation.alias, seen].map((sval) => ({ String: { sval } })) } }
-  })
-  return { keys, types: indexes.map((index) => table.columns[index]?.typeName ?? '') }
+  const columns = indexes.map((index) => table.columns[index])
+  const names = indexes.map((index) => relation.columns?.[index] ?? '')
+  const isExact = columns.every((column) => !INEXACT_TYPES.has(comparedType(column) ?? 0))
+  if (names.length === 0 || names.includes('') || !isExact) return undefined
+  return {
+    relation,
+    table,
+    keys: names.map((name) => column(relation.alias ?? '', name)),
+    types: columns.map((one) => one?.typeName ?? ''),
+    isPlaced: false,
+  }
+}
+
+function byPlace(relation: Relation, table: ClusterTable, alias: string): KeyedTable {
+  // columns that the statement gives these names would hide them
+  if (relation.columns?.some((name) => SYSTEM_COLUMNS.has(name)) !== false) {
+    return refuse('row-locks-limit')
+  }
+  const version = { TypeCast: { arg: column(alias, 'xmin'), typeName: TEXT } }
+  const keys = [column(alias, 'ctid'), version]
+  return { relation, table, keys, types: ['tid', 'text'], isPlaced: true }
+}
+
+const TEXT = { names: [{ String: { sval: 'text' } }], typemod: -1 }
+
+function column(alias: string, name: string): Tree {
+  return { ColumnRef: { fields: [alias, name].map((sval) => ({ String: { sval } })) } }
 }
 
 const STRENGTHS: Readonly<Record<string, string>> = {

@@ -2,6 +2,7 @@ import type { ClusterTable, ClusterView, DistributedTable } from '../catalog/cat
 import type { ResultShape } from './cluster-results.ts'
 import type { DdlCommand } from './ddl-command.ts'
 import type { DistinctExchange } from './distinct-exchange-plan.ts'
+import type { LockedSelect } from './locked-plans.ts'
 import type { BroadcastChoice } from './pull/broadcast-plans.ts'
 import type { ValuesFirst } from './pull/value-plans.ts'
 import type { MaterializePlan } from './views/materialize-plan.ts'
@@ -50,7 +51,11 @@ export type ShardText = {
   readonly pieces: readonly Buffer[]
   /** For each hole: which user schema it stands for (a group has one physical schema per shard and user schema). */
   readonly holeTables: readonly DistributedTable[]
+  /** SHARD_LITERAL stands for the shard's number. */
+  readonly namesShard?: boolean
 }
+
+export const SHARD_LITERAL = "'pgloom_hole_shard'"
 
 /**
  * Where the text of a *cached* statement is spliced, relative to the literals of the text at hand:
@@ -176,36 +181,6 @@ export type SelectPlan = {
   readonly multi: () => ScatterSelect | LockedSelect | PulledPlan | MirroredPlan | RefusalPlan
 }
 
-/** SELECT … LIMIT … FOR UPDATE (or its kin) over several shards, or of rows of reference tables. */
-export type LockedSelect = {
-  readonly kind: 'locked-select'
-  readonly table: DistributedTable
-  readonly pins: readonly Pin[]
-  /** The primary keys of rows that come first; how many is the parameter after the keys'. */
-  readonly candidates: ScatterSelect
-  /** Locks rows by their keys and gives the keys of those that it got. */
-  readonly lock: WorkerQuery
-  /** The statement itself without locks, over the rows with the keys. */
-  readonly chosen: ScatterSelect
-  /** The statement's own parameters; arrays of the keys' columns follow. */
-  readonly parameterCount: number
-  readonly keyCount: number
-  /** Of reference tables, in their order. */
-  readonly references: readonly ReferenceLock[]
-  /** LIMIT and OFFSET as expressions; undefined: all rows. */
-  readonly limits: readonly [string | undefined, string]
-  /** Without SKIP LOCKED and NOWAIT. */
-  readonly waits: boolean
-}
-
-/** Locks rows of a reference table on the coordinator by their keys, and gives the keys of those that it got. */
-export type ReferenceLock = {
-  /** Its columns among those of the keys, [start, start + count). */
-  readonly start: number
-  readonly count: number
-  readonly text: string
-}
-
 /**
  * A statement that only Postgres itself can answer over all rows: those it may need of each distributed table come
  * into temporary tables on the coordinator, where it runs with their names in place of the tables'.
@@ -232,6 +207,8 @@ export type PulledRows = WorkerQuery & {
   readonly columns: readonly string[]
   /** GROUP BY may depend on it. */
   readonly needsPrimaryKey: boolean
+  /** FOR UPDATE and its kin. */
+  readonly locksRows?: boolean
 }
 
 /** What one shard is asked. */

@@ -48,15 +48,15 @@ export const REFUSALS = {
   'row-locks': {
     sqlState: NOT_SUPPORTED,
     message: 'could not run distributed query with FOR UPDATE/SHARE commands',
-    hint: 'Join distributed tables on their distribution columns only, or lock rows in a statement of its own.',
-    example: 'SELECT * FROM events, system_settings FOR UPDATE',
+    hint: 'Leave out LIMIT and NOWAIT where distributed tables are joined with local ones or on other columns, or lock rows in a statement of its own.',
+    example: 'SELECT * FROM events, system_settings LIMIT 1 FOR UPDATE',
   },
   'row-locks-limit': {
     sqlState: NOT_SUPPORTED,
     message:
-      'FOR UPDATE/SHARE with LIMIT over several shards, or on reference tables together with distributed ones, is only supported over inner joins of tables that have primary keys',
-    hint: 'Lock rows by their keys in a second statement, or filter on one value of the distribution column.',
-    example: 'SELECT * FROM events e LEFT JOIN users u USING (tenant_id) LIMIT 1 FOR UPDATE OF e',
+      'FOR UPDATE/SHARE with LIMIT over several shards, or on reference tables together with distributed ones, cannot lock rows inside subqueries of FROM, nor rows of reference tables without a primary key',
+    hint: 'Name the tables to be locked: FOR UPDATE OF …; or lock rows by their keys in a second statement.',
+    example: 'SELECT * FROM (SELECT * FROM events) e LIMIT 1 FOR UPDATE',
   },
   'reference-locks': {
     sqlState: NOT_SUPPORTED,

@@ -1,14 +1,22 @@
-import type { DistributedTable } from '../catalog/catalog.ts'
 import { type Analysis, analyse } from './analysis.ts'
 import { sortKeys } from './combine-shape.ts'
 import { replaceTime } from './expressions.ts'
 import { type KeyedTable, keyedTables, type LockingClause, lockText } from './locked-keys.ts'
-import type { LockedSelect, ReferenceLock, ScatterSelect, WorkerQuery } from './plan.ts'
-import { type PlanInput, printExpression } from './plan-input.ts'
-import { type Block, distributionKey, type Relation } from './query-model.ts'
+import type { LockedSelect, ReferenceLock } from './locked-plans.ts'
+import type { ScatterSelect, WorkerQuery } from './plan.ts'
+import { printExpression } from './plan-input.ts'
+import type { Block, Relation } from './query-model.ts'
 import { refuse } from './refusals.ts'
+import {
+  all,
+  hasPlaces,
+  highestParameter,
+  identityOf,
+  keyConditions,
+  shardKeys,
+} from './row-identity.ts'
 import { workerFromTree } from './shard-text.ts'
-import { type SelectStmt, strings, type Tree, type TypeName, walkTree } from './tree.ts'
+import { conjuncts, type SelectStmt, type Tree } from './tree.ts'
 
 /**
  * Rows of reference tables are locked on the coordinator's copy, where writers begin and other lockers lock: a lock on the
@@ -27,7 +35,7 @@ function clausesOf(select: SelectStmt | undefined): readonly LockingClause[] {
   return (select?.lockingClause ?? []).map((item) => item['LockingClause'] as LockingClause)
 }
 
-function lockedRelations(block: Block, { lockedRels }: LockingClause): readonly Relation[] {
+export function lockedRelations(block: Block, { lockedRels }: LockingClause): readonly Relation[] {
   const names = lockedRels?.map(({ RangeVar }) => RangeVar?.relname)
   return block.relations
     .filter(({ alias }) => names === undefined || names.includes(alias))
@@ -52,24 +60,31 @@ export function isCutLock({ lockingClause, limitCount }: SelectStmt): boolean {
 
 /**
  * SELECT … LIMIT … FOR UPDATE over several shards, or of rows of reference tables, too: which rows come first is asked without locks; they are locked by their
- * primary keys, more of them where some are gone or skipped, until as many as LIMIT wants are held; then those are read.
+ * primary keys (or where they lie), more of them where some are gone or skipped, until as many as LIMIT wants are held; then those are read.
  * No row is locked that one Postgres would not have locked.
  */
 export function planLockedSelect(
   analysis: Analysis,
   plan: (analysis: Analysis) => ScatterSelect,
-): LockedSelect {
+): LockedSelect | ScatterSelect {
   const { input, root } = analysis
   const { select, outputs } = root
   if (select === undefined || outputs === undefined) return refuse('row-locks')
   if (select.limitOption === 'LIMIT_OPTION_WITH_TIES') return refuse('row-locks')
-  const tables = keyedTables(root, select)
-  const { relation, table } = firstDistributed(tables)
+  const lockedRows = clausesOf(select).flatMap((clause) => lockedRelations(root, clause))
+  const tables = keyedTables(root, lockedRows)
+  // none can be locked: Postgres says why
+  if (tables.length === 0) return plan(analysis)
   const { lockingClause = [], limitCount, limitOffset, ...unlocked } = select
-  const keys = tables.flatMap(({ keys: own }) => own)
-  const highest = highestParameter(input.statement)
-  const isOne = keyCondition(input, tables, highest)
-  const condition = and(select.whereClause, isOne)
+  const policies = clausesOf(select).map(({ waitPolicy = 'LockWaitBlock' }) => waitPolicy)
+  const skips = policies.includes('LockWaitSkip')
+  // whether a row was skipped or has moved could not be told
+  if (skips && policies.some((policy) => policy !== 'LockWaitSkip') && hasPlaces(tables)) {
+    return refuse('row-locks-limit')
+  }
+  const identity = identityOf(tables, highestParameter(input.statement))
+  const { keys, highest } = identity
+  const condition = all([...conjuncts(select.whereClause), ...keyConditions(input, identity)])
   const sorts = sortKeys(root, select, outputs).map(({ sort, output, expression }) => {
     const node = output === undefined ? expression : outputs[output]?.expression
     return { SortBy: { ...sort, node: node ?? refuse('row-locks') } }
@@ -89,13 +104,12 @@ export function planLockedSelect(
     ...(limitOffset === undefined ? {} : { limitOffset }),
   }
   const planned = (tree: SelectStmt) => plan(analyse(input, { SelectStmt: tree }))
+  const first = planned(candidates)
   return {
     kind: 'locked-select',
-    table,
-    pins: [
-      { table, values: analysis.flow.constants().get(distributionKey(relation, table) ?? '') },
-    ],
-    candidates: planned(candidates),
+    table: first.table,
+    pins: first.pins,
+    candidates: first,
     lock: lockQuery(analysis, select, keys, condition),
     chosen: planned(chosen),
     parameterCount: highest,
@@ -107,25 +121,14 @@ export function planLockedSelect(
         : undefined,
       limitOffset === undefined ? '0' : printExpression(input, limitOffset),
     ],
-    waits: !clausesOf({ lockingClause }).some(
-      ({ waitPolicy = 'LockWaitBlock' }) => waitPolicy !== 'LockWaitBlock',
-    ),
+    waits: policies.every((policy) => policy === 'LockWaitBlock'),
+    asksAgain: hasPlaces(tables) && !skips,
   }
-}
-
-function firstDistributed(tables: readonly KeyedTable[]): {
-  relation: Relation
-  table: DistributedTable
-} {
-  for (const { relation, table } of tables) {
-    if (table.kind === 'distributed') return { relation, table }
-  }
-  return refuse('row-locks-limit')
 }
 
 /** Each row of a reference table that the statement locks is locked on the coordinator first. */
 function referenceLocks(root: Block, tables: readonly KeyedTable[]): readonly ReferenceLock[] {
-  let first = 0
+  let first = shardKeys(tables).keys.length
   return tables.flatMap((keyed) => {
     const start = first
     first += keyed.keys.length
@@ -139,7 +142,7 @@ function referenceLocks(root: Block, tables: readonly KeyedTable[]): readonly Re
 
 function lockQuery(
   analysis: Analysis,
-  { fromClause, lockingClause }: SelectStmt,
+  { fromClause, lockingClause, withClause }: SelectStmt,
   keys: readonly Tree[],
   condition: Tree,
 ): WorkerQuery {
@@ -153,76 +156,10 @@ function lockQuery(
         SortBy: { node, sortby_dir: 'SORTBY_DEFAULT', sortby_nulls: 'SORTBY_NULLS_DEFAULT' },
       })),
       ...(lockingClause === undefined ? {} : { lockingClause }),
+      ...(withClause === undefined ? {} : { withClause }),
       limitOption: 'LIMIT_OPTION_DEFAULT',
       op: 'SETOP_NONE',
     },
   }
   return workerFromTree(analysis, replaceTime(lock))
-}
-
-/** The rows' keys are among those in the parameters after `highest`, an array for each of their columns. */
-function keyCondition(input: PlanInput, tables: readonly KeyedTable[], highest: number): Tree {
-  const keys = tables.flatMap(({ keys: own }) => own)
-  const types = tables.flatMap(({ types: own }) => own)
-  const arrays = types.map((type, index) => ({
-    TypeCast: {
-      arg: { ParamRef: { number: highest + index + 1 } },
-      typeName: arrayType(input, type),
-    },
-  }))
-  const condition = template(input, keys.length)
-  const columns =
-    keys.length === 1 ? keys[0] : { RowExpr: { args: keys, row_format: 'COERCE_IMPLICIT_CAST' } }
-  return fill(condition, columns ?? {}, arrays)
-}
-
-const KEY_MARK = 'pgloom_key'
-const ARRAY_MARK = 'pgloom_keys_'
-
-/** The grammar's own tree of it. */
-function template({ parser }: PlanInput, count: number): Tree {
-  const rows = Array.from(
-    { length: count },
-    (_, index) => `pg_catalog.unnest(${ARRAY_MARK}${index})`,
-  )
-  const text = `SELECT ${KEY_MARK} IN (SELECT * FROM ROWS FROM (${rows.join(', ')}) pgloom_wanted)`
-  const tree = parser.parse(Buffer.from(text)).stmts[0]?.stmt as Tree | undefined
-  return tree?.SelectStmt?.targetList?.[0]?.ResTarget?.val ?? refuse('row-locks')
-}
-
-function fill<T>(tree: T, columns: Tree, arrays: readonly Tree[]): T {
-  if (Array.isArray(tree)) return tree.map((item) => fill(item, columns, arrays)) as T
-  if (typeof tree !== 'object' || tree === null) return tree
-  const name = strings((tree as Tree).ColumnRef?.fields)[0]
-  if (name === KEY_MARK) return columns as T
-  if (name?.startsWith(ARRAY_MARK)) return arrays[Number(name.slice(ARRAY_MARK.length))] as T
-  const entries = Object.entries(tree).map(([field, value]) => [
-    field,
-    fill(value, columns, arrays),
-  ])
-  return Object.fromEntries(entries)
-}
-
-function arrayType({ parser }: PlanInput, typeName: string): TypeName {
-  const tree = parser.parse(Buffer.from(`SELECT NULL::${typeName}[]`)).stmts[0]?.stmt as
-    | Tree
-    | undefined
-  const type = tree?.SelectStmt?.targetList?.[0]?.ResTarget?.val?.TypeCast?.typeName
-  return type ?? refuse('row-locks')
-}
-
-function and(first: Tree | undefined, second: Tree): Tree {
-  if (first === undefined) return second
-  const { boolop, args = [] } = first.BoolExpr ?? {}
-  const conditions = boolop === 'AND_EXPR' ? args : [first]
-  return { BoolExpr: { boolop: 'AND_EXPR', args: [...conditions, second] } }
-}
-
-function highestParameter(statement: Tree): number {
-  let highest = 0
-  walkTree(statement, (kind, node) => {
-    if (kind === 'ParamRef') highest = Math.max(highest, Number(node['number'] ?? 0))
-    return undefined
-  })
-  return highest
 }

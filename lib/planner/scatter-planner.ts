@@ -5,9 +5,10 @@ import { distinctExchangeOf } from './distinct-exchange.ts'
 import { isAggregate, replaceTime, visitLevel } from './expressions.ts'
 import { gatherRows } from './gather.ts'
 import { groupKeys } from './group-keys.ts'
+import type { LockedSelect } from './locked-plans.ts'
 import { orRefusal } from './or-refusal.ts'
 import { orderRows } from './ordered-rows.ts'
-import type { CombineQuery, LockedSelect, Pin, PulledPlan, ScatterSelect } from './plan.ts'
+import type { CombineQuery, Pin, PulledPlan, ScatterSelect } from './plan.ts'
 import { type CoreShape, coreShape, type Pushdown, provePushable } from './pushdown.ts'
 import type { Block } from './query-model.ts'
 import { distributionKey, wholeRowRelation } from './query-model.ts'
@@ -31,7 +32,7 @@ export function planMultiSelect(
     : planScatterSelect(analysis, otherwise)
 }
 
-export function planLocks(analysis: Analysis, otherwise: Otherwise): LockedSelect {
+export function planLocks(analysis: Analysis, otherwise: Otherwise): LockedSelect | ScatterSelect {
   return planLockedSelect(analysis, (locked) => planScatterSelect(locked, otherwise))
 }
 

@@ -1,7 +1,7 @@
 import type { DistributedTable } from '../catalog/catalog.ts'
 import type { Analysis } from './analysis.ts'
-import { renumberParameters } from './expressions.ts'
-import type { WorkerQuery } from './plan.ts'
+import { castTo, renumberParameters } from './expressions.ts'
+import { SHARD_LITERAL, type WorkerQuery } from './plan.ts'
 import { printStatement } from './plan-input.ts'
 import { refuse } from './refusals.ts'
 import { qualifyingTable, spliceRanges } from './router.ts'
@@ -55,13 +55,23 @@ export function workerFromTree(
     return node.ColumnRef === undefined ? undefined : holedColumn(node, input, hole)
   })
   const { tree, parameters, usesTime } = renumberParameters(holeTarget(holed, byNode, hole))
-  const parts = printStatement(input, tree).split(/pgloom_hole_(\d+)_x/)
+  const printed = printStatement(input, tree)
+  const parts = printed.split(/pgloom_hole_(\d+)_x/)
   const pieces = parts.filter((_, index) => index % 2 === 0).map((piece) => Buffer.from(piece))
   const holeTables = parts
     .filter((_, index) => index % 2 === 1)
     .map((ordinal) => holeOf[Number(ordinal)] ?? refuse('expression'))
-  return { worker: { pieces, holeTables }, parameters, usesTransactionTime: usesTime }
+  const namesShard = printed.includes(SHARD_LITERAL)
+  const worker = { pieces, holeTables, ...(namesShard ? { namesShard } : {}) }
+  return { worker, parameters, usesTransactionTime: usesTime }
 }
+
+/** The number of the shard that is asked. */
+export const SHARD_NUMBER: Tree = castTo(
+  { A_Const: { sval: { sval: SHARD_LITERAL.slice(1, -1) } } },
+  'int4',
+  undefined,
+)
 
 function withSchema(relation: RangeVar, schemaname: string): RangeVar {
   const { catalogname: _catalog, ...rest } = relation

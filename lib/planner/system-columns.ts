@@ -1,11 +1,5 @@
 import { type NamedRow, namedRow } from './named-rows.ts'
-import {
-  allBlocks,
-  type Block,
-  type Relation,
-  resolveColumn,
-  wholeRowRelation,
-} from './query-model.ts'
+import { type Block, type Relation, resolveColumn, wholeRowRelation } from './query-model.ts'
 import { refuse } from './refusals.ts'
 import { isStar, lastName, SYSTEM_COLUMNS } from './statement-checks.ts'
 import {
@@ -33,8 +27,9 @@ const COMPARISONS: ReadonlySet<string> = new Set(['=', '<>', '!=', '<', '<=', '>
  */
 export function checkSystemColumns(root: Block, statement: unknown, showsRows: boolean): void {
   if (!namesSystemColumns(statement)) return
-  const arms = new Set(allBlocks(root).flatMap((block) => block.arms))
-  for (const block of allBlocks(root)) {
+  const blocks = usersBlocks(root)
+  const arms = new Set(blocks.flatMap((block) => block.arms))
+  for (const block of blocks) {
     for (const relation of block.relations) checkRelation(relation)
     const isTrackable = block.kind === 'select' && !arms.has(block)
     const scope = { block, isRoot: block === root }
@@ -42,6 +37,24 @@ export function checkSystemColumns(root: Block, statement: unknown, showsRows: b
     else checkOutputs(scope, isTrackable ? 'direct' : 'nowhere')
     checkConditions(scope, block !== root || showsRows)
   }
+}
+
+/** Conditions of our own that know a row by more than its ctid, and the sublinks in them. */
+const ownConditions = new WeakSet<object>()
+
+export function namesRows(condition: Tree): void {
+  ownConditions.add(condition)
+  walkTree(condition, (kind, node) => {
+    if (kind === 'SubLink') ownConditions.add(node)
+    return undefined
+  })
+}
+
+/** As allBlocks(), without those of our own conditions. */
+function usersBlocks(root: Block): readonly Block[] {
+  const users = root.children.filter(({ link }) => link === undefined || !ownConditions.has(link))
+  const inner = [...root.arms, ...users.map(({ block }) => block)]
+  return [root, ...inner.flatMap(usersBlocks)]
 }
 
 function namesSystemColumns(statement: unknown): boolean {
@@ -120,7 +133,7 @@ function visit(scope: Scope, value: unknown, place: Place): void {
     for (const item of value) visit(scope, item, place)
     return
   }
-  if (!isRecord(value)) return
+  if (!isRecord(value) || ownConditions.has(value)) return
   const { ColumnRef, A_Expr, NullTest, SubLink, FuncCall, SortBy, WindowDef } = value as Tree
   if (ColumnRef !== undefined) checkReference(scope, ColumnRef, place)
   else if (A_Expr !== undefined) checkOperator(scope, A_Expr, place)

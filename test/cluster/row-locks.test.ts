@@ -82,15 +82,55 @@ t.test('row locks over several shards', async (t) => {
     await a.run('BEGIN')
     await a.run('DELETE FROM jobs WHERE id = 1')
     const waiting = values(b, 'SELECT id FROM jobs ORDER BY id LIMIT 2 FOR UPDATE')
-    const polling = clients[2]
-    for (let isWaiting = false; !isWaiting; ) {
-      const counted = await polling?.run(
-        `SELECT sum(result::int) FROM run_command_on_workers('SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = ''Lock''')`,
-      )
-      isWaiting = counted?.results[0]?.rows[0]?.[0] !== '0'
-    }
+    await lockWaiter(clients[2])
     await a.run('COMMIT')
     t.same(await waiting, ['2', '3'])
+  })
+
+  await t.test('rows of a table without a key are followed where they go', async (t) => {
+    await a.run(
+      `CREATE TABLE notes (id int, word text); SELECT create_distributed_table('notes', 'id');
+       INSERT INTO notes SELECT g, 'word ' || g FROM generate_series(1, 20) g`,
+    )
+    const first = 'SELECT word FROM notes ORDER BY id LIMIT 2 FOR UPDATE'
+    await a.run('BEGIN')
+    t.same(await values(a, first), ['word 1', 'word 2'])
+    t.same(await values(b, `${first} SKIP LOCKED`), ['word 3', 'word 4'])
+    t.equal((await b.simple(`${first} NOWAIT`)).error?.sqlState, '55P03')
+    t.same(
+      await values(
+        b,
+        `SELECT word FROM notes n LEFT JOIN jobs j ON j.id = n.id AND j.id = 1
+                         ORDER BY n.id LIMIT 1 FOR UPDATE OF n SKIP LOCKED`,
+      ),
+      ['word 3'],
+    )
+    await a.run(`UPDATE notes SET word = 'changed' WHERE id = 1; DELETE FROM notes WHERE id = 2`)
+    await b.run('BEGIN')
+    const waiting = values(b, first)
+    await lockWaiter(clients[2])
+    await a.run('COMMIT')
+    t.same(await waiting, ['changed', 'word 3'])
+    const free = await values(a, 'SELECT id FROM notes FOR UPDATE SKIP LOCKED')
+    t.equal(free.length, 17, 'and no others are locked')
+    await b.run('ROLLBACK')
+  })
+
+  await t.test('rows of local tables are locked together with those of shards', async (t) => {
+    await a.run(
+      'CREATE TABLE desk (id int PRIMARY KEY); INSERT INTO desk SELECT generate_series(3, 9)',
+    )
+    const both = 'SELECT jobs.id FROM jobs JOIN desk USING (id) WHERE jobs.id < 6 FOR UPDATE'
+    await a.run('BEGIN')
+    t.equal((await values(a, both)).length, 3)
+    const free = 'SELECT id FROM jobs WHERE id BETWEEN 3 AND 6 ORDER BY id FOR UPDATE SKIP LOCKED'
+    t.same(await values(b, free), ['6'])
+    t.equal((await values(b, 'SELECT id FROM desk FOR SHARE SKIP LOCKED')).length, 4)
+    t.same(await values(b, `${both} SKIP LOCKED`), [])
+    const waiting = values(b, both)
+    await lockWaiter(clients[2])
+    await a.run('ROLLBACK')
+    t.equal((await waiting).length, 3)
   })
 
   await t.test('a queue of several consumers gives each job once', async (t) => {
@@ -118,3 +158,12 @@ t.test('row locks over several shards', async (t) => {
     t.equal(await a.value('SELECT count(*) FROM jobs'), '0')
   })
 })
+
+async function lockWaiter(client: RawClient | undefined): Promise<void> {
+  for (let isWaiting = false; !isWaiting; ) {
+    const counted = await client?.run(
+      `SELECT sum(result::int) FROM run_command_on_workers('SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = ''Lock''')`,
+    )
+    isWaiting = counted?.results[0]?.rows[0]?.[0] !== '0'
+  }
+}

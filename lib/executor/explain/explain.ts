@@ -1,5 +1,6 @@
 import type { Shard } from '../../catalog/catalog.ts'
 import { coordinatorOf } from '../../catalog/catalog-lookup.ts'
+import type { LockedSelect } from '../../planner/locked-plans.ts'
 import type {
   ExplainPlan,
   InsertRowsPlan,
@@ -25,6 +26,7 @@ import { scatterRequest } from '../scatter/scatter-request.ts'
 import { ShardStatement } from '../shard-statement.ts'
 import { insertRequest, rowsByShard, unknownKey } from '../write/insert-rows.ts'
 import { type ExplainRun, exactPlan, explainCombine, renamedTasks } from './explain-combine.ts'
+import { explainLocks } from './explain-locked.ts'
 import { explainMirrored } from './explain-mirrored.ts'
 import { type Explained, writeExplained } from './explain-output.ts'
 import { actualRows, type DistributedScan, type ServerPlan } from './explain-plan.ts'
@@ -176,10 +178,23 @@ async function explainMulti(
     case 'mirrored':
       return show(plan, () => explainMirrored(plan, multi, execution, context), execution, context)
     case 'locked-select':
-      throw refusalError({ kind: 'refusal', id: 'explain' })
+      return explainLocked(plan, multi, planningMs, run)
     case 'scatter':
       return explainScatter(plan, multi, planningMs, run)
   }
+}
+
+function explainLocked(
+  plan: ExplainPlan,
+  locked: LockedSelect,
+  planningMs: number,
+  run: ExplainRun,
+): Promise<CommandTag> {
+  const explain = async (): Promise<CommandTag> => {
+    const locks = await explainLocks(plan, locked, run)
+    return explainScatter(plan, locked.chosen, planningMs, { ...run, ...locks })
+  }
+  return plan.analyzes ? run.context.atomically(explain) : explain()
 }
 
 /** In the transaction in which it would run. */

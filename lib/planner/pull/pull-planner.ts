@@ -13,6 +13,7 @@ import { builtinName, type RangeVar, type Tree, walkTree } from '../tree.ts'
 import { usedColumns } from '../used-columns.ts'
 import { mayDependOnKey } from './key-dependence.ts'
 import { rowFilters } from './pull-filters.ts'
+import { pulledLocks } from './pull-locks.ts'
 import { pullParts } from './pull-parts.ts'
 import { pulledAlias, pullRewrites, quotedName } from './pull-rewrites.ts'
 import { semiJoins } from './pull-semi-joins.ts'
@@ -36,7 +37,8 @@ export function planPulled(
   const local = planLocal(input, kind, tables)
   if (local.readsSequences !== 'none') refuse('sequence-function', 'currval')
   const reading = readOrNothing(input, tables)
-  checkPulled(input, tables)
+  checkPulled(input)
+  const locks = pulledLocks(input, tables, reading)
   const parts = reading === undefined ? [] : statementParts(input, reading)
   const isLeft = ({ start }: { readonly start: number }) =>
     !parts.some((part) => part.start <= start && start < part.end)
@@ -48,7 +50,7 @@ export function planPulled(
   })
   const pulls: PulledRows[] = []
   const places = occurrences.map((occurrence): PulledPlace => {
-    const rows = pulledRows(input, reading, tables, occurrence)
+    const rows = pulledRows(input, reading, tables, occurrence, locks.get(occurrence.node))
     const key = pullKey(rows)
     const known = pulls.findIndex((other) => pullKey(other) === key)
     const pull = known < 0 ? pulls.push(rows) - 1 : known
@@ -106,27 +108,14 @@ export function readOrNothing(input: PlanInput, tables: StatementTables): Readin
 }
 
 /** What would not be the user's own table's, even with all rows at hand. */
-function checkPulled(input: PlanInput, tables: StatementTables): void {
+function checkPulled(input: PlanInput): void {
   walkTree(input.statement, (kind, node) => {
-    if (kind === 'LockingClause') checkLocks(tables, node as LockingClause)
     // the seed picks other rows of a copy
     if (kind === 'RangeTableSample' && node['repeatable'] !== undefined) refuse('table-sample')
     if (kind === 'CurrentOfExpr') refuse('current-of')
     if (kind === 'FuncCall') checkFunction(node)
     return undefined
   })
-}
-
-type LockingClause = { readonly lockedRels?: readonly Tree[] }
-
-/** The copies are nobody else's: locking them would lock nothing. */
-function checkLocks({ references }: StatementTables, { lockedRels }: LockingClause): void {
-  const isLocked = ({ node }: TableReference) => {
-    const name = node.alias?.aliasname ?? node.relname
-    return lockedRels?.some(({ RangeVar }) => RangeVar?.relname === name) ?? true
-  }
-  if (references.some((one) => one.table?.kind === 'distributed' && isLocked(one)))
-    refuse('row-locks')
 }
 
 function checkFunction(node: Readonly<Record<string, unknown>>): void {
@@ -141,6 +130,7 @@ export function pulledRows(
   wholeReading: Reading,
   { references }: StatementTables,
   occurrence: Occurrence,
+  locks: readonly Tree[] = [],
 ): PulledRows {
   const { node, table } = occurrence
   const reading = repeatedTables(input.statement).has(node) ? undefined : wholeReading
@@ -157,6 +147,7 @@ export function pulledRows(
       targetList: asked.map(({ name }) => ({ ResTarget: { val: columnOf(node, isPlain, name) } })),
       fromClause: [{ RangeVar: source }],
       ...(wanted.length === 0 ? {} : { whereClause: all(wanted) }),
+      ...(locks.length === 0 ? {} : { lockingClause: locks }),
       limitOption: 'LIMIT_OPTION_DEFAULT',
       op: 'SETOP_NONE',
     },
@@ -172,6 +163,7 @@ export function pulledRows(
     pins: [pinOf(reading, relation, table)],
     columns: asked.map(({ name }) => name),
     needsPrimaryKey: mayDependOnKey(input.statement, table),
+    ...(locks.length === 0 ? {} : { locksRows: true }),
     ...(orNothing(() => workerFromTree({ input, tables }, statement(filters))) ??
       workerFromTree({ input, tables }, statement([]))),
   }

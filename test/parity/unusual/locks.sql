@@ -39,6 +39,64 @@ SELECT b.k, i.id, s.shade FROM bags b JOIN items i USING (k) JOIN shades s ON s.
 SELECT b.k, s.shade FROM bags b JOIN shades s ON s.rank = b.k WHERE b.k > $2 ORDER BY 1 LIMIT $1 FOR UPDATE OF s;
 SELECT s.shade, (SELECT max(rank) FROM shades) FROM bags b JOIN shades s ON s.rank = b.k ORDER BY 1 OFFSET 1 FOR KEY SHARE;
 SELECT near.word FROM bags JOIN near ON n = k ORDER BY n FOR UPDATE OF near;
+-- # Tables without a key: rows are known by where they lie.
+SELECT k, v FROM keyless ORDER BY v LIMIT 3 FOR UPDATE;
+SELECT v FROM keyless WHERE k > 1 ORDER BY v DESC LIMIT 4 OFFSET 2 FOR SHARE SKIP LOCKED;
+SELECT v FROM keyless ORDER BY v OFFSET 27 FOR NO KEY UPDATE;
+SELECT v FROM keyless WHERE v > 1000 ORDER BY v LIMIT 3 FOR UPDATE NOWAIT;
+-- parameters: ["2", "20"]
+SELECT k, v + 1 FROM keyless WHERE v > $2 ORDER BY v LIMIT $1 FOR UPDATE;
+SELECT b.owner, y.v FROM bags b JOIN keyless y USING (k) ORDER BY v LIMIT 4 FOR UPDATE;
+SELECT y.v, s.shade FROM keyless y JOIN shades s ON s.rank = y.k ORDER BY v LIMIT 4 FOR UPDATE;
+SELECT y.v, s.shade FROM keyless y JOIN shades s ON s.rank = y.k ORDER BY v FOR UPDATE OF s;
+SELECT t.title, y.v FROM aside.items t JOIN keyless y USING (k) ORDER BY v, title LIMIT 5 FOR UPDATE;
+-- # Outer joins.
+SELECT b.k, y.v FROM bags b LEFT JOIN keyless y USING (k) ORDER BY y.v NULLS LAST, b.k LIMIT 4 FOR UPDATE OF b;
+SELECT b.k, y.v FROM bags b LEFT JOIN keyless y USING (k) ORDER BY b.k DESC, y.v LIMIT 12 OFFSET 3 FOR UPDATE OF b SKIP LOCKED;
+SELECT b.k, y.v FROM keyless y RIGHT JOIN bags b ON b.k = y.k AND y.v > 20 ORDER BY 1, 2 LIMIT 7 FOR UPDATE OF b;
+SELECT y.v, b.owner, s.shade FROM keyless y LEFT JOIN bags b USING (k) LEFT JOIN shades s ON s.rank = y.k ORDER BY v LIMIT 6 FOR SHARE OF y;
+SELECT b.k, i.id FROM bags b LEFT JOIN items i ON i.k = b.k AND i.qty > 100 ORDER BY 1, 2 LIMIT 5 FOR NO KEY UPDATE OF b NOWAIT;
+-- error: 0A000
+SELECT b.k, y.v FROM bags b LEFT JOIN keyless y USING (k) ORDER BY 1, 2 LIMIT 4 FOR UPDATE;
+-- error: 0A000
+SELECT b.k, y.v FROM bags b LEFT JOIN keyless y USING (k) ORDER BY 1, 2 LIMIT 4 FOR UPDATE OF y;
+-- error: 0A000
+SELECT b.k, y.v FROM bags b FULL JOIN keyless y USING (k) ORDER BY 1, 2 LIMIT 4 FOR UPDATE OF b;
+-- error: 0A000
+SELECT b.k, y.v FROM bags b LEFT JOIN keyless y USING (k) WHERE b.k > 1000 LIMIT 4 FOR UPDATE;
+-- # Beside subqueries.
+SELECT y.v, s.m FROM keyless y JOIN (SELECT k, max(size) AS m FROM bags GROUP BY k) s USING (k) ORDER BY v LIMIT 3 FOR UPDATE OF y;
+WITH s AS (SELECT k FROM bags WHERE size > 6) SELECT y.v FROM keyless y JOIN s USING (k) ORDER BY 1 LIMIT 4 FOR UPDATE;
+SELECT b.k, g FROM bags b, generate_series(1, 2) g ORDER BY b.k, g LIMIT 5 FOR UPDATE OF b;
+-- # Together with local tables, or joined on other columns: all the rows, without LIMIT.
+SELECT b.k, near.word FROM bags b JOIN near ON n = k ORDER BY n FOR UPDATE;
+SELECT b.k, near.word FROM bags b JOIN near ON n = k AND word IS NOT NULL ORDER BY n FOR UPDATE OF b SKIP LOCKED;
+SELECT b.k, near.word, i.id FROM bags b JOIN near ON n = k JOIN items i ON i.k = b.k WHERE i.id < 30 ORDER BY 1, 3 FOR SHARE OF b, i FOR NO KEY UPDATE OF near;
+SELECT b.k, near.word FROM bags b LEFT JOIN near ON n = k ORDER BY k FOR UPDATE OF b;
+-- error: 0A000
+SELECT b.k, near.word FROM bags b LEFT JOIN near ON n = k ORDER BY k FOR UPDATE OF near;
+SELECT i.id, y.k FROM items i JOIN keyless y ON y.v = i.id ORDER BY 1 FOR UPDATE OF i;
+-- unordered
+SELECT y.v FROM items i JOIN keyless y ON y.v = i.id FOR KEY SHARE;
+SELECT b.k FROM bags b WHERE EXISTS (SELECT FROM lone WHERE lone.k = b.size) ORDER BY 1 FOR UPDATE;
+-- parameters: ["5"]
+SELECT b.k, near.word FROM bags b JOIN near ON n = k AND n > $1 ORDER BY n FOR UPDATE;
+-- error: 0A000
+SELECT b.owner, count(*) FROM bags b JOIN near ON n = k GROUP BY 1 FOR UPDATE;
+BEGIN;
+SELECT b.k, near.word FROM bags b JOIN near ON n = k ORDER BY n FOR UPDATE;
+UPDATE bags SET size = size + 1 WHERE k < 4;
+UPDATE near SET word = 'new' WHERE n < 4;
+SELECT b.size, near.word FROM bags b JOIN near ON n = k ORDER BY n FOR UPDATE;
+ROLLBACK;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+UPDATE keyless SET v = v + 100 WHERE v < 3;
+SELECT k, v FROM keyless ORDER BY v DESC LIMIT 3 FOR UPDATE;
+ROLLBACK;
+BEGIN READ ONLY;
+-- error: 25006
+SELECT v FROM keyless WHERE v > 1000 LIMIT 2 FOR UPDATE;
+ROLLBACK;
 BEGIN;
 SELECT k FROM bags ORDER BY k LIMIT 2 FOR UPDATE;
 UPDATE bags SET size = size + 1 WHERE k < 2;
