@@ -21,6 +21,7 @@ import { type KeyReader, resolveInsert, resolvePins } from './route.ts'
 import { routedShard, runRouted } from './routed.ts'
 import { multiPlan } from './scatter/multi-plan.ts'
 import { runScatterSelect } from './select.ts'
+import { runChosenModify } from './write/chosen-modify.ts'
 import { hasUnknownKey, runInsertRows, unknownKey } from './write/insert-rows.ts'
 import { runMirrored } from './write/mirror/run-mirrored.ts'
 import { runScatterModify } from './write/modify.ts'
@@ -196,7 +197,9 @@ async function modify(
     context.noteTier('pull')
     return runMirrored(scatter, execution, context)
   }
-  return runScatterModify(scatter, execution, context, keys)
+  return scatter.kind === 'chosen-modify'
+    ? runChosenModify(scatter, execution, context, keys)
+    : runScatterModify(scatter, execution, context, keys)
 }
 
 async function insertRows(

@@ -218,10 +218,12 @@ async function lockInShards(run: LockRun, batch: readonly Key[]): Promise<readon
 
 export function withKeys({ plan, execution }: LockRun, batch: readonly Key[]): Parameters {
   const numbers = Array.from({ length: plan.parameterCount }, (_, index) => index + 1)
-  const arrays = Array.from({ length: plan.keyCount }, (_, column) => {
-    return arrayOf(batch.map((key) => key[column]))
-  })
-  return pickParameters(execution.parameters, numbers, arrays)
+  return pickParameters(execution.parameters, numbers, arraysOf(batch, plan.keyCount))
+}
+
+/** One for each column of the keys. */
+export function arraysOf(rows: readonly Key[], width: number): readonly string[] {
+  return Array.from({ length: width }, (_, column) => arrayOf(rows.map((key) => key[column])))
 }
 
 function arrayOf(values: readonly (string | undefined)[]): string {
@@ -233,7 +235,7 @@ function element(value: string | undefined): string {
 }
 
 /** Takes rows of texts instead of the client. */
-class RowCollector implements ClientPort {
+export class RowCollector implements ClientPort {
   readonly keys: Key[] = []
   readonly isCongested = false
   readonly log = { sessionId: 0 }

@@ -17,6 +17,7 @@ import type {
   ShardText,
 } from './plan.ts'
 import type {
+  ChosenModify,
   InsertThroughScratchPlan,
   MirroredPlan,
   Repartition,
@@ -153,6 +154,7 @@ function describeMulti(
     | LockedSelect
     | PulledPlan
     | ScatterModify
+    | ChosenModify
     | InsertThroughScratchPlan
     | MirroredPlan
     | RefusalPlan,
@@ -166,6 +168,7 @@ function describeMulti(
   }
   if (plan.kind === 'mirrored') return describeMirrored(plan).map((line) => `multi: ${line}`)
   if (plan.kind === 'locked-select') return describeLocked(plan)
+  if (plan.kind === 'chosen-modify') return describeChosen(plan)
   const pins = plan.pins.map(describePin).join(' ')
   const parameters = plan.parameters.length === 0 ? '' : ` parameters ${plan.parameters.join()}`
   const time = plan.usesTransactionTime ? ' time' : ''
@@ -199,6 +202,19 @@ function describeLocked(plan: LockedSelect): readonly string[] {
     `lock: ${shardText(lock.worker)}`,
     `chosen: ${shardText(chosen.worker)}`,
   ]
+}
+
+function describeChosen({ chosen, modify }: ChosenModify): readonly string[] {
+  const first =
+    chosen.kind === 'locked-select'
+      ? describeLocked(chosen)
+      : [
+          `multi: chosen [${chosen.pins.map(describePin).join(' ')}]`,
+          `worker: ${shardText(chosen.worker)}`,
+          ...(chosen.combine === undefined ? [] : [describeCombine(chosen.combine)]),
+        ]
+  const pins = modify.pins.map(describePin).join(' ')
+  return [...first, `then [${pins}]: ${shardText(modify.worker)}`]
 }
 
 function describeThroughScratch(plan: InsertThroughScratchPlan): readonly string[] {

@@ -42,18 +42,16 @@ export function keyedTables(block: Block, lockedRows: readonly Relation[]): read
   if (lockedRows.some((relation) => !block.relations.includes(relation))) refuse('row-locks-limit')
   const kept = keptRelations(block, false)
   return block.relations.flatMap((relation): readonly KeyedTable[] => {
-    const { table, alias, id } = relation
-    if (table === undefined || !kept.has(id)) return []
-    const keyed = alias === undefined ? undefined : byKey(relation, table)
+    if (relation.table === undefined || !kept.has(relation.id)) return []
+    const keyed = byKey(relation)
     if (keyed !== undefined) return [keyed]
-    if (!lockedRows.includes(relation)) return []
-    // copies of reference tables lie elsewhere on each node
-    if (table.kind !== 'distributed' || alias === undefined) return refuse('row-locks-limit')
-    return [byPlace(relation, table, alias)]
+    return lockedRows.includes(relation) ? [byPlace(relation)] : []
   })
 }
 
-function byKey(relation: Relation, table: ClusterTable): KeyedTable | undefined {
+export function byKey(relation: Relation): KeyedTable | undefined {
+  const { table, alias } = relation
+  if (table === undefined || alias === undefined) return undefined
   const indexes = table.primaryKey.map((name) =>
     table.columns.findIndex((column) => column.name === name),
   )
@@ -64,13 +62,16 @@ function byKey(relation: Relation, table: ClusterTable): KeyedTable | undefined 
   return {
     relation,
     table,
-    keys: names.map((name) => column(relation.alias ?? '', name)),
+    keys: names.map((name) => column(alias, name)),
     types: columns.map((one) => one?.typeName ?? ''),
     isPlaced: false,
   }
 }
 
-function byPlace(relation: Relation, table: ClusterTable, alias: string): KeyedTable {
+export function byPlace(relation: Relation): KeyedTable {
+  const { table, alias } = relation
+  // copies of reference tables lie elsewhere on each node
+  if (table?.kind !== 'distributed' || alias === undefined) return refuse('row-locks-limit')
   // columns that the statement gives these names would hide them
   if (relation.columns?.some((name) => SYSTEM_COLUMNS.has(name)) !== false) {
     return refuse('row-locks-limit')

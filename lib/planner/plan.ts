@@ -8,6 +8,7 @@ import type { ValuesFirst } from './pull/value-plans.ts'
 import type { MaterializePlan } from './views/materialize-plan.ts'
 import type { UniqueWritePlan } from './write/unique-writes.ts'
 import type {
+  ChosenModify,
   InsertThroughScratchPlan,
   MirroredPlan,
   ReferenceWritePlan,
@@ -283,7 +284,12 @@ export type ModifyPlan = {
   readonly kind: 'modify'
   readonly routed: RoutedStatement
   /** The same statement on every allowed shard; command tags are summed, RETURNING rows concatenated. */
-  readonly multi: () => ScatterModify | InsertThroughScratchPlan | MirroredPlan | RefusalPlan
+  readonly multi: () =>
+    | ScatterModify
+    | ChosenModify
+    | InsertThroughScratchPlan
+    | MirroredPlan
+    | RefusalPlan
   /** WHERE CURRENT OF this cursor: on the cursor's shard, whatever the pins. */
   readonly currentOf: string | undefined
 }

@@ -57,6 +57,8 @@ function missingSeedReason(block: Block) {
 }
 
 function checkBlocks({ builder }: Analysis, root: Block): void {
+  // every node would take one of its own copy
+  if (allRelations(root).some(isSampledCopy)) refuse('table-sample')
   const holders = allBlocks(root).filter((block) => distributedRelations(block).length > 0)
   for (const block of holders) {
     checkHolder(block, block === root)
@@ -72,6 +74,10 @@ function checkHolder(block: Block, isRoot: boolean): void {
   if (block.kind === 'set-operation' && isRoot) refuse('expression', 'set operation')
   if (!isRoot && block.select?.lockingClause !== undefined) refuse('row-locks')
   if (!isRoot && block.kind !== 'select' && block.kind !== 'set-operation') refuse('modifying-cte')
+}
+
+function isSampledCopy({ node, table }: Relation): boolean {
+  return node.RangeTableSample !== undefined && table?.kind !== 'distributed'
 }
 
 /** Sets of occurrences that own the block's rows: one, or both sides of FULL JOINs. */

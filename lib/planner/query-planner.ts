@@ -8,18 +8,19 @@ import type { PlanInput } from './plan-input.ts'
 import { orAll, planAll } from './planned-all.ts'
 import { withBroadcasts } from './pull/broadcast-planner.ts'
 import { orPulled, planPulled } from './pull/pull-planner.ts'
-import { refuse } from './refusals.ts'
+import { Refusal, refuse } from './refusals.ts'
 import { pinsOf, routedStatement } from './router.ts'
 import { locksReferences } from './row-locks.ts'
 import { type Otherwise, planLocks, planMultiSelect } from './scatter-planner.ts'
 import { currentOf } from './statement-checks.ts'
 import type { StatementTables } from './table-references.ts'
 import { callsCode, callsShadowed, callsUnproven } from './user-code.ts'
+import { planChosenModify } from './write/chosen-modify.ts'
 import { planInsert } from './write/insert-planner.ts'
 import { orMirrored, planMirrored } from './write/mirror-planner.ts'
 import { planScatterModify } from './write/modify-planner.ts'
 import { planReferenceWrite } from './write/reference-writes.ts'
-import type { ScatterModify } from './write/write-plans.ts'
+import type { ChosenModify, ScatterModify } from './write/write-plans.ts'
 
 /** SELECT, INSERT, UPDATE, DELETE and MERGE that name at least one cluster table. */
 export function planQuery(input: PlanInput, kind: string, tables: StatementTables): Plan {
@@ -113,9 +114,20 @@ function planPinned(input: PlanInput, kind: string, tables: StatementTables): Pl
   const merge = input.statement.MergeStmt
   if (merge !== undefined) return planMerge(analysis, kind, merge, pins)
   if (cursor !== undefined && pins.length !== 1) return refuse('current-of')
-  const onAll = (): ScatterModify => {
-    return cursor === undefined ? planScatterModify(analysis) : refuse('current-of')
+  const onAll = (): ScatterModify | ChosenModify => {
+    return cursor === undefined ? planShards(analysis) : refuse('current-of')
   }
   const multi = () => orRefusal(() => orMirrored(input, kind, tables, onAll))
   return { kind: 'modify', routed, currentOf: cursor, multi }
+}
+
+/** If both are refused, why it can't run in each shard by itself is what the user can help. */
+function planShards(analysis: Analysis): ScatterModify | ChosenModify {
+  try {
+    return planScatterModify(analysis)
+  } catch (error) {
+    const chosen = orRefusal(() => planChosenModify(analysis))
+    if (!(error instanceof Refusal) || chosen.kind === 'refusal') throw error
+    return chosen
+  }
 }

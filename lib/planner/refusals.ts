@@ -66,13 +66,6 @@ export const REFUSALS = {
     example:
       'SELECT count(*) FROM (SELECT 1 FROM events JOIN countries ON code = event_type WHERE tenant_id = 1 FOR UPDATE) s',
   },
-  'table-sample': {
-    sqlState: NOT_SUPPORTED,
-    message:
-      'TABLESAMPLE … REPEATABLE is only supported where each shard can take its own sample of a distributed table',
-    hint: 'Leave out REPEATABLE.',
-    example: 'SELECT count(*) FROM events TABLESAMPLE bernoulli (10) REPEATABLE (1), metrics',
-  },
   'node-dependent-function': {
     sqlState: NOT_SUPPORTED,
     message:
@@ -263,6 +256,8 @@ const UNPROVEN = {
     'INSERT with ON CONFLICT, or with more than columns in RETURNING, needs constants or parameters for the distribution column',
   'modifying-cte':
     'data-modifying statements in WITH are only supported when all distributed tables are filtered to one value of the distribution column',
+  'table-sample':
+    'a sample of a reference table cannot be taken on each node of a distributed query',
   merge:
     'MERGE is only supported when all distributed tables are filtered to one value of the distribution column',
   'volatile-function':

@@ -11,7 +11,7 @@ export type Tree = {
   readonly RangeVar?: RangeVar
   readonly RangeSubselect?: RangeSubselect
   readonly RangeFunction?: RangeFunction
-  readonly RangeTableSample?: { readonly relation?: Tree }
+  readonly RangeTableSample?: RangeTableSample
   readonly JoinExpr?: JoinExpr
   readonly ColumnRef?: ColumnRef
   readonly A_Star?: object
@@ -166,6 +166,13 @@ export type RangeFunction = {
   readonly functions?: readonly Tree[]
   readonly alias?: Alias
   readonly coldeflist?: readonly Tree[]
+}
+
+export type RangeTableSample = {
+  readonly relation?: Tree
+  readonly repeatable?: Tree
+  /** Of the method's name. */
+  readonly location?: number
 }
 
 export type JoinExpr = {

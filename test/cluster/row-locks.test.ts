@@ -133,6 +133,37 @@ t.test('row locks over several shards', async (t) => {
     t.equal((await waiting).length, 3)
   })
 
+  await t.test(
+    'rows that are chosen by their place are left alone where others have changed them',
+    async (t) => {
+      const old = 'SELECT ctid FROM notes WHERE id > 10 ORDER BY id LIMIT 2'
+      await a.run("BEGIN; UPDATE notes SET word = 'kept' WHERE id = 11")
+      const waiting = b.run(`DELETE FROM notes WHERE ctid IN (${old})`)
+      await lockWaiter(clients[2])
+      await a.run('COMMIT')
+      t.equal((await waiting).results[0]?.tag, 'DELETE 1')
+      t.same(await values(a, 'SELECT word FROM notes WHERE id IN (11, 12)'), ['kept'])
+    },
+  )
+
+  await t.test('several consumers mark the jobs they take in one statement', async (t) => {
+    const take = `UPDATE jobs SET state = 'taken' WHERE id IN
+      (SELECT id FROM jobs WHERE state = 'new' ORDER BY id LIMIT 2 FOR UPDATE SKIP LOCKED) RETURNING id`
+    const taken = await Promise.all(
+      clients.map(async (client) => {
+        const own: (string | null)[] = []
+        for (;;) {
+          const ids = await values(client, take)
+          if (ids.length === 0) return own
+          own.push(...ids)
+        }
+      }),
+    )
+    t.equal(taken.flat().length, 19)
+    t.equal(new Set(taken.flat()).size, 19)
+    await a.run("UPDATE jobs SET state = 'new'")
+  })
+
   await t.test('a queue of several consumers gives each job once', async (t) => {
     const taken = await Promise.all(
       clients.map(async (client) => {

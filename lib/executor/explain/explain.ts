@@ -12,7 +12,7 @@ import type {
   SelectPlan,
 } from '../../planner/plan.ts'
 import { refusalError } from '../../planner/refusals.ts'
-import type { ScatterModify } from '../../planner/write/write-plans.ts'
+import type { ChosenModify, ScatterModify } from '../../planner/write/write-plans.ts'
 import { currentShard } from '../declare-cursor.ts'
 import { keysOf } from '../execution-keys.ts'
 import type { CommandTag, Execution, StatementContext } from '../ports.ts'
@@ -26,7 +26,7 @@ import { scatterRequest } from '../scatter/scatter-request.ts'
 import { ShardStatement } from '../shard-statement.ts'
 import { insertRequest, rowsByShard, unknownKey } from '../write/insert-rows.ts'
 import { type ExplainRun, exactPlan, explainCombine, renamedTasks } from './explain-combine.ts'
-import { explainLocks } from './explain-locked.ts'
+import { explainChoice, explainLocks } from './explain-locked.ts'
 import { explainMirrored } from './explain-mirrored.ts'
 import { type Explained, writeExplained } from './explain-output.ts'
 import { actualRows, type DistributedScan, type ServerPlan } from './explain-plan.ts'
@@ -175,6 +175,8 @@ async function explainMulti(
       )
     case 'scatter-modify':
       return show(plan, () => explainModify(plan, multi, run), execution, context)
+    case 'chosen-modify':
+      return show(plan, () => explainChosen(plan, multi, run), execution, context)
     case 'mirrored':
       return show(plan, () => explainMirrored(plan, multi, execution, context), execution, context)
     case 'locked-select':
@@ -299,6 +301,22 @@ function explainModify(
 ): Promise<DistributedScan> {
   if (!plan.analyzes) return explainTasksOf(plan, multi, 'read', run)
   return run.context.atomically(() => explainTasksOf(plan, multi, 'write', run))
+}
+
+/** Which rows are chosen, and what is done with them. */
+function explainChosen(
+  plan: ExplainPlan,
+  multi: ChosenModify,
+  run: ExplainRun,
+): Promise<DistributedScan> {
+  const explain = async (): Promise<DistributedScan> => {
+    const chosen = await explainChoice(plan, multi, run)
+    return explainTasksOf(plan, multi.modify, plan.analyzes ? 'write' : 'read', {
+      ...run,
+      ...chosen,
+    })
+  }
+  return plan.analyzes ? run.context.atomically(explain) : explain()
 }
 
 async function explainTasksOf(

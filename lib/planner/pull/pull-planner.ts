@@ -9,13 +9,14 @@ import { allRelations, distributionKey, type Relation } from '../query-model.ts'
 import { Refusal, refuse } from '../refusals.ts'
 import { workerFromTree } from '../shard-text.ts'
 import type { StatementTables, TableReference } from '../table-references.ts'
-import { builtinName, type RangeVar, type Tree, walkTree } from '../tree.ts'
+import { builtinName, type RangeTableSample, type RangeVar, type Tree, walkTree } from '../tree.ts'
 import { usedColumns } from '../used-columns.ts'
 import { mayDependOnKey } from './key-dependence.ts'
 import { rowFilters } from './pull-filters.ts'
 import { pulledLocks } from './pull-locks.ts'
 import { pullParts } from './pull-parts.ts'
 import { pulledAlias, pullRewrites, quotedName } from './pull-rewrites.ts'
+import { repeatedSamples } from './pull-samples.ts'
 import { semiJoins } from './pull-semi-joins.ts'
 import { repeatedTables } from './repeated-tables.ts'
 
@@ -39,6 +40,7 @@ export function planPulled(
   const reading = readOrNothing(input, tables)
   checkPulled(input)
   const locks = pulledLocks(input, tables, reading)
+  const samples = repeatedSamples(input, tables)
   const parts = reading === undefined ? [] : statementParts(input, reading)
   const isLeft = ({ start }: { readonly start: number }) =>
     !parts.some((part) => part.start <= start && start < part.end)
@@ -50,7 +52,10 @@ export function planPulled(
   })
   const pulls: PulledRows[] = []
   const places = occurrences.map((occurrence): PulledPlace => {
-    const rows = pulledRows(input, reading, tables, occurrence, locks.get(occurrence.node))
+    const rows = pulledRows(input, reading, tables, occurrence, {
+      locks: locks.get(occurrence.node),
+      sample: samples.get(occurrence.node)?.sample,
+    })
     const key = pullKey(rows)
     const known = pulls.findIndex((other) => pullKey(other) === key)
     const pull = known < 0 ? pulls.push(rows) - 1 : known
@@ -61,7 +66,8 @@ export function planPulled(
     }
   })
   const rewrites = pullRewrites(input, tables, reading?.root)
-  const replacements = [...local.replacements, ...rewrites].filter(isLeft)
+  const taken = [...samples.values()].map(({ clause }) => ({ ...clause, text: '' }))
+  const replacements = [...local.replacements, ...rewrites, ...taken].filter(isLeft)
   return {
     kind: 'pulled',
     pulls,
@@ -110,8 +116,6 @@ export function readOrNothing(input: PlanInput, tables: StatementTables): Readin
 /** What would not be the user's own table's, even with all rows at hand. */
 function checkPulled(input: PlanInput): void {
   walkTree(input.statement, (kind, node) => {
-    // the seed picks other rows of a copy
-    if (kind === 'RangeTableSample' && node['repeatable'] !== undefined) refuse('table-sample')
     if (kind === 'CurrentOfExpr') refuse('current-of')
     if (kind === 'FuncCall') checkFunction(node)
     return undefined
@@ -125,12 +129,18 @@ function checkFunction(node: Readonly<Record<string, unknown>>): void {
   if (/_size$/.test(name)) refuse('node-dependent-function', name)
 }
 
+/** How the rows are read, where it isn't plainly. */
+type PulledForm = {
+  readonly locks?: readonly Tree[] | undefined
+  readonly sample?: RangeTableSample | undefined
+}
+
 export function pulledRows(
   input: PlanInput,
   wholeReading: Reading,
   { references }: StatementTables,
   occurrence: Occurrence,
-  locks: readonly Tree[] = [],
+  { locks = [], sample }: PulledForm = {},
 ): PulledRows {
   const { node, table } = occurrence
   const reading = repeatedTables(input.statement).has(node) ? undefined : wholeReading
@@ -145,7 +155,11 @@ export function pulledRows(
   const statement = (wanted: readonly Tree[]): Tree => ({
     SelectStmt: {
       targetList: asked.map(({ name }) => ({ ResTarget: { val: columnOf(node, isPlain, name) } })),
-      fromClause: [{ RangeVar: source }],
+      fromClause: [
+        sample === undefined
+          ? { RangeVar: source }
+          : { RangeTableSample: { ...sample, relation: { RangeVar: source } } },
+      ],
       ...(wanted.length === 0 ? {} : { whereClause: all(wanted) }),
       ...(locks.length === 0 ? {} : { lockingClause: locks }),
       limitOption: 'LIMIT_OPTION_DEFAULT',

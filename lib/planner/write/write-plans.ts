@@ -1,4 +1,5 @@
 import type { DistributedTable, ReferenceTable } from '../../catalog/catalog.ts'
+import type { LockedSelect } from '../locked-plans.ts'
 import type { Pin, PulledPlan, ScatterSelect, TextRange, WorkerQuery } from '../plan.ts'
 
 /**
@@ -110,4 +111,15 @@ export type ScatterModify = WorkerQuery & {
   readonly kind: 'scatter-modify'
   readonly table: DistributedTable
   readonly pins: readonly Pin[]
+}
+
+/** Changes the rows that a SELECT over all shards has chosen. */
+export type ChosenModify = {
+  readonly kind: 'chosen-modify'
+  /** Gives their keys, or where they lie. */
+  readonly chosen: ScatterSelect | LockedSelect
+  /** The statement's own parameters come first; arrays of the keys' columns follow. */
+  readonly modify: ScatterModify
+  readonly parameterCount: number
+  readonly keyCount: number
 }

@@ -14,3 +14,35 @@ SELECT count(*), count(ctid) FROM "user" WHERE ctid IN (SELECT ctid FROM "user" 
 SELECT a."group", count(*) FROM "user" a LEFT JOIN "user" b ON a.ctid = b.ctid AND b."select" = 'w2' WHERE b.ctid IS NULL GROUP BY 1 ORDER BY 1;
 DELETE FROM "user" WHERE ctid IN (SELECT min(ctid) FROM "user" WHERE "group" > 9000 GROUP BY "group") RETURNING ctid IS NULL AS lost;
 DELETE FROM "user" WHERE "group" >= 9000;
+-- # Rows that a SELECT over all shards chooses first.
+INSERT INTO "user" SELECT g + 9000, 'w' || g % 4 FROM generate_series(1, 60) g;
+DELETE FROM "user" WHERE ctid IN (SELECT ctid FROM "user" WHERE "group" > 9000 ORDER BY "group" LIMIT 7);
+DELETE FROM "user" WHERE ctid = ANY (ARRAY(SELECT u.ctid FROM "user" u WHERE "select" LIKE 'w%' ORDER BY "group" DESC LIMIT 3)) RETURNING ctid IS NULL AS lost;
+-- unordered
+WITH d AS (SELECT ctid FROM "user" WHERE "select" = 'w2' AND "group" > 9000 ORDER BY "group" OFFSET 2 LIMIT 4 FOR UPDATE) DELETE FROM "user" USING d WHERE "user".ctid = d.ctid RETURNING "user".*;
+-- parameters: ["5", "w1"]
+UPDATE "user" SET "select" = 'w8' WHERE ctid IN (SELECT ctid FROM "user" WHERE "select" = $2 ORDER BY "group" LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED);
+UPDATE "user" u SET "select" = u."select" || '!' FROM (SELECT ctid AS place FROM "user" WHERE "group" > 9000 ORDER BY 1, "group" LIMIT 1000) s WHERE s.place = u.ctid AND u."group" > 9020;
+DELETE FROM "user" WHERE ctid IN (SELECT ctid FROM "user" WHERE "select" = 'missing' LIMIT 1000);
+BEGIN;
+DELETE FROM "user" WHERE ctid IN (SELECT ctid FROM "user" WHERE "group" > 9000 LIMIT 11);
+UPDATE "user" SET "select" = 'twice' WHERE ctid IN (SELECT ctid FROM "user" WHERE "group" > 9000 LIMIT 12);
+DELETE FROM "user" WHERE ctid IN (SELECT ctid FROM "user" WHERE "select" = 'twice' LIMIT 5);
+SELECT count(*), count(*) FILTER (WHERE "select" = 'twice') FROM "user" WHERE "group" > 9000;
+ROLLBACK;
+DELETE FROM "user" WHERE "group" >= 9000;
+UPDATE tenants SET plan = 'next' WHERE tenant_id = (SELECT tenant_id FROM tenants WHERE plan <> 'next' ORDER BY tenant_id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING tenant_id, plan;
+-- unordered
+UPDATE tenants SET plan = 'next' WHERE tenant_id IN (SELECT tenant_id FROM tenants WHERE plan <> 'next' ORDER BY tenant_id LIMIT 3 FOR UPDATE SKIP LOCKED) RETURNING *;
+-- unordered
+WITH n AS (SELECT tenant_id AS id FROM tenants WHERE plan <> 'next' ORDER BY 1 LIMIT 3 FOR UPDATE) UPDATE tenants t SET plan = 'next' FROM n WHERE n.id = t.tenant_id RETURNING t.*;
+UPDATE orders SET total = 1 WHERE (tenant_id, order_id) IN (SELECT tenant_id, order_id FROM orders ORDER BY total, order_id, tenant_id LIMIT 6);
+DELETE FROM orders USING (SELECT order_id AS o, tenant_id AS t FROM orders WHERE total > 3 ORDER BY order_id DESC, tenant_id LIMIT 4 FOR UPDATE) d WHERE d.t = tenant_id AND order_id = d.o;
+-- error: 22012
+UPDATE orders SET total = total / (total - 1) WHERE (tenant_id, order_id) IN (SELECT tenant_id, order_id FROM orders WHERE total = 1 LIMIT 2);
+-- error: 2201W
+DELETE FROM orders WHERE (tenant_id, order_id) IN (SELECT tenant_id, order_id FROM orders LIMIT -1);
+BEGIN READ ONLY;
+-- error: 25006
+DELETE FROM "user" WHERE ctid IN (SELECT ctid FROM "user" WHERE "select" = 'missing' LIMIT 1000);
+ROLLBACK;

@@ -78,5 +78,16 @@ SELECT count(*) FROM items TABLESAMPLE bernoulli (100) JOIN bags USING (k);
 SELECT count(*) FROM items TABLESAMPLE bernoulli (100) REPEATABLE (3);
 SELECT count(*) FROM items TABLESAMPLE bernoulli (100) JOIN near ON n = k;
 SELECT count(*) <= 100 FROM items TABLESAMPLE bernoulli (50) REPEATABLE (7);
+SELECT count(*) FROM items AS i /* of */ TABLESAMPLE bernoulli (100) REPEATABLE (3) JOIN near ON n = k;
+SELECT count(*), min(c) FROM items AS i (a, b, c) TABLESAMPLE system (100) REPEATABLE (2 + 1), near WHERE n = a;
+SELECT count(*) FROM items i TABLESAMPLE bernoulli (0) REPEATABLE (3), near;
+SELECT count(*) FROM bags b JOIN items TABLESAMPLE pg_catalog.bernoulli (100) REPEATABLE (1) ON b.size = items.id;
+-- parameters: ["100"]
+SELECT count(*) FROM near TABLESAMPLE bernoulli ($1) REPEATABLE (5), items i TABLESAMPLE bernoulli ($1) REPEATABLE (5) WHERE n = i.id;
+SELECT count(*) FROM items JOIN shades TABLESAMPLE bernoulli (100) REPEATABLE (1) ON rank = k;
+SELECT (SELECT count(*) FROM items i TABLESAMPLE bernoulli (40) REPEATABLE (9) JOIN near ON n = k) = (SELECT count(*) FROM items TABLESAMPLE bernoulli (40) REPEATABLE (9) JOIN near ON k = n) AS repeats;
+SELECT count(DISTINCT rank) <= 1 FROM items JOIN (SELECT * FROM shades TABLESAMPLE system (100) LIMIT 1) s ON true;
+-- error: 2202H
+SELECT count(*) FROM items TABLESAMPLE bernoulli (101) REPEATABLE (1), near;
 -- error: 2202H
 SELECT count(*) FROM items TABLESAMPLE bernoulli (101);
