@@ -20,7 +20,8 @@ export function runChosenModify(
 ): Promise<CommandTag> {
   return context.atomically(async () => {
     const parameters = await chosenParameters(plan, execution, context, keys)
-    return runScatterModify(plan.modify, { ...execution, parameters }, context, keys)
+    const own = { ...execution, parameters, keepsStatement: undefined }
+    return runScatterModify(plan.modify, own, context, keys)
   })
 }
 
