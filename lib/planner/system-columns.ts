@@ -1,5 +1,11 @@
 import { type NamedRow, namedRow } from './named-rows.ts'
-import { type Block, type Relation, resolveColumn, wholeRowRelation } from './query-model.ts'
+import {
+  type Block,
+  namedOutputs,
+  type Relation,
+  resolveColumn,
+  wholeRowRelation,
+} from './query-model.ts'
 import { refuse } from './refusals.ts'
 import { isStar, lastName, SYSTEM_COLUMNS } from './statement-checks.ts'
 import {
@@ -99,7 +105,7 @@ function checkConditions(scope: Scope, ordersRows: boolean): void {
   for (const items of [select?.groupClause, select?.distinctClause, select?.windowClause]) {
     visit(scope, items, isRoot ? 'nowhere' : 'direct')
   }
-  visit(scope, select?.sortClause, place)
+  checkOrder(scope, place)
   for (const item of select?.fromClause ?? modify?.from ?? []) checkFrom(scope, item)
 }
 
@@ -144,6 +150,15 @@ function visit(scope: Scope, value: unknown, place: Place): void {
   else if (WindowDef !== undefined) checkWindow(scope, WindowDef, place)
   else {
     for (const child of Object.values(value)) visitParts(scope, child, place)
+  }
+}
+
+/** An output's name comes before a column's. */
+function checkOrder(scope: Scope, place: Place): void {
+  const { block } = scope
+  for (const { SortBy } of block.select?.sortClause ?? []) {
+    const node = SortBy?.node ?? {}
+    if (namedOutputs(block, node).length === 0) visit(scope, node, place)
   }
 }
 
