@@ -44,7 +44,10 @@ const STATEMENTS: readonly (readonly [sql: string, parameters?: readonly Paramet
   ['UPDATE events SET amount = amount + 1 WHERE id < 50'],
   ["UPDATE events SET kind = 'changed' WHERE id = $1 RETURNING id", ['77']],
   ['DELETE FROM events WHERE id > 390 RETURNING *'],
-  ['DELETE FROM users WHERE ctid IN (SELECT ctid FROM users WHERE id > $1 ORDER BY id LIMIT 3)', ['90']],
+  [
+    'DELETE FROM users WHERE ctid IN (SELECT ctid FROM users WHERE id > $1 ORDER BY id LIMIT 3)',
+    ['90'],
+  ],
   [
     'UPDATE events SET f = 0 WHERE (tenant, id) IN (SELECT tenant, id FROM events ORDER BY f LIMIT 2 FOR UPDATE)',
   ],
