@@ -65,7 +65,7 @@ function isWhole(select: SelectStmt, clause: LockingClause): boolean {
   const isOwn = lockingClause.some((item) => item['LockingClause'] === clause)
   const isCut = limitCount !== undefined || limitOffset !== undefined
   // Postgres allows none with them either
-  const isMade = groupClause ?? havingClause ?? distinctClause
+  const isMade = groupClause ?? havingClause ?? distinctClause ?? select.larg
   const isPlain = isMade === undefined && windowsOf(select).length === 0
   const isWaiting = clause.waitPolicy !== 'LockWaitError'
   return isOwn && !isCut && isPlain && isWaiting && !hasAggregate([targetList, sortClause])
