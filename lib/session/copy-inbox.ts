@@ -4,7 +4,7 @@ import { SqlState } from '../base/sqlstate.ts'
 import type { CopySource } from './client/client-output.ts'
 
 /** So much may wait for the executor before the client's socket is paused. */
-const PAUSE_BYTES = 1024 * 1024
+const PAUSE_BYTES = 512 * 1024
 const BLOCK_BYTES = 64 * 1024
 
 /** What the inbox asks of the client's socket. */

@@ -141,9 +141,9 @@ export class CopyTargets implements RowSink {
   /** Resolves when there is room for more rows. Throws what has failed. */
   async makeRoom(): Promise<void> {
     if (this.error !== undefined) throw this.error
-    if (this.#pool.usedBytes < this.#pool.shareBytes) return
-    this.#sendLargest()
     while (this.error === undefined && this.#pool.usedBytes >= this.#pool.shareBytes) {
+      // each time: the share shrinks when other COPYs begin
+      this.#sendLargest()
       await new Promise<void>((resolve) => {
         this.#wakes.push(resolve)
       })

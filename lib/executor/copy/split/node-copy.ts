@@ -160,6 +160,7 @@ export class NodeCopy {
       if (this.#isAborted) return
     }
     batch.lineMap.uncount()
+    this.#world.onProgress()
   }
 
   async #copyInto(target: CopyTarget, connection: BackendConnection) {
