@@ -1,8 +1,10 @@
 import { giveBlock, takeBlock } from '../../../base/spare-blocks.ts'
 
 const MIB = 1024 * 1024
-/** Of all COPYs of the process together; each has a fair part of it, but never less than it needs to go on. */
-const TOTAL_BYTES = 44 * MIB
+/** Of a COPY that is alone in the process. */
+const ALONE_BYTES = 44 * MIB
+/** Of several together, which hold memory elsewhere too; each has a fair part of it, but never less than it needs to go on. */
+const SHARED_BYTES = 24 * MIB
 const MIN_SHARE_BYTES = 4 * MIB
 /** Larger ones are made for a single long row. */
 export const MAX_BLOCK_BYTES = 64 * 1024
@@ -21,7 +23,8 @@ export class BlockPool {
 
   /** What may be in use at a time. Less as soon as others have begun. */
   get shareBytes(): number {
-    return Math.max(MIN_SHARE_BYTES, Math.floor(TOTAL_BYTES / Math.max(1, openPools)))
+    if (openPools <= 1) return ALONE_BYTES
+    return Math.max(MIN_SHARE_BYTES, Math.floor(SHARED_BYTES / openPools))
   }
 
   take(bytes: number): Buffer {
