@@ -1,6 +1,7 @@
 import { anyKind, type Kind } from './kinds.ts'
 import type { Maker } from './maker.ts'
 import { identityOf, type Scope } from './scope.ts'
+import { jsonAggregates } from './sql-json.ts'
 
 export type Aggregate = {
   readonly sql: string
@@ -67,6 +68,10 @@ export class Aggregates {
           () => `round(stddev(${this.#argument(scope, 'int')}), 2)`,
         ])
       case 'json':
+        return random.make([
+          () => `(array_agg(${value()} ORDER BY ${this.#order(scope)}))[1]`,
+          ...this.#json(scope),
+        ])
       case 'range':
       case 'bits':
         return `(array_agg(${value()} ORDER BY ${this.#order(scope)}))[1]`
@@ -88,6 +93,14 @@ export class Aggregates {
       () => `count(DISTINCT ${this.#argument(scope, kind)})${this.#filter(scope)}`,
       () => `count(DISTINCT (${this.#argument(scope, kind)}, ${this.#maker.column(scope, 'int')}))`,
     ])
+  }
+
+  #json(scope: Scope): readonly (() => string)[] {
+    return jsonAggregates(
+      (kind) => this.#argument(scope, kind),
+      () => this.#order(scope),
+      () => this.#filter(scope),
+    )
   }
 
   #argument(scope: Scope, kind: Kind): string {
@@ -149,6 +162,7 @@ export class Aggregates {
       () => exact(`percentile_disc(0.5) WITHIN GROUP (ORDER BY ${of('text')})`, 'text'),
       () => exact(`mode() WITHIN GROUP (ORDER BY ${of('int')})`, 'int'),
       () => exact(`jsonb_agg(${of('int')} ORDER BY ${this.#order(scope)})`, 'json'),
+      () => exact(random.make(this.#json(scope)), 'json'),
       () => exact(`(${this.ofKind(scope, 'int')} + ${this.count(scope)})`, 'int'),
       () => exact(`coalesce(${this.ofKind(scope, 'text')}, '?')`, 'text'),
       () =>

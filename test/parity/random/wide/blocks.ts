@@ -1,7 +1,7 @@
 import type { Aggregates } from './aggregates.ts'
 import type { Conditions } from './conditions.ts'
 import type { FromLists } from './from.ts'
-import { anyKind, type Kind } from './kinds.ts'
+import { anyKind, type Kind, shownKey } from './kinds.ts'
 import type { Maker } from './maker.ts'
 import { references, type Scope } from './scope.ts'
 import type { Windows } from './windows.ts'
@@ -110,7 +110,7 @@ export class Blocks {
     )
     const isKey = keys.length > 0 && random.chance(40)
     const sql = isKey
-      ? random.pick(keys).sql
+      ? shownKey(random.pick(keys).sql, kind)
       : this.#maker.value(scope, kind, random.chance(60) ? 1 : depth)
     return { sql, name: random.pick(NAMES), kind, isKey, freedom: 'none', isSortable: true }
   }
@@ -164,7 +164,7 @@ export class Blocks {
 
   #wanted(scope: Scope, groups: readonly Output[], kind: Kind): Output {
     const found = groups.find((group) => group.kind === kind)
-    if (found !== undefined && this.#maker.random.chance(70)) return found
+    if (found !== undefined && this.#maker.random.chance(70)) return shown(found)
     return {
       sql: this.#parts.aggregates.ofKind(scope, kind),
       name: 'agg',
@@ -177,7 +177,7 @@ export class Blocks {
 
   #groupedOutputs(scope: Scope, groups: readonly Output[], isTop: boolean): readonly Output[] {
     const { random } = this.#maker
-    const outputs = groups.filter(() => random.chance(85))
+    const outputs = groups.filter(() => random.chance(85)).map(shown)
     for (let left = 1 + random.below(3); left > 0; left--) {
       const { sql, kind, freedom } = this.#parts.aggregates.make(scope, !isTop)
       const isSortable = !/^(json_|percentile_disc\(ARRAY)/.test(sql)
@@ -222,6 +222,10 @@ export class Blocks {
       () => `count(*) > (${this.#maker.scalar({ sources: [], outer: undefined, rows: 1 }, 'int')})`,
     ])
   }
+}
+
+function shown(output: Output): Output {
+  return { ...output, sql: shownKey(output.sql, output.kind) }
 }
 
 /** GROUP BY takes no constants. */

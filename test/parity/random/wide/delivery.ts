@@ -16,6 +16,7 @@ export type Delivery = {
     | 'prepared'
     | 'execute'
     | 'cursor'
+    | 'scroll'
     | 'copy'
     | 'into'
   readonly format: 'text' | 'binary'
@@ -48,6 +49,8 @@ export function chooseDelivery(statement: Statement, schema: Schema, random: Ran
     'portal',
     'execute',
     'cursor',
+    // back and forth goes only what has one order
+    ...(statement.comparison.kind === 'rows' ? (['scroll'] as const) : []),
     ...(statement.freedoms.every((freedom) => freedom === 'none')
       ? (['copy', 'into'] as const)
       : []),
@@ -111,7 +114,9 @@ async function send(
         'DEALLOCATE ALL',
       )
     case 'cursor':
-      return await readCursor(client, sql)
+      return await readCursor(client, `CURSOR FOR ${sql}`, ['FETCH 2 FROM c', 'MOVE 0 FROM c'])
+    case 'scroll':
+      return await readCursor(client, `SCROLL CURSOR FOR ${sql}`, SCROLLS)
     case 'copy':
       return await client.simple(`COPY (${sql}) TO STDOUT`)
     case 'into':
@@ -138,16 +143,25 @@ async function inTurn(
   return { results, error: undefined, status }
 }
 
+const SCROLLS = [
+  'FETCH 3 FROM c',
+  'FETCH BACKWARD 2 FROM c',
+  'FETCH ABSOLUTE 4 FROM c',
+  'FETCH LAST FROM c',
+  'FETCH RELATIVE -2 FROM c',
+  'FETCH ABSOLUTE -1 FROM c',
+  'MOVE ABSOLUTE 1 FROM c',
+]
+
 /** Its rows, fetched in parts, as one result. */
-async function readCursor(client: RawClient, sql: string): Promise<Answer> {
+async function readCursor(
+  client: RawClient,
+  declared: string,
+  moves: readonly string[],
+): Promise<Answer> {
   const isInside = (await client.simple('')).status === 'T'
   if (!isInside) await client.simple('BEGIN')
-  const all = [
-    `DECLARE c CURSOR FOR ${sql}`,
-    'FETCH 2 FROM c',
-    'MOVE 0 FROM c',
-    'FETCH FORWARD ALL FROM c',
-  ]
+  const all = [`DECLARE c ${declared}`, ...moves, 'FETCH FORWARD ALL FROM c']
   const answer = await inTurn(client, all, isInside ? 'CLOSE c' : 'COMMIT')
   if (answer.error !== undefined) return answer
   return asOne(answer)
@@ -183,7 +197,9 @@ function chooseWrites(schema: Schema, random: Random): readonly string[] {
 }
 
 function chooseUpdate({ name, columns }: Table, random: Random): string {
-  const free = columns.filter((column) => !column.isKey && column.name !== 'id')
+  const free = columns.filter(
+    (column) => !column.isKey && column.name !== 'id' && column.isGenerated !== true,
+  )
   const column = random.pick(free)
   const value = KINDS[column.kind].literal(random.pick(KINDS[column.kind].values))
   return `UPDATE ${name} SET ${column.name} = ${value} WHERE id % 3 = ${random.below(3)}`

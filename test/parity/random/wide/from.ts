@@ -3,6 +3,7 @@ import type { Conditions } from './conditions.ts'
 import type { Kind } from './kinds.ts'
 import type { Maker, Named } from './maker.ts'
 import type { Column, Scope, Source } from './scope.ts'
+import { jsonTable } from './sql-json.ts'
 
 type Item = {
   readonly sql: string
@@ -151,6 +152,8 @@ export class FromLists {
     const roll = random.below(100)
     const isWild = roll >= 92 && style !== 'colocated'
     const chosen = roll < 78 ? group : 'reference'
+    const views = schema.views.filter((item) => item.group === chosen)
+    if (views.length > 0 && random.chance(8)) return random.pick(views)
     const table = random.pick(schema.tables.filter((item) => isWild || item.group === chosen))
     return { ...table, identity: ['id'], rows: table.rows.length }
   }
@@ -214,7 +217,7 @@ export class FromLists {
     const mark = before === undefined ? '' : '/*$lateral$*/ '
     const number: Column = { name: 'n', kind: 'int', isKey: false }
     const value: Column = { name: 'u', kind, isKey: false }
-    const isNumbered = random.chance(40)
+    const isNumbered = random.chance(40) && !call.startsWith('JSON_TABLE')
     const columns = isNumbered ? [value, number] : [value]
     const names = columns.map(({ name }) => name)
     const sql = `${mark}${call}${isNumbered ? ' WITH ORDINALITY' : ''} AS ${alias} (${names.join(', ')})`
@@ -229,6 +232,7 @@ function functionCall(random: Random, inner: (kind: Kind) => string): readonly [
     () => [`unnest(${inner('ints')})`, 'int'],
     () => [`unnest(${inner('texts')})`, 'text'],
     () => [`regexp_split_to_table(${inner('text')}, '')`, 'text'],
+    () => jsonTable(random, inner),
     () => [`jsonb_array_elements(jsonb_build_array(${inner('int')}, ${inner('text')}))`, 'json'],
     () => [`jsonb_object_keys(jsonb_build_object('a', ${inner('int')}, 'b', 1))`, 'text'],
   ])

@@ -2,7 +2,8 @@ import type { Random } from '../random.ts'
 
 /**
  * What an expression is, as far as the generator must know. Equal values of a kind are printed alike, but for `float` after
- * arithmetic that is not exact: so DISTINCT, GROUP BY and min() leave nothing open. `ctext` has the collation "C".
+ * arithmetic that is not exact: so DISTINCT, GROUP BY and min() leave nothing open. `ctext` has the collation "C". `loose` and
+ * `signed` are for keys only: equal values look different, so they are shown by shownKey().
  */
 export type Kind =
   | 'int'
@@ -26,6 +27,8 @@ export type Kind =
   | 'range'
   | 'char'
   | 'bits'
+  | 'loose'
+  | 'signed'
 
 type KindRule = {
   /** Types of columns of the kind. */
@@ -193,6 +196,24 @@ export const KINDS: Readonly<Record<Kind, KindRule>> = {
     values: ['000', '101', '111'],
     literal: typed('bit(3)'),
   },
+  loose: {
+    types: ['numeric'],
+    parameterTypes: [['numeric', 1700]],
+    values: ['1', '1.0', '1.00', '2.50', '2.5', 'NaN', '100', '1e2', '-0.0', '0', 'Infinity'],
+    literal: typed('numeric'),
+  },
+  signed: {
+    types: ['double precision'],
+    parameterTypes: [['float8', 701]],
+    values: ['0', '-0', '1.5', 'NaN', '1e15', '1000000000000000', '-Infinity', '3'],
+    literal: typed('float8'),
+  },
+}
+
+/** A key as an output: equal ones look alike. */
+export function shownKey(sql: string, kind: Kind): string {
+  if (kind === 'loose') return `trim_scale(${sql})`
+  return kind === 'signed' ? `(${sql} + 0)` : sql
 }
 
 const COMMON: readonly Kind[] = [

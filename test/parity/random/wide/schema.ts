@@ -1,12 +1,22 @@
 import type { Random } from '../random.ts'
 import { anyKind, KINDS, type Kind } from './kinds.ts'
 import type { Column } from './scope.ts'
+import { makeViews, type View } from './views.ts'
+
+type TableColumn = Column & {
+  readonly type: string
+  readonly nulls: number
+  /** Computed from the id. */
+  readonly isGenerated?: boolean
+}
 
 export type Table = {
   readonly name: string
   readonly group: string
-  readonly columns: readonly (Column & { readonly type: string; readonly nulls: number })[]
+  readonly columns: readonly TableColumn[]
   readonly rows: readonly (readonly (string | null)[])[]
+  /** A column was dropped after it was distributed. */
+  readonly hasGone: boolean
 }
 
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', '"order"', '"X y"', 'val']
@@ -25,11 +35,16 @@ const KEY_TYPES: readonly (readonly [Kind, string])[] = [
   ['char', 'char(3)'],
   ['bytes', 'bytea'],
   ['stamp', 'timestamp'],
+  ['loose', 'numeric'],
+  ['signed', 'double precision'],
+  ['interval', 'interval'],
+  ['inet', 'inet'],
 ]
 
 /** Two colocation groups, reference tables and a local one, with columns and rows by chance. */
 export class Schema {
   readonly tables: readonly Table[]
+  readonly views: readonly View[]
   /** One statement a line; the stock side leaves those out that only a cluster knows. */
   readonly script: string
 
@@ -50,15 +65,21 @@ export class Schema {
       makeTable(random, 'wq', 'reference', undefined),
       makeTable(random, 'wl', 'local', undefined),
     ]
+    this.views = makeViews(random, this.tables)
     const shards = [random.pick([4, 6, 8]), random.pick([3, 5, 8])]
     this.script = [
       'CREATE SCHEMA IF NOT EXISTS s2;',
+      ...dropViews(this.tables.length),
       ...this.tables.map(({ name }) => `DROP TABLE IF EXISTS ${name};`),
       ...this.tables.map((table) => `${create(table, random)};`),
       ...distribution(this.tables, shards),
       ...this.tables
+        .filter(({ hasGone }) => hasGone)
+        .map(({ name }) => `ALTER TABLE ${name} DROP COLUMN gone;`),
+      ...this.tables
         .filter(({ rows }) => rows.length > 0)
         .map((table) => `${insert(table, table.rows)};`),
+      ...this.views.map(({ name, definition }) => `CREATE VIEW ${name} AS ${definition};`),
     ].join('\n')
   }
 }
@@ -84,9 +105,13 @@ function makeTable(
     columns.push({ name: take(), kind, isKey: false, type: random.pick(KINDS[kind].types), nulls })
   }
   if (columns[0] !== id) columns.push(id)
+  if (random.chance(20)) {
+    const type = `int GENERATED ALWAYS AS (id % 3) ${random.pick(['STORED', 'VIRTUAL'])}`
+    columns.push({ name: 'gen', kind: 'int', isKey: false, type, nulls: 0, isGenerated: true })
+  }
   const size = group === 'reference' ? random.pick([3, 6]) : random.pick([0, 6, 15, 20, 25])
   const rows = Array.from({ length: size }, (_, at) => makeRow(random, columns, at + 1))
-  return { name, group, columns, rows }
+  return { name, group, columns, rows, hasGone: random.chance(40) }
 }
 
 export function makeRow(
@@ -103,11 +128,12 @@ export function makeRow(
   })
 }
 
-function create({ name, columns, group }: Table, random: Random): string {
+function create({ name, columns, group, hasGone }: Table, random: Random): string {
   const key = columns.find(({ isKey }) => isKey)?.name
   const primary = key === undefined ? 'id' : `${key}, id`
   const hasPrimary = random.chance(group === 'local' ? 30 : 60)
   const parts = columns.map((column) => `${column.name} ${column.type}`)
+  if (hasGone) parts.splice(random.below(parts.length), 0, 'gone int')
   return `CREATE TABLE ${name} (${[...parts, ...(hasPrimary ? [`PRIMARY KEY (${primary})`] : [])].join(', ')})`
 }
 
@@ -127,13 +153,19 @@ function distribution(tables: readonly Table[], shards: readonly number[]): read
   })
 }
 
+function dropViews(count: number): readonly string[] {
+  const numbers = Array.from({ length: count }, (_, at) => at)
+  return numbers.map((at) => `DROP VIEW IF EXISTS v${at}b; DROP VIEW IF EXISTS v${at};`)
+}
+
 export function insert({ name, columns }: Table, rows: Table['rows']): string {
+  const given = columns.filter(({ isGenerated }) => isGenerated !== true)
   const lines = rows.map((row) => {
-    const values = row.map((value, at) => {
-      const kind = columns[at]?.kind ?? 'text'
-      return value === null ? 'NULL' : KINDS[kind].literal(value)
+    const values = given.map((column) => {
+      const value = row[columns.indexOf(column)] ?? null
+      return value === null ? 'NULL' : KINDS[column.kind].literal(value)
     })
     return `(${values.join(', ')})`
   })
-  return `INSERT INTO ${name} (${columns.map((column) => column.name).join(', ')}) VALUES ${lines.join(', ')}`
+  return `INSERT INTO ${name} (${given.map((column) => column.name).join(', ')}) VALUES ${lines.join(', ')}`
 }

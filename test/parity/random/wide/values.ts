@@ -1,6 +1,7 @@
 import type { Kind } from './kinds.ts'
 import type { Maker } from './maker.ts'
 import { references, type Scope } from './scope.ts'
+import { jsonExpressions } from './sql-json.ts'
 
 type Makers = readonly (() => string)[]
 
@@ -56,7 +57,11 @@ export class Values {
       case 'time':
         return this.#times(kind, inner)
       case 'json':
-        return [...jsons(inner), ...this.#rows(scope)]
+        return [
+          ...jsons(inner),
+          ...jsonExpressions(inner, () => this.#maker.list(scope, 'int')),
+          ...this.#rows(scope),
+        ]
       case 'ints':
       case 'texts':
         return this.#arrays(scope, kind, inner)
@@ -84,6 +89,9 @@ export class Values {
         ]
       case 'char':
         return [() => `(${inner('text')})::char(3)`]
+      case 'loose':
+      case 'signed':
+        return []
       case 'bits':
         return [() => `(${inner()} & ${inner()})`, () => `(~ ${inner()})`]
     }

@@ -52,6 +52,10 @@ export class Windows {
           `(sum(${this.#maker.column(scope, 'int')}) OVER (${peers} RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW))::int`,
         ),
       () => int(`(sum(${this.#maker.column(scope, 'int')}) OVER (${total}${frame}))::int`),
+      () => ({
+        sql: `JSON_ARRAYAGG(${this.#maker.column(scope, 'int')} RETURNING jsonb) OVER (${total})`,
+        kind: 'json' as Kind,
+      }),
     ])
   }
 
