@@ -79,6 +79,7 @@ const SETTINGS: ReadonlyMap<string, ClusterSetting> = new Map<string, ClusterSet
   ['stat_tenants_track', oneOf('none', 'all')],
   ['stat_tenants_limit', integer(100, 1, 10_000)],
   ['stat_tenants_period', integer(60, 1, 86_400)],
+  ['key_filters', oneOf('auto', 'never', 'always')],
   ['cluster_name', { kind: 'string', default: 'default' }],
   ['show_shards_for_app_name_prefixes', { kind: 'string', default: '' }],
 ])

@@ -3,8 +3,7 @@ import type { ResultShape } from './cluster-results.ts'
 import type { DdlCommand } from './ddl-command.ts'
 import type { DistinctExchange } from './distinct-exchange-plan.ts'
 import type { LockedSelect } from './locked-plans.ts'
-import type { BroadcastChoice } from './pull/broadcast-plans.ts'
-import type { ValuesFirst } from './pull/value-plans.ts'
+import type { PulledWays } from './pull/pulled-ways.ts'
 import type { MaterializePlan } from './views/materialize-plan.ts'
 import type { UniqueWritePlan } from './write/unique-writes.ts'
 import type {
@@ -186,7 +185,7 @@ export type SelectPlan = {
  * A statement that only Postgres itself can answer over all rows: those it may need of each distributed table come
  * into temporary tables on the coordinator, where it runs with their names in place of the tables'.
  */
-export type PulledPlan = {
+export type PulledPlan = PulledWays & {
   readonly kind: 'pulled'
   readonly pulls: readonly PulledRows[]
   /** SELECTs inside the statement that are answered first, over all shards. */
@@ -195,10 +194,6 @@ export type PulledPlan = {
   readonly places: readonly PulledPlace[]
   /** The statement as the coordinator's own: other names to replace, whether it writes … */
   readonly local: LocalPlan
-  /** Other ways to the same answer. Pure; absent: there are none. */
-  readonly broadcasts?: () => readonly BroadcastChoice[]
-  /** Before any of these. undefined: it has no such subqueries. */
-  readonly values?: () => ValuesFirst | undefined
 }
 
 export type PulledRows = WorkerQuery & {
@@ -210,6 +205,10 @@ export type PulledRows = WorkerQuery & {
   readonly needsPrimaryKey: boolean
   /** FOR UPDATE and its kin. */
   readonly locksRows?: boolean
+  /** false: all rows of these shards. */
+  readonly isFiltered: boolean
+  /** The same but for what is asked of their partners in other tables; absent: nothing is. */
+  readonly unjoined?: () => PulledRows
 }
 
 /** What one shard is asked. */

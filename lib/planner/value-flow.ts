@@ -384,7 +384,7 @@ export class ValueFlow {
 const EQUALS: readonly Tree[] = [{ String: { sval: '=' } }]
 
 /** The sublink is a condition of WHERE by itself. */
-function mustHold(block: Block, { link }: Child): boolean {
+export function mustHold(block: Block, { link }: Child): boolean {
   const where = block.select?.whereClause ?? block.modify?.statement.whereClause
   return conjuncts(where).some(({ SubLink }) => SubLink !== undefined && SubLink === link)
 }

@@ -34,6 +34,10 @@ const STATEMENTS: readonly (readonly [sql: string, parameters?: readonly Paramet
   ['SELECT id, name FROM users ORDER BY id LIMIT 3 FOR UPDATE'],
   ['SELECT e.id, label FROM events e JOIN kinds USING (kind) WHERE e.id < $1 FOR UPDATE', ['9']],
   ['SELECT e.id, x FROM events e JOIN plain ON x = id FOR UPDATE'],
+  [
+    'SELECT kind, sum(amount) FROM events GROUP BY kind HAVING count(*) > (SELECT count(*) / 9 FROM users WHERE id > $1)',
+    ['3'],
+  ],
   ['SELECT e.id, u.name FROM events e JOIN users u USING (tenant) WHERE e.id < 50'],
   ['SELECT * FROM events e JOIN users u ON e.id = u.id'],
   ["SELECT * FROM events e, users u WHERE e.id + u.id = 100 AND u.name < 'user <5'"],

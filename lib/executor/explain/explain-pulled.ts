@@ -20,6 +20,7 @@ import { createScratchTable, dropScratchTable, type ScratchTable } from '../writ
 import {
   actualRows,
   type DistributedScan,
+  type Job,
   reworded,
   type ServerPlan,
   type Subplan,
@@ -79,7 +80,7 @@ type Sent = {
 export async function explainSubplans(
   plan: ExplainPlan,
   { pulls, parts, splits = [], nodeCount, before = [], name = 'subquery' }: Sent,
-  tables: readonly Pick<PulledTable, 'byteLength'>[],
+  tables: readonly Pick<PulledTable, 'byteLength' | 'asked'>[],
   execution: Execution,
   context: StatementContext,
 ): Promise<readonly Subplan[]> {
@@ -87,8 +88,16 @@ export async function explainSubplans(
   const options = { resultFormats: [], maxRows: 0, access: 'read' } as const
   const subplans: Subplan[] = [...before]
   const all = [...pulls, ...parts.map(({ scatter }) => scatter)]
-  for (const [index, rows] of all.entries()) {
-    const request = await scatterRequest(rows, execution, context, keys, options)
+  for (const [index, planned] of all.entries()) {
+    const asked = tables[index]?.asked
+    const rows = asked?.rows ?? planned
+    const request = await scatterRequest(
+      rows,
+      asked?.execution ?? execution,
+      context,
+      keys,
+      options,
+    )
     const shardCount = rows.table.shards.length
     const { job, actual } = await explainTasks(
       plan,
@@ -104,7 +113,7 @@ export async function explainSubplans(
       bytes: plan.analyzes ? tables[index]?.byteLength : undefined,
       nodeCount,
       splitBy: splits[index]?.distributionColumn.name,
-      scan: { provider: 'Citus Adaptive', job, actual },
+      scan: { provider: 'Citus Adaptive', job: asked ? withoutKeys(job) : job, actual },
     })
   }
   return subplans
@@ -112,6 +121,17 @@ export async function explainSubplans(
 
 function partName(index: number): string {
   return `subquery_${index + 1}`
+}
+
+const LONG_ARRAY = /'\{[^'}]{200,}\}'/g
+
+/** Thousands of values would hide the plan. */
+function withoutKeys(job: Job): Job {
+  const tasks = job.tasks.map((task) => {
+    const plan = reworded(task.plan, (text) => text.replaceAll(LONG_ARRAY, "'{...}'"))
+    return { ...task, plan }
+  })
+  return { ...job, tasks }
 }
 
 /** Temporary tables have random names: nothing else in a plan looks like them. */

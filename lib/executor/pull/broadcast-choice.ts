@@ -70,7 +70,7 @@ class Estimates {
   }
 
   async #bytes(rows: FilledRows): Promise<number> {
-    const key = pullKey({ ...rows, needsPrimaryKey: false })
+    const key = pullKey(rows)
     const known = this.#known.get(key)
     if (known !== undefined) return known
     const bytes = await estimatedBytes(rows, this.#run)

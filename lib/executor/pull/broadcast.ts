@@ -23,6 +23,7 @@ import {
   relayTo,
   resultColumns,
 } from './broadcast-tables.ts'
+import { cheaperRows } from './cheaper-rows.ts'
 import { gatherResult, type IntermediateResult } from './intermediate-result.ts'
 import { isWorthIt, type JoinSettings } from './join-costs.ts'
 import {
@@ -261,7 +262,7 @@ class Sending {
       })
       return table
     }
-    const result = await gatherResult(rows, filling)
+    const result = await gatherResult(await this.#cheaper(rows), filling)
     try {
       const { byteLength } = result
       const table = { name, columns, wanted: rows.columns, rows, byteLength }
@@ -287,8 +288,14 @@ class Sending {
     const name = pulledName()
     const split = withTemporaryNames(planned, name)
     const shards = split.shards.filter(({ index }) => wanted.has(index))
-    const byteLength = await splitRows({ rows, table: split, shards, isEmpty }, filling)
+    const asked = isEmpty ? rows : await this.#cheaper(rows)
+    const byteLength = await splitRows({ rows: asked, table: split, shards, isEmpty }, filling)
     return { name, columns: '', wanted: rows.columns, rows, byteLength, split }
+  }
+
+  async #cheaper(rows: PulledRows): Promise<PulledRows> {
+    if (rows.unjoined === undefined) return rows
+    return (await cheaperRows(rows, this.#options.filling)).rows
   }
 
   #isWorthIt(byteLength: number): boolean {

@@ -13,6 +13,7 @@ import type { ScatterFlow } from '../scatter/scatter-flow.ts'
 import type { AnswerReader } from '../server-answer.ts'
 import { copyData } from '../write/distribute-rows.ts'
 import { COPY_HEADER, COPY_TRAILER } from '../write/hashed-rows.ts'
+import type { AskedRows } from './reduced-pulls.ts'
 
 const BATCH_BYTES = 65_536
 
@@ -25,6 +26,8 @@ export type PulledTable = {
   readonly oid: number
   /** Of the rows that came into it, in the wire's form. */
   byteLength: number
+  /** What its rows were asked with, where that isn't what the plan says. */
+  asked?: AskedRows | undefined
   /** What stands in a part's place over these rows; undefined: they are a table's. */
   readonly text?: string
 }

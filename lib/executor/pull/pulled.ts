@@ -27,6 +27,7 @@ import {
   PulledTableFilling,
   takeBytes,
 } from './pulled-table.ts'
+import { ReducedPulls } from './reduced-pulls.ts'
 
 const BINARY = [1]
 /** Fewer rows are planned well enough without statistics. */
@@ -172,39 +173,44 @@ async function runBeside<T>(
 
 /** The tables of the plan's pulls, then those of its parts. */
 export async function pull(
-  { pulls, parts }: PulledPlan,
+  plan: PulledPlan,
   connection: BackendConnection,
   allowance: ByteAllowance,
-  { execution, context, isEmpty = false, filled }: Omit<PulledRun, 'declaresCursor'>,
+  run: Omit<PulledRun, 'declaresCursor'>,
 ): Promise<readonly PulledTable[]> {
+  const { pulls, parts } = plan
+  const { execution, context, isEmpty = false, filled } = run
   const keys = keysOf(execution.text, execution.parameters)
   const tables: PulledTable[] = []
   const isJoinOfMany = pulls.length + parts.length >= MANY_TABLES
-  const take = async (table: PulledTable, rows: FilledRows) => {
-    tables.push(table)
+  const take = async (table: PulledTable, rows: FilledRows, asked = execution) => {
     if (isEmpty) return
     const before = allowance.left
-    await fill(table, rows, connection, { execution, context, keys, allowance, isJoinOfMany })
+    const filling = { execution: asked, context, keys, allowance, isJoinOfMany }
+    await fill(table, rows, connection, filling)
     table.byteLength = before - allowance.left
   }
-  for (const rows of pulls) {
+  const reduced = isEmpty ? undefined : await ReducedPulls.of(plan, { execution, context })
+  for (const index of reduced?.order ?? pulls.keys()) {
+    const rows = pulls[index]
+    if (rows === undefined) continue
     const known = filled?.(rows)
-    if (known !== undefined) {
-      tables.push(known)
-      continue
-    }
-    const table = await createPulledTable(connection, rows)
-    await take(table, rows)
-    if (rows.needsPrimaryKey) await addPrimaryKey(connection, table, rows)
+    tables[index] = known ?? (await createPulledTable(connection, rows))
+    if (known !== undefined) continue
+    const asked = await reduced?.asked(index, tables, connection)
+    if (asked?.rows !== rows) tables[index].asked = asked
+    await take(tables[index], asked?.rows ?? rows, asked?.execution)
+    if (rows.needsPrimaryKey) await addPrimaryKey(connection, tables[index], rows)
   }
   for (const part of parts) {
     const table = await createPartTable(connection, part)
+    tables.push(table)
     await take(table, { ...table.scatter, columns: table.columns })
   }
   return tables
 }
 
-export type FilledRows = Omit<PulledRows, 'needsPrimaryKey'> & {
+export type FilledRows = Omit<PulledRows, 'needsPrimaryKey' | 'isFiltered'> & {
   /** What each shard is asked instead of the worker query alone. */
   readonly around?: (text: Buffer, shard: Shard) => Buffer
   /** 'write': the rows are locked. */

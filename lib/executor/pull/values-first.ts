@@ -6,11 +6,13 @@ import { readDataRow } from '../../wire/backend-messages.ts'
 import { columnTypes } from '../column-types.ts'
 import { keysOf } from '../execution-keys.ts'
 import { withInferredTypes } from '../parameter-types.ts'
-import type { Execution, Parameters, StatementContext } from '../ports.ts'
+import type { Execution, StatementContext } from '../ports.ts'
 import { mendError } from '../relay/error-rewriting.ts'
 import { quoteIdentifier } from '../relay/quoted-schema.ts'
+import { allowedShards } from '../route.ts'
 import { combine } from '../scatter/combine.ts'
 import { plainRows } from '../scatter/plain-rows.ts'
+import type { ScatterPlan } from '../scatter/scatter-request.ts'
 import { describeStatement } from '../statement-description.ts'
 import { literalFormat, literalText } from './value-literal.ts'
 
@@ -42,17 +44,13 @@ export async function answerValues(
   const connection = await context.connection(nodeId, 'read')
   const { text, parameters: given } = execution
   const parameters = await withInferredTypes(connection, text, given)
-  const types: ValueType[] = []
-  for (const part of parts) {
-    const type = await typeOf(connection, part, execution, parameters, takesTexts)
-    if (type === undefined) return undefined
-    types.push(type)
-  }
+  const own = { ...execution, parameters, keepsStatement: undefined }
+  if (!parts.every(({ scatter }) => hasShards(scatter, own))) return undefined
+  const types = await typesOf(connection, parts, own, takesTexts)
+  if (types === undefined) return undefined
   const texts: string[] = []
   for (const [index, part] of parts.entries()) {
-    const type = types[index]
-    if (type === undefined) return undefined
-    const own = { ...execution, parameters, keepsStatement: undefined }
+    const type = types[index] ?? EXISTENCE
     const values = isEmpty ? [] : await valuesOf(part, type, own, context)
     const sql = values === undefined ? undefined : valueText(part, type, values)
     if (sql === undefined) return undefined
@@ -60,8 +58,29 @@ export async function answerValues(
   }
   const left = rest(texts)
   if (left === undefined) return undefined
-  const own = { ...execution, text: left.text, parameters, keepsStatement: undefined }
-  return { plan: left.plan, execution: own, parts }
+  const last = { ...own, text: left.text }
+  const isSomewhere = left.plan.kind === 'pulled' || hasShards(left.plan, last)
+  return isSomewhere ? { plan: left.plan, execution: last, parts } : undefined
+}
+
+async function typesOf(
+  connection: BackendConnection,
+  parts: readonly ValuePart[],
+  execution: Execution,
+  takesTexts: boolean,
+): Promise<readonly ValueType[] | undefined> {
+  const types: ValueType[] = []
+  for (const part of parts) {
+    const type = await typeOf(connection, part, execution, takesTexts)
+    if (type === undefined) return undefined
+    types.push(type)
+  }
+  return types
+}
+
+/** Else no shard has rows of such keys, and there is nobody who would describe the columns. */
+function hasShards({ table, pins }: ScatterPlan, { text, parameters }: Execution): boolean {
+  return allowedShards(table, pins, keysOf(text, parameters)).length > 0
 }
 
 const EXISTENCE: ValueType = { typeOid: 0, name: 'boolean', format: 0 }
@@ -70,8 +89,7 @@ const EXISTENCE: ValueType = { typeOid: 0, name: 'boolean', format: 0 }
 async function typeOf(
   connection: BackendConnection,
   { start, end, gives }: ValuePart,
-  { text }: Execution,
-  { types }: Parameters,
+  { text, parameters: { types } }: Execution,
   takesTexts: boolean,
 ): Promise<ValueType | undefined> {
   if (gives === 'exists') return EXISTENCE

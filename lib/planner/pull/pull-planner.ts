@@ -11,7 +11,9 @@ import { workerFromTree } from '../shard-text.ts'
 import type { StatementTables, TableReference } from '../table-references.ts'
 import { builtinName, type RangeTableSample, type RangeVar, type Tree, walkTree } from '../tree.ts'
 import { usedColumns } from '../used-columns.ts'
+import { hasCollations } from './draft-text.ts'
 import { mayDependOnKey } from './key-dependence.ts'
+import { amongKeys, type KeyReductions, keyLinks, type LinkedKeys } from './key-reductions.ts'
 import { rowFilters } from './pull-filters.ts'
 import { pulledLocks } from './pull-locks.ts'
 import { pullParts } from './pull-parts.ts'
@@ -51,6 +53,7 @@ export function planPulled(
     return reference.role === 'source' ? [{ ...reference, table }] : refuse('modifying-cte')
   })
   const pulls: PulledRows[] = []
+  const uses: Use[] = []
   const places = occurrences.map((occurrence): PulledPlace => {
     const rows = pulledRows(input, reading, tables, occurrence, {
       locks: locks.get(occurrence.node),
@@ -59,6 +62,7 @@ export function planPulled(
     const key = pullKey(rows)
     const known = pulls.findIndex((other) => pullKey(other) === key)
     const pull = known < 0 ? pulls.push(rows) - 1 : known
+    uses.push({ pull, occurrence })
     return {
       ...relationRange(input.text, occurrence.node),
       pull,
@@ -73,7 +77,33 @@ export function planPulled(
     pulls,
     parts,
     places: places.sort((a, b) => a.start - b.start),
+    ...(reading === undefined || pulls.length < 2 || targets.size + locks.size + samples.size > 0
+      ? {}
+      : { reductions: () => keyReductions(input, reading, tables, pulls, uses) }),
     local: { ...local, replacements: replacements.sort((a, b) => a.start - b.start) },
+  }
+}
+
+type Use = { readonly pull: number; readonly occurrence: Occurrence }
+
+function keyReductions(
+  input: PlanInput,
+  reading: NonNullable<Reading>,
+  tables: StatementTables,
+  pulls: readonly PulledRows[],
+  uses: readonly Use[],
+): KeyReductions {
+  const repeated = repeatedTables(input.statement)
+  const places = uses.map(({ pull, occurrence: { node } }) => {
+    return { pull, relation: repeated.has(node) ? undefined : relationOf(reading, node) }
+  })
+  return {
+    links: keyLinks(reading, pulls, places, hasCollations(input, tables)),
+    reduced: (pull, keys) => {
+      const use = uses.find((one) => one.pull === pull)
+      if (use === undefined) throw new Error('nobody reads these rows')
+      return pulledRows(input, reading, tables, use.occurrence, { keys })
+    },
   }
 }
 
@@ -133,6 +163,8 @@ function checkFunction(node: Readonly<Record<string, unknown>>): void {
 type PulledForm = {
   readonly locks?: readonly Tree[] | undefined
   readonly sample?: RangeTableSample | undefined
+  /** In some of its columns only these values matter. */
+  readonly keys?: readonly LinkedKeys[]
 }
 
 export function pulledRows(
@@ -140,14 +172,17 @@ export function pulledRows(
   wholeReading: Reading,
   { references }: StatementTables,
   occurrence: Occurrence,
-  { locks = [], sample }: PulledForm = {},
+  { locks = [], sample, keys = [] }: PulledForm = {},
 ): PulledRows {
   const { node, table } = occurrence
   const reading = repeatedTables(input.statement).has(node) ? undefined : wholeReading
   const relation = reading === undefined ? undefined : relationOf(reading, node)
   const used = usedColumns(input.statement, occurrence)
   const isPlain = node.alias?.colnames === undefined
-  const filters = isPlain ? relationFilters(reading, relation, table) : []
+  const linked = keys.map((one) => amongKeys(columnOf(node, isPlain, one.link.target), one))
+  const isReadable = isPlain && reading !== undefined && relation !== undefined
+  const filters = isReadable ? rowFilters(reading, relation) : []
+  const joins = isReadable ? semiJoins(reading, relation, table) : []
   const columns = table.columns.filter(({ name }) => used === 'all' || used.has(name))
   const asked = columns.length > 0 ? columns : [table.distributionColumn]
   const { alias: _alias, ...bare } = node
@@ -172,15 +207,20 @@ export function pulledRows(
     reference: [],
     hasLocal: false,
   }
-  return {
+  const rows = (others: readonly Tree[]): PulledRows => ({
     table,
     pins: [pinOf(reading, relation, table)],
     columns: asked.map(({ name }) => name),
     needsPrimaryKey: mayDependOnKey(input.statement, table),
     ...(locks.length === 0 ? {} : { locksRows: true }),
-    ...(orNothing(() => workerFromTree({ input, tables }, statement(filters))) ??
-      workerFromTree({ input, tables }, statement([]))),
-  }
+    isFiltered: filters.length + others.length + linked.length > 0,
+    ...(orNothing(() =>
+      workerFromTree({ input, tables }, statement([...filters, ...others, ...linked])),
+    ) ?? workerFromTree({ input, tables }, statement(linked))),
+  })
+  // which rows are locked, or are those of a sample, isn't left to estimates
+  const isOpen = joins.length > 0 && locks.length === 0 && sample === undefined
+  return isOpen ? { ...rows(joins), unjoined: () => rows([]) } : rows(joins)
 }
 
 /** What can't be printed is no more than a filter. */
@@ -232,7 +272,12 @@ export function pinOf(
 }
 
 /** Two mentions that need the same rows share them. */
-export function pullKey({ table, pins, worker, columns }: PulledRows): string {
+export function pullKey({
+  table,
+  pins,
+  worker,
+  columns,
+}: Pick<PulledRows, 'table' | 'pins' | 'worker' | 'columns'>): string {
   const text = worker.pieces.map((piece) => piece.toString('latin1'))
   return JSON.stringify([table.oid, pins.map(({ values }) => values), text, columns])
 }

@@ -7,8 +7,9 @@ import {
   distributionKey,
   type Relation,
   resolveColumn,
+  tableColumn,
 } from '../query-model.ts'
-import { mapTree, type RangeVar, type Tree } from '../tree.ts'
+import { mapTree, type RangeVar, type Tree, treeKey } from '../tree.ts'
 import { blockConditions, isFiltered, ownConditions } from './pull-filters.ts'
 
 /** An inner join's other side, joined by `=` of columns alone. */
@@ -81,7 +82,79 @@ function neighbours(
     if (known === undefined) found.set(other, [condition])
     else known.push(condition)
   }
+  for (const other of kept) {
+    if (other === relation || found.has(other)) continue
+    const implied = impliedEqualities(block, conditions, relation, other)
+    if (implied.length > 0) found.set(other, [...implied])
+  }
   return [...found].map(([other, list]) => ({ relation: other, conditions: list }))
+}
+
+/** `a.x = c.z` where `a.x = b.y` and `b.y = c.z`, all of one type: then `=` is of one mind. */
+function impliedEqualities(
+  block: Block,
+  conditions: readonly Tree[],
+  relation: Relation,
+  other: Relation,
+): readonly Tree[] {
+  const pairs = conditions.flatMap((condition) => {
+    const sides = equatedColumns(block, condition)
+    return sides !== undefined && isOneType(sides) ? [sides] : []
+  })
+  const implied: Tree[] = []
+  for (const start of pairs.flat()) {
+    if (start.relation !== relation) continue
+    for (const end of equalSides(pairs, start)) {
+      if (end.relation === other) implied.push(equality(start, end))
+    }
+  }
+  const seen = new Set<string>()
+  return implied.filter((tree) => {
+    const key = treeKey(tree)
+    return seen.has(key) ? false : seen.add(key)
+  })
+}
+
+function equalSides(pairs: readonly (readonly Side[])[], start: Side): readonly Side[] {
+  const found = [start]
+  for (const side of found) {
+    for (const pair of pairs) {
+      if (!pair.some((one) => isSame(one, side))) continue
+      for (const one of pair) if (!found.some((known) => isSame(known, one))) found.push(one)
+    }
+  }
+  return found
+}
+
+function isSame(a: Side, b: Side): boolean {
+  return a.relation === b.relation && a.name === b.name
+}
+
+function isOneType(sides: readonly Side[]): boolean {
+  const [first, ...others] = sides.map(({ relation, name }) => tableColumn(relation, name))
+  return others.every(
+    (column) =>
+      column !== undefined &&
+      column.typeOid === first?.typeOid &&
+      column.collation === undefined &&
+      first.collation === undefined,
+  )
+}
+
+function equality(left: Side, right: Side): Tree {
+  const [lexpr, rexpr] = [left, right].map(({ relation, name }) => {
+    return {
+      ColumnRef: { fields: [relation.alias ?? '', name].map((sval) => ({ String: { sval } })) },
+    }
+  })
+  return {
+    A_Expr: {
+      kind: 'AEXPR_OP',
+      name: [{ String: { sval: '=' } }],
+      ...(lexpr && { lexpr }),
+      ...(rexpr && { rexpr }),
+    },
+  }
 }
 
 type Side = { readonly relation: Relation; readonly name: string }

@@ -30,6 +30,12 @@ SELECT small, sum(k) FROM samples GROUP BY small HAVING sum(k) > (SELECT 1 / (co
 SELECT small, sum(k) FROM samples GROUP BY small HAVING sum(k) > (SELECT bool_or(flag) FROM samples);
 -- error: 42703
 SELECT small, sum(k) FROM samples GROUP BY small HAVING sum(k) > (SELECT max(nothing) FROM samples);
+-- # no shard has such keys
+SELECT id, (SELECT max(price) FROM samples) AS best FROM samples WHERE k = 3000000000 ORDER BY 1;
+SELECT id, CASE WHEN id > 3 THEN (SELECT max(price) FROM samples) END FROM samples WHERE k = NULL OR k IN (NULL);
+SELECT count(*), (SELECT max(price) FROM samples) FROM samples WHERE k = 3 AND k = 4;
+SELECT small, count(*) FROM samples GROUP BY small HAVING count(*) > (SELECT count(*) FROM parts WHERE k = NULL) AND NOT EXISTS (SELECT 1 FROM parts WHERE k = NULL) ORDER BY 1;
+SELECT small, count(*) FROM samples GROUP BY small HAVING small IN (SELECT k FROM parts WHERE k = 3000000000) OR count(*) > 2 ORDER BY 1;
 -- # EXISTS, IN, ANY and ALL
 SELECT small, count(*) FROM samples GROUP BY small HAVING EXISTS (SELECT 1 FROM parts WHERE qty > 1) ORDER BY 1;
 SELECT small, count(*) FROM samples GROUP BY small HAVING NOT EXISTS (SELECT * FROM parts WHERE k = -5) AND count(*) > 1 ORDER BY 1;

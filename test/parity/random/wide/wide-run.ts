@@ -14,9 +14,10 @@ const STATEMENTS_OF_SCHEMA = 2500
 /** Ways to join, and to count DISTINCT values, that small tables would not be read by: each for so many statements. */
 const STATEMENTS_OF_WAY = 25
 const JOIN_WAYS = [
-  ['auto', 'auto', 'auto'],
-  ['always', 'never', 'always'],
-  ['never', 'always', 'always'],
+  ['auto', 'auto', 'auto', 'auto'],
+  ['always', 'never', 'always', 'auto'],
+  ['never', 'always', 'always', 'auto'],
+  ['never', 'never', 'never', 'always'],
 ] as const
 const REFUSAL = '0A000'
 const TIMEOUT = '57014'
@@ -93,9 +94,9 @@ export class WideRun {
     const way = JOIN_WAYS[Math.floor(index / STATEMENTS_OF_WAY) % JOIN_WAYS.length]
     if (way === this.#way || way === undefined || process.env['PGLOOM_TEST_SETTINGS']) return
     this.#way = way
-    const [broadcasts, repartitions, exchanges] = way
+    const [broadcasts, repartitions, exchanges, keyFilters] = way
     await this.#pair.proxy.run(
-      `SET pgloom.broadcast_joins = ${broadcasts}; SET pgloom.repartition_joins = ${repartitions}; SET pgloom.exchange_distinct_values = ${exchanges}`,
+      `SET pgloom.broadcast_joins = ${broadcasts}; SET pgloom.repartition_joins = ${repartitions}; SET pgloom.exchange_distinct_values = ${exchanges}; SET pgloom.key_filters = ${keyFilters}`,
     )
   }
 
