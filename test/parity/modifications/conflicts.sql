@@ -54,3 +54,6 @@ ROLLBACK TO s;
 INSERT INTO tenants (tenant_id, name) VALUES (7, 'a'), (741, 'b') ON CONFLICT (tenant_id) DO UPDATE SET name = tenants.name || (SELECT min(word) FROM local_numbers) RETURNING tenant_id, name;
 COMMIT;
 COPY (INSERT INTO tenants (tenant_id, name) VALUES (7, 'a'), (742, 'b') ON CONFLICT (tenant_id) DO UPDATE SET name = (SELECT min(word) FROM local_numbers) RETURNING 1) TO STDOUT;
+INSERT INTO parts (k, part, note) VALUES (1, 'here', 'old');
+INSERT INTO kinds VALUES ('taken', 1, 'old');
+WITH c AS (INSERT INTO parts (k, part, note) VALUES (1, 'here', 'new') ON CONFLICT (k, part) DO UPDATE SET note = 'met' RETURNING note) INSERT INTO kinds SELECT CASE note WHEN 'met' THEN 'fresh' ELSE 'taken' END, 1, note FROM c RETURNING *;

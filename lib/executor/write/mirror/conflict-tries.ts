@@ -108,7 +108,11 @@ class ConflictTries {
     try {
       await applyChanges(this.#plan, found, coordinator, context)
     } catch (error) {
-      if (!isMeeting(error, mirrors) || this.#count >= MAX_TRIES) throw error
+      const meets = isMeeting(error, mirrors)
+      const isOpen = meets || (!this.#proposed.needsAll && isOfRows(error))
+      if (!isOpen || this.#count >= MAX_TRIES) throw error
+      // what the statement did to other tables may follow from rows that it would have met
+      this.#proposed.needsAll ||= !meets
       await rollBack(connections)
       await this.#learn(mirrors)
       return false
