@@ -3,6 +3,8 @@ import t from 'tap'
 import { addressOf, columnOf, commandCluster } from '../support/command-cluster.ts'
 import { testCluster } from '../support/postgres-cluster.ts'
 
+t.setTimeout(600_000)
+
 const withState = (sqlState: string) => ({ message: /./, sqlState })
 
 t.test('ControlCommands', async (t) => {
