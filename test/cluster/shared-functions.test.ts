@@ -138,8 +138,8 @@ t.test('functions of users on all nodes', async (t) => {
       await app.run("SELECT create_distributed_table('later', 'id', colocate_with => 'events')")
       t.equal(await tierOf('SELECT sum(old(id)) FROM events'), 'combine')
       const dropped = await app.simple('DROP FUNCTION old CASCADE')
-    t.equal(dropped.error?.sqlState, '0A000', 'shards would keep the default')
-    await app.run('DROP FUNCTION row_of(events); DROP TABLE events, later')
+      t.equal(dropped.error?.sqlState, '0A000', 'shards would keep the default')
+      await app.run('DROP FUNCTION row_of(events); DROP TABLE events, later')
       const { results } = await app.run(
         "SELECT nodename, nodeport FROM citus_nodes WHERE role = 'worker' LIMIT 1",
       )
