@@ -103,6 +103,8 @@ export type UserCode = {
   readonly reads: ReadonlySet<string>
   readonly functions: ReadonlySet<string>
   readonly operators: ReadonlySet<string>
+  /** For types of the user's, too. */
+  readonly ownOperators: ReadonlySet<string>
 }
 
 /** All functions of the user's of one name, in whatever schema and with whatever arguments. */

@@ -255,12 +255,13 @@ function globalIndexesOf(document: Document | undefined): Pick<Catalog, 'globalI
 
 function userCodeOf(document: Document | undefined): UserCode | undefined {
   if (document === undefined) return undefined
-  const { writes, reads, functions, operators } = document.userCode
+  const { writes, reads, functions, operators, ownOperators } = document.userCode
   return Object.freeze({
     writes: new Set(writes),
     reads: new Set(reads),
     functions: new Set(functions),
     operators: new Set(operators),
+    ownOperators: new Set(ownOperators),
   })
 }
 

@@ -5,6 +5,7 @@
  *                     something behind in the server session: settings, temporary tables, locks. Reads: a SELECT suffices.
  *     functions       that could be meant instead of Postgres' own of that name, be it for types of the user's; operators likewise,
  *                     but not for such types.
+ *     ownOperators    all operators of the user's, for whatever types, but those of extensions.
  *
  * A function is harmless when its text neither does such things, nor may (EXECUTE, other languages), nor calls another of
  * the user's. What it writes to counts as if written by the statement.
@@ -68,5 +69,8 @@ export const USER_CODE_SQL = String.raw`(
         AND (NOT EXISTS (SELECT FROM unnest(p.proargtypes) t WHERE t >= 16384) OR NOT EXISTS (SELECT FROM pg_depend d
           WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'))),
     'operators', (SELECT json_agg(DISTINCT o.oprname) FROM pg_operator o
-      WHERE o.oid >= 16384 AND o.oprleft < 16384 AND o.oprright < 16384))
+      WHERE o.oid >= 16384 AND o.oprleft < 16384 AND o.oprright < 16384),
+    'ownOperators', (SELECT json_agg(DISTINCT o.oprname) FROM pg_operator o
+      WHERE o.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend d
+        WHERE d.classid = 'pg_operator'::regclass AND d.objid = o.oid AND d.deptype = 'e')))
 )`

@@ -14,13 +14,20 @@ const DIGEST_OF_ALL = `md5(string_agg(${FUNCTION_DIGEST}, '' ORDER BY ${FUNCTION
 
 const FROM = `FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang WHERE ${OWN_FUNCTION} GROUP BY p.proname`
 
-/** Rows of tables bear a type that is each node's own; settings of a role, or a path that hides pg_catalog, may do anything. */
+/**
+ * Rows of tables bear a type that is each node's own; settings of a role, or a path that hides pg_catalog, may do anything. A call may
+ * mean an extension's function of the same name, and a cast is code that no body names.
+ */
 const IS_READABLE = `p.prokind = 'f' AND NOT p.proretset AND l.lanname IN ('sql', 'plpgsql') AND length(p.prosrc) < 20000
   AND coalesce(p.proconfig::text !~* '(role|session_authorization)=|search_path=.*,.*pg_catalog', true)
   AND NOT EXISTS (SELECT FROM unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]) || p.prorettype) o (oid)
     JOIN pg_type t ON t.oid = o.oid LEFT JOIN pg_type e ON e.oid = t.typelem AND e.typarray = t.oid
     LEFT JOIN pg_class c ON c.oid = coalesce(nullif(t.typrelid, 0), e.typrelid)
-    WHERE c.relkind <> 'c' OR (t.typtype = 'p' AND t.typname <> 'void' AND t.typname !~ '^any.'))`
+    WHERE c.relkind <> 'c' OR (t.typtype = 'p' AND t.typname <> 'void' AND t.typname !~ '^any.'))
+  AND NOT EXISTS (SELECT FROM pg_proc f JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = f.oid AND d.deptype = 'e'
+    WHERE f.proname = p.proname)
+  AND NOT EXISTS (SELECT FROM pg_cast c WHERE c.oid >= 16384
+    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_cast'::regclass AND d.objid = c.oid AND d.deptype = 'e'))`
 
 const BODY = `json_build_object('language', l.lanname, 'text', CASE WHEN l.lanname = 'sql' AND p.prosqlbody IS NULL THEN p.prosrc
   ELSE pg_get_functiondef(p.oid) END, 'defaults', pg_get_expr(p.proargdefaults, 0), 'volatility', p.provolatile)`

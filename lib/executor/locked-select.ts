@@ -239,8 +239,15 @@ export class RowCollector implements ClientPort {
   readonly keys: Key[] = []
   readonly isCongested = false
   readonly log = { sessionId: 0 }
+  readonly #limit: number
+
+  /** `limit`: one row more is kept, to tell, and none after it. */
+  constructor(limit = Number.POSITIVE_INFINITY) {
+    this.#limit = limit
+  }
 
   readonly row = (chunk: Buffer, start: number, end: number): void => {
+    if (this.keys.length > this.#limit) return
     const values = readDataRow(Buffer.from(chunk.subarray(start, end)))
     this.keys.push(values.map((value) => value?.toString('utf8')))
   }

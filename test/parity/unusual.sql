@@ -38,3 +38,6 @@ CREATE TABLE journal (x int);
 CREATE TYPE mood AS ENUM ('sad', 'glad');
 CREATE DOMAIN small AS int CHECK (VALUE < 1000);
 CREATE FUNCTION moody(x int) RETURNS mood LANGUAGE sql IMMUTABLE AS $$ SELECT CASE WHEN x % 2 = 0 THEN 'glad' ELSE 'sad' END::mood $$;
+CREATE TABLE moods (k int PRIMARY KEY, m mood);
+SELECT create_distributed_table('moods', 'k', shard_count => 4);
+INSERT INTO moods SELECT g, moody(g) FROM generate_series(1, 12) g;

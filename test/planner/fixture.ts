@@ -196,6 +196,7 @@ const CATALOG: Catalog = {
     reads: new Set(['audited_view']),
     functions: new Set(['initcap']),
     operators: new Set(['~~~']),
+    ownOperators: new Set(['~~~']),
   },
   globalIndexes: TABLES.filter(({ name }) => name === 'accounts').map(({ oid }) => ({
     id: 1,

@@ -33,7 +33,7 @@ export async function chosenParameters(
   keys: KeyReader,
 ): Promise<Parameters> {
   const { chosen } = plan
-  const rows = new RowCollector()
+  const rows = new RowCollector(MAX_ROWS)
   const own = {
     ...execution,
     resultFormats: [],

@@ -99,7 +99,9 @@ class Proof {
       [...calls].every((name) => this.#functions.has(name)) &&
       ![...mentions].some(isShadowed) &&
       [...types].every((name) => commonTypes?.has(name) === true) &&
-      ![...operators].some((name) => userCode.operators.has(name))
+      ![...operators].some(
+        (name) => userCode.operators.has(name) || userCode.ownOperators.has(name),
+      )
     )
   }
 }

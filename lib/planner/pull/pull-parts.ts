@@ -170,7 +170,7 @@ function readsShards(block: Block): boolean {
   return allRelations(block).some(({ table }) => table?.kind === 'distributed')
 }
 
-function commonTables(statement: Tree): readonly object[] {
+export function commonTables(statement: Tree): readonly object[] {
   const found: object[] = []
   walkTree(statement, (kind, node) => {
     if (kind === 'CommonTableExpr') found.push(node)
@@ -179,16 +179,25 @@ function commonTables(statement: Tree): readonly object[] {
   return found
 }
 
-/** It reads no CTE and no column from outside, locks nothing and returns no records. */
-function isOwnOnly(block: Block, ctes: readonly object[]): boolean {
-  const statement: Tree = { SelectStmt: block.select ?? {} }
+/** It names, or seems to, a CTE that is not within itself. */
+export function namesOthers(statement: Tree, ctes: readonly object[]): boolean {
   const own = new Set(commonTables(statement))
   const outer = new Set(
     ctes.flatMap((cte) => (own.has(cte) ? [] : [(cte as { ctename?: string }).ctename])),
   )
-  let isOwn = true
+  let names = false
   walkTree(statement, (kind, node) => {
-    if (kind === 'RangeVar' && outer.has(String(node['relname']))) isOwn = false
+    if (kind === 'RangeVar' && outer.has(String(node['relname']))) names = true
+    return !names
+  })
+  return names
+}
+
+/** It reads no CTE and no column from outside, locks nothing and returns no records. */
+function isOwnOnly(block: Block, ctes: readonly object[]): boolean {
+  const statement: Tree = { SelectStmt: block.select ?? {} }
+  let isOwn = !namesOthers(statement, ctes)
+  walkTree(statement, (kind, node) => {
     if (kind === 'LockingClause') isOwn = false
     if (kind === 'FuncCall' && GIVES_RECORDS.test(builtinName(node) ?? '')) isOwn = false
     return isOwn

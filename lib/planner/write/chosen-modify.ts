@@ -2,6 +2,7 @@ import { type Analysis, analyse } from '../analysis.ts'
 import { canonicalKey, sortKeys } from '../combine-shape.ts'
 import { byKey, byPlace, type KeyedTable } from '../locked-keys.ts'
 import { namedRow } from '../named-rows.ts'
+import { commonTables, namesOthers } from '../pull/pull-parts.ts'
 import { type Block, distributionKey, type Relation } from '../query-model.ts'
 import { refuse } from '../refusals.ts'
 import { all, highestParameter, identityOf, keyConditions } from '../row-identity.ts'
@@ -26,6 +27,9 @@ export function planChosenModify(analysis: Analysis): ChosenModify {
   const [source] = rows.block.relations
   if (target === undefined || !isOfOneTable(rows.block, target)) refuse('subquery-not-pushable')
   if (source === undefined || !isUncorrelated(rows.block)) return refuse('subquery-not-pushable')
+  if (namesOthers({ SelectStmt: rows.block.select ?? {} }, commonTables(input.statement))) {
+    return refuse('subquery-not-pushable')
+  }
   const dropped = root.relations.slice(1).filter((relation) => relation.block === rows.block)
   if (!dropped.every((relation) => leavesOut(rows.rest, relation))) refuse('subquery-not-pushable')
   const identify = identification(root, target, source, rows)

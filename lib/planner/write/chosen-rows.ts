@@ -67,7 +67,8 @@ function inConditions(root: Block, conditions: readonly Tree[]): Found | undefin
     const outputs = inner?.outputs?.map(({ expression }) => expression)
     if (inner === undefined || outputs === undefined || tests.length !== outputs.length) continue
     const source = sourceOf(inner, outputs)
-    const isOne = source?.block.select?.limitCount?.A_Const?.ival?.ival === 1
+    const { limitCount, limitOption } = source?.block.select ?? {}
+    const isOne = limitCount?.A_Const?.ival?.ival === 1 && limitOption === 'LIMIT_OPTION_COUNT'
     if (source === undefined || (link?.subLinkType === 'EXPR_SUBLINK' && !isOne)) continue
     const pairs = tests.map((test, index) => pair(test, source.outputs[index]))
     return { block: source.block, pairs, others: conditions.filter((one) => one !== condition) }

@@ -46,3 +46,9 @@ BEGIN READ ONLY;
 -- error: 25006
 DELETE FROM "user" WHERE ctid IN (SELECT ctid FROM "user" WHERE "select" = 'missing' LIMIT 1000);
 ROLLBACK;
+-- # What the SELECT names is a CTE of the statement around it, not the table of that name.
+WITH kinds AS (SELECT 4 AS rank) DELETE FROM orders WHERE (tenant_id, order_id) IN (SELECT tenant_id, order_id FROM orders WHERE tenant_id IN (SELECT rank FROM kinds) ORDER BY order_id LIMIT 3);
+WITH p AS (SELECT 600 AS cut) DELETE FROM orders WHERE (tenant_id, order_id) IN (SELECT tenant_id, order_id FROM orders WHERE order_id > (SELECT cut FROM p) ORDER BY order_id LIMIT 5);
+DELETE FROM orders WHERE (tenant_id, order_id) IN (WITH kinds AS (SELECT 5 AS rank) SELECT tenant_id, order_id FROM orders WHERE tenant_id IN (SELECT rank FROM kinds) ORDER BY order_id LIMIT 3);
+-- error: 21000
+UPDATE tenants SET plan = 'tied' WHERE tenant_id = (SELECT tenant_id FROM tenants ORDER BY tenant_id < 0 FETCH FIRST 1 ROW WITH TIES);

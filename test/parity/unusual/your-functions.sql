@@ -153,3 +153,18 @@ SELECT sum(qty) FROM items;
 DROP AGGREGATE sum(pair);
 DROP FUNCTION lower(pair), total(pair), upper(pair), pair_low;
 DROP TYPE pair;
+-- # Casts and operators of the user's: code that no body names as its own.
+CREATE FUNCTION told(mood) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN CASE WHEN $1 = 'glad' THEN 'High' ELSE 'Low' END; END $$;
+CREATE FUNCTION tells(mood) RETURNS text LANGUAGE sql AS 'SELECT $1::text';
+SELECT k, tells(m) FROM moods ORDER BY k;
+CREATE CAST (mood AS text) WITH FUNCTION told(mood);
+SELECT k, tells(m) FROM moods ORDER BY k;
+DROP CAST (mood AS text);
+SELECT k, tells(m) FROM moods ORDER BY k;
+CREATE FUNCTION unlike(mood, mood) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 <> $2';
+CREATE OPERATOR @= (LEFTARG = mood, RIGHTARG = mood, FUNCTION = unlike);
+CREATE FUNCTION differs(m mood) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT m @= 'sad' $$;
+SELECT k FROM moods WHERE differs(m) ORDER BY k;
+DROP OPERATOR @= (mood, mood);
+DROP FUNCTION unlike, differs, tells, told;
+DROP TABLE moods;
