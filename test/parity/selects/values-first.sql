@@ -74,3 +74,9 @@ SELECT small, sum(price) FROM samples WHERE k > $1 GROUP BY small HAVING sum(pri
 SELECT small, count(*) FROM samples GROUP BY small HAVING count(*) > (SELECT count(*) FROM samples WHERE k = $1) ORDER BY 1;
 -- parameters: ["3"]
 SELECT small, count(*), $1::int FROM samples GROUP BY small HAVING EXISTS (SELECT 1 FROM parts WHERE k = $1::int) ORDER BY 1;
+-- # in a block, with nothing else of the shards
+BEGIN;
+SELECT count(*) FROM generate_series(1, 3) HAVING count(*) < (SELECT max(k) FROM samples);
+SELECT count(*) FROM generate_series(1, 3) HAVING count(*) > (SELECT max(k) FROM samples);
+SELECT 1 AS one FROM samples s WHERE NOT EXISTS (SELECT x.* FROM samples x WHERE x.small = ANY (SELECT q.small FROM samples q GROUP BY q.small)) AND NOT s.k = 5;
+ROLLBACK;
