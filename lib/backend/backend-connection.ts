@@ -234,6 +234,11 @@ export class BackendConnection {
     return this.#socket.isCongested || this.out.length >= OUT_LIMIT_BYTES
   }
 
+  /** The kernel has everything: what was sent may be changed. */
+  get hasSentAll(): boolean {
+    return this.#socket.pendingBytes === 0
+  }
+
   /** Calls back once, when there is room or the connection is closed. */
   whenDrained(resume: () => void): void {
     this.flushNow()

@@ -1,6 +1,7 @@
 import type { BackendConnection } from '../backend/backend-connection.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { DdlPlan, FunctionPlan, LocalPlan, PinReason } from '../planner/plan.ts'
+import type { FieldDescription } from '../wire/row-description.ts'
 import type { SessionCursors } from './transaction/session-cursors.ts'
 
 /** ClientPort.write copies any piece smaller than this. */
@@ -50,6 +51,8 @@ export type Execution = {
   readonly resultFormats: readonly number[]
   /** true: the client must get RowDescription first (simple protocol). */
   readonly sendsRowDescription: boolean
+  /** The columns that the client relies on: rows of others are an error, ResultTypeChange. */
+  readonly expectedFields?: readonly FieldDescription[] | undefined
   /** 0: all rows. Else PortalSuspended after so many; only where `PortalRun.resume` can go on. */
   readonly maxRows: number
   /**

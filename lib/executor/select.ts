@@ -18,7 +18,8 @@ export async function runScatterSelect(
   if (plan.combine !== undefined) return combine(plan, plan.combine, { execution, context, keys })
   const flow = new ScatterFlow()
   const limit = plan.rowLimit ?? Number.POSITIVE_INFINITY
-  const rows = new ConcatenatedRows(context, flow, execution.sendsRowDescription, limit)
+  const { sendsRowDescription, expectedFields } = execution
+  const rows = new ConcatenatedRows(context, flow, sendsRowDescription, limit, expectedFields)
   try {
     const request = await scatterRequest(plan, execution, context, keys, {
       resultFormats: execution.resultFormats,

@@ -1,10 +1,54 @@
 import { RouterError, ServerError } from '../base/errors.ts'
 import { SqlState } from '../base/sqlstate.ts'
 import { errorFields } from '../wire/error-messages.ts'
+import { type FieldDescription, readRowDescription } from '../wire/row-description.ts'
 import type { Execution, StatementContext } from './ports.ts'
 
-/** ERROR of RevalidateCachedQuery; its text may be in any language. */
+/** Rows of other columns than the client was told of, or is to be told. As Postgres says it. */
+export class ResultTypeChange extends RouterError {
+  constructor() {
+    super(SqlState.featureNotSupported, 'cached plan must not change result type', {
+      hint: 'Prepare the statement again.',
+    })
+  }
+}
+
+/** To a client: names, types and their lengths. */
+export function haveSameColumns(
+  one: readonly FieldDescription[] | undefined,
+  other: readonly FieldDescription[] | undefined,
+): boolean {
+  if (one === undefined || other === undefined) return one === other
+  return (
+    one.length === other.length &&
+    one.every(
+      ({ name, typeOid, typeModifier }, index) =>
+        name === other[index]?.name &&
+        typeOid === other[index]?.typeOid &&
+        typeModifier === other[index]?.typeModifier,
+    )
+  )
+}
+
+/** `description`: a RowDescription as the client would get it. Lengths may differ: constants have them in some plans only. Throws ResultTypeChange. */
+export function checkColumns(
+  description: Buffer,
+  expected: readonly FieldDescription[] | undefined,
+): void {
+  if (expected === undefined) return
+  const fields = readRowDescription(description)
+  const isSame =
+    fields.length === expected.length &&
+    fields.every(
+      ({ name, typeOid }, index) =>
+        name === expected[index]?.name && typeOid === expected[index]?.typeOid,
+    )
+  if (!isSame) throw new ResultTypeChange()
+}
+
+/** ERROR of RevalidateCachedQuery, whose text may be in any language, or our own. */
 export function isResultTypeChange(error: unknown): boolean {
+  if (error instanceof ResultTypeChange) return true
   if (!(error instanceof ServerError) || error.sqlState !== SqlState.featureNotSupported)
     return false
   return errorFields(error.frame).get('R') === 'RevalidateCachedQuery'

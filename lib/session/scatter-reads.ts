@@ -3,6 +3,7 @@ import { asRouterError } from '../base/errors.ts'
 import { multiPlan } from '../executor/scatter/multi-plan.ts'
 import { describeStatement } from '../executor/statement-description.ts'
 import { withClient } from '../executor/with-client.ts'
+import type { Plan } from '../planner/plan.ts'
 import { writeCommandComplete } from '../wire/backend-messages.ts'
 import { PreparedStatement } from './extended/prepared-statements.ts'
 import { areSimple, literalValues, tellsLess } from './fast/literal-parameters.ts'
@@ -73,20 +74,31 @@ export class ScatterReads {
     // one shard alone gets the text itself
     if (this.#runner.target(planned, parameters) !== undefined) return false
     const { execute, context, output } = this.#parts
-    const rows = new HeadedRows(output, description.fields)
+    const { fields } = description
+    const isCombined = isCombinedPlan(planned.plan)
     const execution = {
       text,
       parameters,
       resultFormats: [],
-      sendsRowDescription: false,
+      // who combines rows is asked anyway
+      sendsRowDescription: isCombined,
+      expectedFields: isCombined ? undefined : fields,
       maxRows: 0,
-      keepsStatement: 'named' as const,
+      keepsStatement: 'repeated' as const,
     }
     const beganAtMs = nowMs()
-    const tag = await execute(planned.plan, execution, withClient(context(), rows))
-    rows.writeHead()
+    const rows = new HeadedRows(output, fields)
+    const own = context()
+    const tag = await execute(planned.plan, execution, isCombined ? own : withClient(own, rows))
+    if (!isCombined) rows.writeHead()
     writeCommandComplete(output.frames, tag)
     read.took(nowMs() - beganAtMs)
     return true
   }
+}
+
+function isCombinedPlan(plan: Plan): boolean {
+  if (plan.kind !== 'select') return false
+  const multi = multiPlan(plan)
+  return multi.kind === 'scatter' && multi.combine !== undefined
 }

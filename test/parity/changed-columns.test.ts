@@ -1,6 +1,7 @@
 import { serialize } from 'pg-protocol'
 import t from 'tap'
-import type { Answer, RawClient } from '../support/raw-client.ts'
+import { type Answer, RawClient } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
 import { ClusterPair } from './cluster-pair.ts'
 
 t.setTimeout(600_000)
@@ -87,5 +88,56 @@ t.test('what a client has prepared, and its columns change', async (t) => {
       }
       await both(revert)
     }
+  })
+
+  t.test('is told, too, if the table was gone meanwhile', async (t) => {
+    const create = async (columns: string) => {
+      await both(`CREATE TABLE gone (k int PRIMARY KEY, ${columns})`)
+      await pair.proxy.run("SELECT create_distributed_table('gone', 'k')")
+      await both('INSERT INTO gone (k, w) SELECT g, g FROM generate_series(1, 9) g')
+    }
+    await create('w int')
+    for (const client of [pair.stock, pair.proxy]) {
+      await prepare(client, 'gone', 'SELECT * FROM gone WHERE w = $1', 'told once')
+    }
+    const same = async () => {
+      const wanted = await execute(pair.stock, 'gone', 'told once')
+      const found = await execute(pair.proxy, 'gone', 'told once')
+      t.same(found.error?.sqlState, wanted.error?.sqlState)
+    }
+    await both('DROP TABLE gone')
+    await same()
+    await create('x date, w int')
+    await same()
+    await same()
+  })
+
+  t.test('of a Query with literals is as they are when it runs', async (t) => {
+    const texts = [
+      'SELECT * FROM changing WHERE v = @',
+      'SELECT v, w FROM changing WHERE v = @ LIMIT 3',
+      'SELECT max(v), count(*) FROM changing WHERE v = @',
+    ]
+    const [other, watcher] = [
+      await RawClient.connect(pair.proxyUrl),
+      await RawClient.connect(pair.proxyUrl),
+    ]
+    for (const [number, text] of texts.entries()) {
+      for (let run = 0; run < 3 * RUNS; run++) await pair.proxy.run(text.replace('@', `${run}`))
+      await other.run(`BEGIN; ALTER TABLE changing ADD y${number} int, ALTER v TYPE numeric`)
+      const found = pair.proxy.simple(text.replace('@', '5'))
+      await until('the Query waits', 60_000, async () => {
+        const waiting = await watcher.value(
+          "SELECT count(*) FROM citus_stat_activity WHERE wait_event_type = 'Lock'",
+        )
+        return waiting !== '0'
+      })
+      await other.run('COMMIT')
+      await pair.stock.run(`ALTER TABLE changing ADD y${number} int, ALTER v TYPE numeric`)
+      t.same(await found, await pair.stock.simple(text.replace('@', '5')), text)
+      await both('ALTER TABLE changing ALTER v TYPE int')
+    }
+    other.close()
+    watcher.close()
   })
 })

@@ -269,11 +269,12 @@ async function run(
   { execution, context, explaining }: CombineRun,
   keeps = false,
 ): Promise<CommandTag> {
-  const { resultFormats } = execution
+  const { resultFormats, sendsRowDescription, expectedFields } = execution
   const statement = { text, parameters, resultFormats, describes: true, maxRows: 0 }
   const mending = { positions: 'drop' } as const
   const reader =
-    explaining?.reader ?? relayedRows(connection, context, execution.sendsRowDescription, mending)
+    explaining?.reader ??
+    relayedRows(connection, context, sendsRowDescription, mending, expectedFields)
   const answer = keeps
     ? sendPrepared(connection, statement, reader, mending)
     : sendStatements(connection, [statement], reader, mending)

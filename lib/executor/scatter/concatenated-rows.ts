@@ -1,9 +1,11 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { Backend } from '../../wire/message-codes.ts'
+import type { FieldDescription } from '../../wire/row-description.ts'
 import { type ClientPort, COPIED_BYTES, type StatementContext } from '../ports.ts'
 import { mendMessage } from '../relay/error-rewriting.ts'
 import { mapRowDescription } from '../relay/row-description-mapping.ts'
 import { type AnswerReader, tagCount } from '../server-answer.ts'
+import { checkColumns } from '../stale-statement.ts'
 import type { ScatterFlow } from './scatter-flow.ts'
 
 /**
@@ -15,6 +17,7 @@ export class ConcatenatedRows {
   readonly #client: ClientPort
   readonly #flow: ScatterFlow
   readonly #rowLimit: number
+  readonly #expectedFields: readonly FieldDescription[] | undefined
   #awaitsDescription: boolean
   #hasPassed = false
   #rowCount = 0
@@ -27,12 +30,14 @@ export class ConcatenatedRows {
     flow: ScatterFlow,
     sendsRowDescription: boolean,
     rowLimit = Number.POSITIVE_INFINITY,
+    expectedFields?: readonly FieldDescription[],
   ) {
     this.#context = context
     this.#client = context.client
     this.#flow = flow
     this.#awaitsDescription = sendsRowDescription
     this.#rowLimit = rowLimit
+    this.#expectedFields = expectedFields
   }
 
   /** Rows given to the client. */
@@ -92,6 +97,7 @@ export class ConcatenatedRows {
       true,
     )
     if (refusal !== undefined) throw refusal
+    checkColumns(description, this.#expectedFields)
     if (!this.#awaitsDescription) return
     this.#awaitsDescription = false
     this.#hasPassed = true

@@ -1,9 +1,11 @@
 import type { BackendConnection } from '../../backend/backend-connection.ts'
 import { Backend } from '../../wire/message-codes.ts'
+import type { FieldDescription } from '../../wire/row-description.ts'
 import type { StatementContext } from '../ports.ts'
 import { type Mending, mendMessage } from '../relay/error-rewriting.ts'
 import { mapRowDescription } from '../relay/row-description-mapping.ts'
 import type { AnswerReader, ServerAnswer } from '../server-answer.ts'
+import { checkColumns } from '../stale-statement.ts'
 
 /**
  * A reader, for requests made with mappedReader() or of the coordinator, that passes one connection's rows (DataRow or CopyData) on to the client in runs, holding the connection
@@ -14,6 +16,7 @@ export function relayedRows(
   context: Pick<StatementContext, 'client' | 'catalog'>,
   sendsRowDescription: boolean,
   mending: Mending,
+  expectedFields?: readonly FieldDescription[],
 ): AnswerReader {
   const { client, catalog } = context
   const resume = (): void => connection.resume()
@@ -33,6 +36,7 @@ export function relayedRows(
         const { nodeId } = connection.node
         const refusal = mapRowDescription(description, 0, description.length, nodeId, catalog, true)
         if (refusal !== undefined) throw refusal
+        checkColumns(description, expectedFields)
         if (sendsRowDescription) pass(description, 0, description.length)
       } else if (COPY_MESSAGES.has(type)) {
         pass(Buffer.from(chunk.subarray(start, end)), 0, end - start)

@@ -279,10 +279,7 @@ export class ExtendedQuery {
       throw error
     }
     this.#unanswered = undefined
-    if (describes) {
-      statement.isDescribed = true
-      statement.isOutdated = false
-    }
+    if (describes) statement.told()
     this.#afterForward(statement, bind, { connection, name }, maxRows)
   }
 
@@ -353,7 +350,7 @@ export class ExtendedQuery {
     writeParameterDescription(output.frames, parameterTypes)
     if (fields === undefined) writeNoData(output.frames)
     else writeRowDescription(output.frames, fields)
-    statement.isDescribed = true
+    statement.told()
     if (transaction.status === TransactionStatus.idle) transaction.endStatement(false)
   }
 

@@ -2,6 +2,7 @@ import { RouterError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
 import type { Keeping } from '../../executor/ports.ts'
 import { Answer } from '../../executor/relay/answer-script.ts'
+import { isResultTypeChange } from '../../executor/stale-statement.ts'
 import type { SessionStatementContext } from '../../executor/statement-context.ts'
 import { withFormats } from '../../executor/statement-description.ts'
 import { withClient } from '../../executor/with-client.ts'
@@ -51,7 +52,7 @@ export class PortalRunner {
     }
     const { frames } = this.#parts.output
     const { fields } = await this.#prepared.describe(portal.prepared)
-    portal.prepared.isDescribed = true
+    portal.prepared.told()
     if (fields === undefined) writeNoData(frames)
     else writeRowDescription(frames, withFormats(fields, portal.bound.resultFormats))
   }
@@ -146,11 +147,15 @@ export class PortalRunner {
       parameters: { types, formats: bound.formats, values: bound.values },
       resultFormats: bound.resultFormats,
       sendsRowDescription: false,
+      expectedFields: prepared.isDescribed ? prepared.description?.fields : undefined,
       maxRows: 0,
       keepsStatement: keeping(prepared, this.#parts.transaction.isInBlock),
     }
     if (prepared.planned !== undefined) await this.#runner.prepareLocal(prepared.planned)
-    const tag = await this.#parts.execute(plan, execution, context)
+    const tag = await this.#parts.execute(plan, execution, context).catch((error: unknown) => {
+      if (isResultTypeChange(error)) prepared.isOutdated = prepared.isDescribed
+      throw error
+    })
     this.#runner.noteExecuted({ plan })
     return tag
   }

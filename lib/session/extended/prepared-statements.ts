@@ -48,6 +48,12 @@ export class PreparedStatement {
     this.#serverTexts = undefined
   }
 
+  /** The client has got the description at hand. */
+  told(): void {
+    this.isDescribed = true
+    this.isOutdated = false
+  }
+
   /** With another plan, and nothing known of its result. `types`: what its parameters have turned out to be. */
   renew(planned: PlannedStatement, types: readonly number[] | undefined): void {
     this.planned = planned

@@ -1,13 +1,12 @@
-import { RouterError } from '../../base/errors.ts'
-import { SqlState } from '../../base/sqlstate.ts'
-import type { StatementDescription } from '../../executor/statement-description.ts'
+import { haveSameColumns, ResultTypeChange } from '../../executor/stale-statement.ts'
 import type { StatementRunner } from '../statement-runner.ts'
 import type { PreparedCommands } from './prepared-commands.ts'
 import type { PreparedStatement } from './prepared-statements.ts'
 
 /**
- * Plans a statement anew if the metadata or the search path have changed. What it takes stays as it was. What it gives must stay if the client
- * goes by what it was told of it; `tellsAgain`: it will be told with the run at hand. Else the error is Postgres' own, each time.
+ * Plans a statement anew if the metadata or the search path have changed, or a server has found its result to have. What it takes stays as it was.
+ * What it gives must stay if the client goes by what it was told of it; `tellsAgain`: it will be told with the run at hand. Else the
+ * error is Postgres' own, each time.
  */
 export async function renew(
   statement: PreparedStatement,
@@ -15,38 +14,21 @@ export async function renew(
   prepared: PreparedCommands,
   tellsAgain: boolean,
 ): Promise<void> {
-  const { planned, description: known } = statement
-  if (statement.isOutdated && !tellsAgain) throw changed()
-  if (planned === undefined || runner.isCurrent(planned)) return
+  const { planned, description: known, isOutdated } = statement
+  if (isOutdated && statement.isDescribed && !tellsAgain) throw new ResultTypeChange()
+  if (planned === undefined || (!isOutdated && runner.isCurrent(planned))) return
   statement.renew(runner.ownPlan(planned), known?.parameterTypes)
   if (known === undefined) return
-  const { fields } = await prepared.describe(statement)
-  if (!statement.isDescribed || tellsAgain || isSame({ ...known, fields }, known)) return
-  statement.planned = planned
-  statement.description = known
-  throw changed()
-}
-
-function changed(): RouterError {
-  const message = 'cached plan must not change result type'
-  return new RouterError(SqlState.featureNotSupported, message, {
-    hint: 'Prepare the statement again.',
-  })
-}
-
-/** To a client: names, types and their lengths. */
-function isSame(
-  { fields: one }: StatementDescription,
-  { fields: other }: StatementDescription,
-): boolean {
-  if (one === undefined || other === undefined) return one === other
-  return (
-    one.length === other.length &&
-    one.every(
-      ({ name, typeOid, typeModifier }, index) =>
-        name === other[index]?.name &&
-        typeOid === other[index]?.typeOid &&
-        typeModifier === other[index]?.typeModifier,
-    )
-  )
+  try {
+    const { fields } = await prepared.describe(statement)
+    const isTrue = !statement.isDescribed || haveSameColumns(fields, known.fields)
+    // until the client has in fact been told
+    statement.isOutdated = !isTrue
+    if (isTrue) return
+    if (!tellsAgain) throw new ResultTypeChange()
+  } catch (error) {
+    statement.planned = planned
+    statement.description = known
+    throw error
+  }
 }

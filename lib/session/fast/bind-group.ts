@@ -5,7 +5,7 @@ import { Frontend } from '../../wire/message-codes.ts'
 const FEW_VALUES = 16
 
 /** Describe of the unnamed portal, Execute of all its rows, Sync: each is always these bytes. */
-const DESCRIBE = Buffer.from([Frontend.describe, 0, 0, 0, 6, 0x50, 0])
+export const DESCRIBE = Buffer.from([Frontend.describe, 0, 0, 0, 6, 0x50, 0])
 export const EXECUTE_ALL = Buffer.from([Frontend.execute, 0, 0, 0, 9, 0, 0, 0, 0, 0])
 export const SYNC = Buffer.from([Frontend.sync, 0, 0, 0, 4])
 

@@ -72,7 +72,7 @@ export class ExtendedRequest {
 
   /** Called when all went well. */
   succeeded(): void {
-    if (this.#describes && this.#statement !== undefined) this.#statement.isDescribed = true
+    if (this.#describes) this.#statement?.told()
   }
 
   #prepare(

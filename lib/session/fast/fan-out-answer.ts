@@ -2,7 +2,7 @@ import { ROW_RUNS } from '../../backend/answer-reader.ts'
 import type { BackendConnection } from '../../backend/backend-connection.ts'
 import type { Lane } from '../../backend/lane.ts'
 import type { ResponseSink } from '../../backend/response-sink.ts'
-import type { BackendLost, RouterError } from '../../base/errors.ts'
+import { asRouterError, type BackendLost, type RouterError } from '../../base/errors.ts'
 import { mendError, mendMessage } from '../../executor/relay/error-rewriting.ts'
 import { Backend } from '../../wire/message-codes.ts'
 
@@ -15,6 +15,8 @@ const NINE = 0x39
 export interface FanOutAnswers {
   /** Whole rows. true: `chunk` is still referenced. */
   rows(answer: FanOutAnswer, chunk: Buffer, start: number, end: number): boolean
+  /** Of what was prepared with this run; throws if the client was told otherwise. */
+  described(description: Buffer): void
   notice(message: Buffer): void
   /** The first error of this answer. */
   failed(error: RouterError): void
@@ -60,6 +62,9 @@ export class FanOutAnswer implements ResponseSink {
       case Backend.commandComplete:
         this.rowCount = countAtEnd(chunk, end - 2)
         break
+      case Backend.rowDescription:
+        this.#check(Buffer.from(chunk.subarray(start, end)))
+        break
       case Backend.errorResponse:
         this.#fail(mendError(chunk, start, end, MENDING))
         break
@@ -79,6 +84,14 @@ export class FanOutAnswer implements ResponseSink {
   lost(error: BackendLost): void {
     this.#fail(error)
     this.#finish()
+  }
+
+  #check(description: Buffer): void {
+    try {
+      this.#owner.described(description)
+    } catch (error) {
+      this.#fail(asRouterError(error))
+    }
   }
 
   #fail(error: RouterError): void {

@@ -9,7 +9,11 @@ import { keptStatement } from '../../executor/scatter/kept-statement.ts'
 import { knownMultiPlan } from '../../executor/scatter/multi-plan.ts'
 import { isQuickScatter, scatterBegan, scatterEnded } from '../../executor/scatter/scatter-times.ts'
 import { isUnitable, unitedStatement } from '../../executor/scatter/united-statement.ts'
-import { isStaleStatement } from '../../executor/stale-statement.ts'
+import {
+  checkColumns,
+  isResultTypeChange,
+  isStaleStatement,
+} from '../../executor/stale-statement.ts'
 import { withFormats } from '../../executor/statement-description.ts'
 import type { ScatterSelect } from '../../planner/plan.ts'
 import { writeBindComplete, writeCommandComplete } from '../../wire/backend-messages.ts'
@@ -18,7 +22,7 @@ import { writeRowDescription } from '../../wire/row-description.ts'
 import type { PreparedStatement } from '../extended/prepared-statements.ts'
 import type { SessionParts } from '../session-parts.ts'
 import type { PlannedStatement } from '../statement-planner.ts'
-import { type BindGroup, EXECUTE_ALL, SYNC } from './bind-group.ts'
+import { type BindGroup, DESCRIBE, EXECUTE_ALL, SYNC } from './bind-group.ts'
 import { FanOutAnswer, type FanOutAnswers } from './fan-out-answer.ts'
 import { tellsLess } from './literal-parameters.ts'
 import type { ScatterRead } from './scatter-read.ts'
@@ -132,6 +136,10 @@ export class FanOut implements FanOutAnswers {
     return isKept
   }
 
+  described(description: Buffer): void {
+    checkColumns(description, this.#statement?.description?.fields)
+  }
+
   notice(message: Buffer): void {
     this.#parts.output.write(message, 0, message.length)
   }
@@ -164,13 +172,18 @@ export class FanOut implements FanOutAnswers {
     const error = this.#error
     this.#noteTimes(atMs)
     if (error === undefined) this.#complete(atMs)
-    const isToRetry = error !== undefined && !this.#hasAnswered && this.#mayRetry(error)
+    const isUnheard = this.#parts.output.bytesWritten === this.#writtenBefore
+    const isToRetry = error !== undefined && isUnheard && this.#mayRetry(error)
     if (isToRetry) this.#parts.transaction.endStatement(false)
     this.#onDone(isToRetry ? undefined : this.#shown(error), isToRetry)
   }
 
   #mayRetry(error: RouterError): boolean {
-    if (this.#read === undefined) return isStaleStatement(error)
+    const statement = this.#statement
+    if (this.#read === undefined) {
+      if (statement !== undefined && isResultTypeChange(error)) statement.isOutdated = true
+      return isStaleStatement(error)
+    }
     this.#read.passOnce()
     return tellsLess(error, false)
   }
@@ -179,7 +192,7 @@ export class FanOut implements FanOutAnswers {
     this.#writeHead()
     this.#read?.took(this.#longestMs)
     writeCommandComplete(this.#parts.output.frames, `SELECT ${this.#rowCount}`)
-    if (this.#describes && this.#statement !== undefined) this.#statement.isDescribed = true
+    if (this.#describes) this.#statement?.told()
     this.#parts.clock.done('scatter', 1, atMs)
   }
 
@@ -286,7 +299,8 @@ export class FanOut implements FanOutAnswers {
     const { connection } = answer
     if (connection === undefined) return
     const { out, prepared } = connection
-    const kept = keptStatement(worker, table, types, connection.settings.inForce, 'named')
+    const keeping = this.#read === undefined ? 'named' : 'repeated'
+    const kept = keptStatement(worker, table, types, connection.settings.inForce, keeping)
     const { key, text } = unitedStatement(kept, worker, shards)
     answer.key = key
     let name = prepared.find(key)
@@ -301,6 +315,8 @@ export class FanOut implements FanOutAnswers {
     out.cstring(name)
     out.bytes(chunk, group.valuesStart, group.bindEnd)
     out.end(mark)
+    // what others have prepared may be of other columns by now
+    if (answer.isNew) out.bytes(DESCRIBE, 0, DESCRIBE.length)
     out.bytes(EXECUTE_ALL, 0, EXECUTE_ALL.length)
     out.bytes(SYNC, 0, SYNC.length)
     connection.flush()

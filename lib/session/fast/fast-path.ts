@@ -432,7 +432,7 @@ export class FastPath implements ParkedMessageOwner {
     this.#parsed = undefined
     if (error === undefined) {
       request?.succeeded()
-      if (parsed !== undefined && this.#describes) parsed.isDescribed = true
+      if (parsed !== undefined && this.#describes) parsed.told()
       this.#keepPortal(request?.statement ?? parsed)
       clock.done(this.#isRouted ? 'router' : 'local', 1, atMs)
     } else this.#failed(parsed)

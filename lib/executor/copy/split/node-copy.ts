@@ -155,7 +155,7 @@ export class NodeCopy {
     for (const { block, length } of batch.filled) {
       const whole = length === block.length ? block : block.subarray(0, length)
       await copy.stream.write(whole)
-      pool.give(block, connection.state === 'ready' && !connection.isCongested)
+      pool.give(block, connection.state === 'ready' && connection.hasSentAll)
       this.#world.onProgress()
       if (this.#isAborted) return
     }
