@@ -69,9 +69,7 @@ function valuePart(
   if (gives === 'set' && !holds(around.select?.havingClause, link)) return undefined
   const isAggregated = hasAggregate(select.targetList)
   // the value may never be asked for: then an error in its making would be one too many
-  if (!outputs.every(({ expression }) => isPlain(expression) || isPlainAggregate(expression))) {
-    return undefined
-  }
+  if (!isAggregated && !outputs.every(({ expression }) => isPlain(expression))) return undefined
   const part = partOf(context, block, {
     isArm: false,
     select: asked(select, gives, isAggregated),
@@ -84,12 +82,6 @@ function valuePart(
 
 function isPlain(expression: Tree | undefined): boolean {
   return expression?.ColumnRef !== undefined || expression?.A_Const !== undefined
-}
-
-function isPlainAggregate(expression: Tree | undefined): boolean {
-  const { args = [], agg_filter, agg_order, over } = expression?.FuncCall ?? {}
-  const isMore = agg_filter ?? agg_order ?? over
-  return isMore === undefined && hasAggregate(expression) && args.every(isPlain)
 }
 
 /** One row is enough to exist; where there must be no more than one, two are enough to say so. */
