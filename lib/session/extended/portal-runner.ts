@@ -2,6 +2,7 @@ import { RouterError } from '../../base/errors.ts'
 import { SqlState } from '../../base/sqlstate.ts'
 import type { Keeping } from '../../executor/ports.ts'
 import { Answer } from '../../executor/relay/answer-script.ts'
+import { multiPlan } from '../../executor/scatter/multi-plan.ts'
 import { isResultTypeChange } from '../../executor/stale-statement.ts'
 import type { SessionStatementContext } from '../../executor/statement-context.ts'
 import { withFormats } from '../../executor/statement-description.ts'
@@ -147,7 +148,8 @@ export class PortalRunner {
       parameters: { types, formats: bound.formats, values: bound.values },
       resultFormats: bound.resultFormats,
       sendsRowDescription: false,
-      expectedFields: prepared.isDescribed ? prepared.description?.fields : undefined,
+      expectedFields:
+        prepared.isDescribed && isPlainScatter(plan) ? prepared.description?.fields : undefined,
       maxRows: 0,
       keepsStatement: keeping(prepared, this.#parts.transaction.isInBlock),
     }
@@ -159,6 +161,11 @@ export class PortalRunner {
     this.#runner.noteExecuted({ plan })
     return tag
   }
+}
+
+/** Its rows come from the shards or from those who combine them; what else there is runs other statements inside. */
+function isPlainScatter(plan: Plan): boolean {
+  return plan.kind === 'select' && multiPlan(plan).kind === 'scatter'
 }
 
 /** An unnamed one only if its parameters are known as well as those of a named one. */
